@@ -1,0 +1,137 @@
+/*
+ * alert.h: the rules: when a check is bad, and when it is well again.
+ *
+ * A pure state machine: a rule, the state so far and one result give the
+ * new state and what changed.  No clock, no I/O, no memory of its own; the
+ * same input gives the same output to the bit.
+ *
+ *	        bad for for_s / hits of `of`
+ *	   off ------------------------------> on       one such signal for
+ *	       <------------------------------          each of warning,
+ *	        behind clear for as long                unknown, critical
+ *
+ *	held = the worst signal that is on, else ok
+ */
+#ifndef ALERT_H
+#define ALERT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fail.h"
+#include "str.h"
+
+#define ALERT_BOUNDS_MAX	4	/* of one list */
+#define ALERT_METRIC_MAX	32	/* bytes of a metric's name, NUL incl. */
+#define ALERT_OF_MAX		64	/* largest `of` */
+#define ALERT_STATE_TEXT	256	/* bytes of a state as text */
+#define ALERT_UNKNOWN_MS	300000	/* patience with unknown */
+#define ALERT_LATE_MS		10000	/* late: after 2 intervals and this */
+
+enum status {
+	STATUS_OK, STATUS_WARNING, STATUS_UNKNOWN, STATUS_CRITICAL,
+	STATUS_NONE			/* no result yet, or none was given */
+};
+
+const char *status_name(enum status s);	/* "ok" ...; NONE: "none" */
+/* 0 or -1; "none" is not read. */
+int status_parse(struct str s, enum status *out);
+
+/* `[METRIC] above|below NUMBER`; metric "" is the value. */
+struct alert_bound {
+	char metric[ALERT_METRIC_MAX];
+	bool above;
+	int64_t limit;			/* thousandths */
+};
+int alert_bound_parse(struct str s, struct alert_bound *b, struct fail *why);
+void alert_bound_put(struct buf *b, const struct alert_bound *bound);
+
+struct alert_list {
+	unsigned n;
+	struct alert_bound bound[ALERT_BOUNDS_MAX];
+};
+
+struct alert_rule {
+	struct alert_list warn, crit, clear;
+	int64_t for_ms;			/* 0: at once */
+	unsigned hits, of;		/* 1 of 1: at once; hits <= of <= 64 */
+};
+
+struct alert_metric {
+	struct str name;
+	int64_t value;
+};
+
+struct alert_result {
+	int64_t at_ms;
+	enum status given;		/* NONE: judged by the rule alone */
+	bool has_value;
+	int64_t value;
+	unsigned metrics;
+	const struct alert_metric *metric;
+};
+
+/* One debounced signal. */
+struct alert_signal {
+	bool on;
+	int64_t since_ms;	/* first result of the run against `on`; 0 */
+	uint64_t bits;		/* newest results, lowest bit last: 1 is bad */
+};
+
+struct alert_state {
+	int64_t at_ms;		/* newest result stepped; 0: none yet */
+	int64_t since_ms;	/* when the held status began (result's at) */
+	enum status held;	/* NONE before the first result */
+	struct alert_signal signal[3];	/* warning, unknown, critical */
+};
+
+struct alert_change {
+	enum status from, to;	/* held before and after; equal: nothing */
+	int64_t at_ms;
+};
+
+void alert_reset(struct alert_state *st);
+
+/*
+ * What this result is by itself: the worst of the given status and of the
+ * bounds that hold.  *why_bound (may be NULL) is the bound that decided, or
+ * NULL.  A bound over a metric or value that the result lacks does not
+ * hold.
+ */
+enum status alert_judge(const struct alert_rule *r,
+    const struct alert_result *res, const struct alert_bound **why_bound);
+
+/*
+ * One result.  One that is not newer than the newest stepped changes
+ * nothing (it fills history).  An unknown result moves the unknown signal
+ * only, which comes on after ALERT_UNKNOWN_MS of nothing but unknown and
+ * goes off with the first result that is known; the other two keep still.
+ * for_ms and hits/of both must be met where both are given.  While the
+ * warning or critical signal is on, a result that is not behind `clear`
+ * (all of its bounds not holding; default the list itself) counts as bad
+ * for it.
+ */
+struct alert_change alert_step(const struct alert_rule *r,
+    struct alert_state *st, const struct alert_result *res);
+
+/* Is a result received at received_ms, stamped at_ms, late? */
+bool alert_late(int64_t at_ms, int64_t received_ms, int64_t interval_ms);
+
+/* The state as text for the journal, and back.  0 or -1. */
+void alert_state_put(struct buf *b, const struct alert_state *st);
+int alert_state_get(struct str s, struct alert_state *st);
+
+/*
+ * Whom to tell.  A recipient wants what is at least `wants`, was told
+ * `told` (OK: nothing) of this incident, and the incident is now `now`
+ * (OK: closed).
+ */
+enum alert_tell { ALERT_TELL_NOTHING, ALERT_TELL_ALARM, ALERT_TELL_RECOVERY };
+enum alert_tell alert_tell(enum status wants, enum status told,
+    enum status now);
+
+/* Is an agent silent: unheard for longer than its limit?  All three on a
+ * clock that stands while the server does not look. */
+bool alert_silent(int64_t now_ms, int64_t heard_ms, int64_t late_after_ms);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * check.h: the table of check types: what a check of each is given, in what
+ * unit it measures, and how its result reads.  How the agent measures it is
+ * probe.h.
+ *
+ * Parameters are a JSON object.  check_params takes what a client sent and
+ * makes the canonical text that is kept: known names only, in the table's
+ * order, each within its range, defaults left out.
+ */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include "alert.h"
+#include "fail.h"
+#include "str.h"
+
+#define CHECK_PARAMS_MAX	1024	/* bytes of canonical parameters */
+#define CHECK_NAME_MAX		64	/* bytes of a check's name */
+
+enum check_param_type { PARAM_TEXT, PARAM_INT, PARAM_BOOL };
+
+struct check_param {
+	const char *name;
+	enum check_param_type type;
+	int64_t min, max;	/* of an integer; of a text: its bytes */
+	const char *what;	/* for forms and schema: what it is */
+};
+
+struct check_type {
+	const char *name;
+	const char *unit;	/* "percent"; "" for a count */
+	bool judges;		/* may give a status of its own */
+	const struct check_param *param;
+	unsigned params;
+};
+
+extern const struct check_type check_types[];
+extern const unsigned check_types_n;
+
+const struct check_type *check_type(struct str name);	/* or NULL */
+
+/* Canonical parameters of json (a JSON object, or empty) into out.  0, or
+ * -1 with *field the parameter that is wrong (static) and *why. */
+int check_params(const struct check_type *t, struct str json,
+    struct buf *out, const char **field, struct fail *why);
+
+/* One parameter of canonical parameters.  0, or -1: not given (a number
+ * then is *v untouched, so set the default before). */
+int check_param_text(struct str params, const char *name, char *dst,
+    size_t cap);
+int check_param_int(struct str params, const char *name, int64_t *v);
+
+/* The default name: the type and first parameter, '/' written as ':' and
+ * what a name may not hold as '_': "process nginx", "cpu". */
+void check_name(const struct check_type *t, struct str params,
+    struct buf *out);
+
+/* Is s a host or check name: 1-64 of [A-Za-z0-9._:-] and inner spaces? */
+bool check_name_ok(struct str s);
+
+/* Add what the type's parameters demand to a rule: process_check's min and
+ * max become `crit` bounds (min absent and max absent: below 1). */
+void check_rule(const struct check_type *t, struct str params,
+    struct alert_rule *r);
+
+/* How a result reads: "0 running, at least 1 expected"; "99.8 percent, above
+ * 90 for 5 s".  bound: what decided it, or NULL; message: the result's own,
+ * appended if any. */
+void check_text(struct buf *b, const struct check_type *t, struct str params,
+    const struct alert_rule *r, const struct alert_result *res,
+    const struct alert_bound *bound, struct str message);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * child.h: what may block runs in a short-lived process.
+ *
+ * The server forks one helper before it opens anything; the helper holds no
+ * model, key or descriptor of the server's.  Asked for a child it forks
+ * one of the kinds it was started with.  A child has one descriptor, its
+ * end of a socket pair, besides 0-2 (which are /dev/null and standard error);
+ * it reads jobs from it, writes answers of CHILD_ANSWER bytes, and ends when
+ * the pair does.  Each job has a deadline after which the child is killed
+ * (alarm(2)); its owner then sees the end of the pair.
+ *
+ * A job on the pair is a length (4 bytes, little-endian, at most
+ * CHILD_JOB_MAX) and that many bytes.  An answer is text, padded with NUL.
+ */
+#ifndef CHILD_H
+#define CHILD_H
+
+#include <stddef.h>
+
+#include "fail.h"
+#include "str.h"
+
+#define CHILD_JOB_MAX	16384
+#define CHILD_ANSWER	512
+
+/* What a child of one kind does until its pair ends: run() is called in the
+ * child, job after job, and must fill answer. */
+struct child_kind {
+	const char *name;
+	unsigned deadline_s;		/* for one job */
+	/* In the helper, before the fork, once and when arg changes: load
+	 * what every child shares (trust anchors).  May be NULL.  A failure
+	 * is kept and handed to run. */
+	int (*prepare)(struct str arg, struct fail *why);
+	void (*run)(struct str job, const struct fail *unprepared,
+	    char answer[CHILD_ANSWER]);
+};
+
+/* Fork the helper; first thing in main.  kinds must live on.  0 or -1. */
+int child_helper(const struct child_kind *kinds, size_t n, struct fail *why);
+
+/* Ask for a child of kind number `kind`, prepared with arg (at most 4096
+ * bytes).  Our end of its pair: non-blocking, close-on-exec; or -1. */
+int child_start(size_t kind, struct str arg, struct fail *why);
+
+/* Send a job: all of it at once, or -1. */
+int child_job(int fd, struct str job, struct fail *why);
+
+/* Receive an answer: 1 whole (NUL-terminated in dst), 0 not yet, -1 the child
+ * is gone.  *have counts the bytes so far; begin with 0. */
+int child_answer(int fd, char dst[CHILD_ANSWER + 1], size_t *have);
+
+/* Fork one child of this process directly (the agent, which is small): runs
+ * run(fd, arg) in it with its end of a pipe, killed after deadline_s.  The
+ * read end, non-blocking, or -1; *pid is the child to reap. */
+int child_fork(void (*run)(int fd, const void *arg), const void *arg,
+    unsigned deadline_s, int *pid, struct fail *why);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * json.h: RFC 8259, read as tokens from one buffer and written to another.
+ *
+ * The reader allocates nothing, copies nothing and recurses nowhere.  It
+ * takes exactly the grammar, bounded: JSON_DEPTH_MAX levels; no BOM, strict
+ * UTF-8, no lone surrogate, no number that overflows what it is read as.
+ * json_valid also refuses a duplicate key within an object of up to
+ * JSON_KEYS_MAX members; an object with more members is refused.
+ *
+ * The writer sets the commas itself: it looks at the last byte written.
+ * It escapes control bytes, '"', '\', '<', '>', '&', U+2028 and U+2029, and
+ * puts U+FFFD for what is not UTF-8, so that its output may stand in HTML.
+ */
+#ifndef JSON_H
+#define JSON_H
+
+#include "fail.h"
+#include "str.h"
+
+#define JSON_DEPTH_MAX	32
+#define JSON_KEYS_MAX	64	/* members of one object */
+
+enum json_tok {
+	JSON_BAD,	/* not JSON; j->why and j->pos say where */
+	JSON_END,	/* one whole value was read, and only space follows */
+	JSON_OBJ, JSON_OBJ_END, JSON_ARR, JSON_ARR_END,
+	JSON_KEY, JSON_STR, JSON_NUM, JSON_TRUE, JSON_FALSE, JSON_NULL
+};
+
+struct json {
+	struct str in;		/* private from here */
+	size_t pos;
+	const char *why;
+	unsigned depth;
+	uint8_t kind[JSON_DEPTH_MAX];
+	uint8_t expect;
+};
+
+void json_open(struct json *j, struct str in);
+
+/* The next token.  *text is its bytes in the input: for a key or string
+ * what is between the quotes, still escaped; for a number its digits; for
+ * what opens an object or array that one byte. */
+enum json_tok json_next(struct json *j, struct str *text);
+
+/* Read past the rest of the object or array just opened.  0 or -1. */
+int json_skip(struct json *j);
+
+/* The next value whole, object and array included: *raw is its bytes.  Its
+ * first token, or JSON_BAD, JSON_END, JSON_OBJ_END, JSON_ARR_END. */
+enum json_tok json_value(struct json *j, struct str *raw);
+
+/* Is in one whole JSON value, without duplicate keys?  0, or -1 with the
+ * reason and the byte's offset. */
+int json_valid(struct str in, struct fail *why);
+
+/* Find a member of the object obj (its raw bytes) by its plain name.  Its
+ * first token with *raw the whole value, or JSON_END when it has none, or
+ * JSON_BAD when obj is no object. */
+enum json_tok json_member(struct str obj, const char *name, struct str *raw);
+
+/* Undo the escapes of a string's text into dst, NUL-terminated UTF-8.
+ * 0, or -1 if it does not fit, or holds U+0000 or a lone surrogate. */
+int json_unescape(struct str text, char *dst, size_t cap);
+
+/* A number's text as an integer in [min, max]: 1e3 and 5.0 are integers.
+ * 0 or -1. */
+int json_int(struct str text, int64_t min, int64_t max, int64_t *out);
+
+/* The writer.  Each puts a comma first where one is due. */
+void json_obj(struct buf *b);
+void json_obj_end(struct buf *b);
+void json_arr(struct buf *b);
+void json_arr_end(struct buf *b);
+void json_key(struct buf *b, const char *name);	/* quoted, and ':' */
+void json_put(struct buf *b, struct str s);	/* a string */
+void json_put_int(struct buf *b, int64_t v);
+void json_put_milli(struct buf *b, int64_t v);
+void json_put_bool(struct buf *b, bool v);
+void json_put_null(struct buf *b);
+void json_put_time(struct buf *b, int64_t ms);	/* ISO 8601; 0: null */
+void json_put_raw(struct buf *b, struct str json);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * key.h: secrets: made, shown once, kept as their SHA-256.
+ *
+ * A key is a prefix that names its role ("vk_") and 160 random bits in
+ * base32 (RFC 4648, lower case): 35 bytes.
+ */
+#ifndef KEY_H
+#define KEY_H
+
+#include "fail.h"
+#include "str.h"
+
+#define KEY_TEXT	36	/* bytes of a key and a NUL */
+#define KEY_HASH	32	/* bytes of its SHA-256 */
+
+/* n random bytes of /dev/urandom.  0 or -1. */
+int key_random(unsigned char *p, size_t n, struct fail *why);
+
+/* A new key with that prefix of 3 characters.  0 or -1. */
+int key_make(const char *prefix, char text[KEY_TEXT], struct fail *why);
+
+void key_hash(struct str s, unsigned char hash[KEY_HASH]);
+
+/* In a time that depends on nothing but n. */
+bool key_same(const unsigned char *a, const unsigned char *b, size_t n);
+
+#endif

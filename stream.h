@@ -1,0 +1,64 @@
+/*
+ * stream.h: a byte stream, plain or TLS, so that what is above need not
+ * know which; and the sockets under it.
+ *
+ * Streams never block.  read and write return a count above 0, STREAM_EOF,
+ * STREAM_AGAIN (call again when `want` is met) or STREAM_BAD (errno, or the
+ * stream's own words from `why`).  No SIGPIPE, EINTR is met inside.
+ */
+#ifndef STREAM_H
+#define STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "fail.h"
+#include "str.h"
+
+#define STREAM_EOF	0
+#define STREAM_BAD	(-1)
+#define STREAM_AGAIN	(-2)
+
+#define ADDR_TEXT	56	/* "[v6%scope]:port" and a NUL */
+
+struct stream;
+struct stream_ops {
+	ssize_t (*read)(struct stream *s, void *p, size_t n);
+	ssize_t (*write)(struct stream *s, const void *p, size_t n);
+	unsigned (*want)(struct stream *s);	/* LOOP_IN | LOOP_OUT now */
+	bool (*pending)(struct stream *s);	/* readable without poll */
+	int (*shut)(struct stream *s);		/* say goodbye; 0 or AGAIN */
+};
+
+struct stream {
+	const struct stream_ops *ops;
+	int fd;
+	struct fail why;	/* after STREAM_BAD */
+};
+
+/* Over a connected, non-blocking socket.  The stream does not own fd. */
+void stream_plain(struct stream *s, int fd);
+
+/* A listening, non-blocking, close-on-exec TCP socket on "PORT",
+ * "ADDR:PORT", "[V6]:PORT"; port 0 lets the system choose.  The fd, or -1. */
+int stream_listen(struct str addr, struct fail *why);
+
+/* Accept one: a non-blocking, close-on-exec, TCP_NODELAY socket, and its
+ * peer as text without the port.  The fd, STREAM_AGAIN, or -1 with errno. */
+int stream_accept(int fd, char peer[ADDR_TEXT], bool *loopback);
+
+/* Begin to connect to a numeric address.  A non-blocking fd that becomes
+ * writable when done (SO_ERROR tells), or -1. */
+int stream_dial(const char *ip, const char *port, struct fail *why);
+
+/* Resolve and connect, blocking, at most until timeout_ms have passed; every
+ * address is tried in turn, v6 and v4.  Calls getaddrinfo: for children and
+ * the command line only.  A non-blocking fd, or -1. */
+int stream_connect(const char *host, const char *port, int timeout_ms,
+    struct fail *why);
+
+/* The local address of a socket as "ADDR:PORT". */
+int stream_local(int fd, char text[ADDR_TEXT], struct fail *why);
+
+#endif
