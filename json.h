@@ -32,7 +32,7 @@ struct json {
 	size_t pos;
 	const char *why;
 	unsigned depth;
-	uint8_t kind[JSON_DEPTH_MAX];
+	bool obj[JSON_DEPTH_MAX];	/* or an array */
 	uint8_t expect;
 };
 
@@ -43,31 +43,33 @@ void json_open(struct json *j, struct str in);
  * what opens an object or array that one byte. */
 enum json_tok json_next(struct json *j, struct str *text);
 
-/* Read past the rest of the object or array just opened.  0 or -1. */
-int json_skip(struct json *j);
-
-/* The next value whole, object and array included: *raw is its bytes.  Its
- * first token, or JSON_BAD, JSON_END, JSON_OBJ_END, JSON_ARR_END. */
+/* The next value whole, object and array included: *raw is its bytes, a
+ * string's with its quotes, fit for json_open and json_put_raw.  Its first
+ * token, or JSON_BAD, JSON_END, JSON_OBJ_END, JSON_ARR_END; and where a key
+ * is due JSON_KEY, as json_next. */
 enum json_tok json_value(struct json *j, struct str *raw);
 
-/* Is in one whole JSON value, without duplicate keys?  0, or -1 with the
- * reason and the byte's offset. */
+/* Is in one whole JSON value, without duplicate keys ("a" and "\u0061" are
+ * one key)?  0, or -1 with the reason and the byte's offset.  Time grows
+ * with in.n; 40 KiB of stack. */
 int json_valid(struct str in, struct fail *why);
 
-/* Find a member of the object obj (its raw bytes) by its plain name.  Its
- * first token with *raw the whole value, or JSON_END when it has none, or
- * JSON_BAD when obj is no object. */
+/* Find a member of the object obj (its raw bytes) by its name, which holds
+ * no '"' and no '\'.  Its first token with *raw the whole value as json_value
+ * gives it, or JSON_END when it has none, or JSON_BAD when obj is no object. */
 enum json_tok json_member(struct str obj, const char *name, struct str *raw);
 
-/* Undo the escapes of a string's text into dst, NUL-terminated UTF-8.
- * 0, or -1 if it does not fit, or holds U+0000 or a lone surrogate. */
+/* Undo the escapes of a string, with its quotes (json_value, json_member)
+ * or without (json_next), into dst, NUL-terminated UTF-8.  0, or -1 (dst is
+ * "") if it does not fit, holds U+0000 or is no JSON string. */
 int json_unescape(struct str text, char *dst, size_t cap);
 
 /* A number's text as an integer in [min, max]: 1e3 and 5.0 are integers.
- * 0 or -1. */
+ * 0, or -1 with *out untouched. */
 int json_int(struct str text, int64_t min, int64_t max, int64_t *out);
 
-/* The writer.  Each puts a comma first where one is due. */
+/* The writer.  Each puts a comma first where one is due: after a byte that
+ * ends a value, so not at b's start, nor after a space or a newline. */
 void json_obj(struct buf *b);
 void json_obj_end(struct buf *b);
 void json_arr(struct buf *b);
@@ -79,6 +81,11 @@ void json_put_milli(struct buf *b, int64_t v);
 void json_put_bool(struct buf *b, bool v);
 void json_put_null(struct buf *b);
 void json_put_time(struct buf *b, int64_t ms);	/* ISO 8601; 0: null */
-void json_put_raw(struct buf *b, struct str json);
+void json_put_raw(struct buf *b, struct str json); /* a whole value */
+
+
+/* A member whole: a string, an integer. */
+void json_add(struct buf *b, const char *name, struct str s);
+void json_add_int(struct buf *b, const char *name, int64_t v);
 
 #endif

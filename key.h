@@ -13,12 +13,13 @@
 #define KEY_TEXT	36	/* bytes of a key and a NUL */
 #define KEY_HASH	32	/* bytes of its SHA-256 */
 
-/* n random bytes of /dev/urandom.  0 or -1. */
+/* n random bytes of /dev/urandom (random(4)).  0 or -1. */
 int key_random(unsigned char *p, size_t n, struct fail *why);
 
-/* A new key with that prefix of 3 characters.  0 or -1. */
+/* A new key with that prefix of 3 characters, NUL-terminated.  0 or -1. */
 int key_make(const char *prefix, char text[KEY_TEXT], struct fail *why);
 
+/* The SHA-256 of s, whatever its length. */
 void key_hash(struct str s, unsigned char hash[KEY_HASH]);
 
 /* In a time that depends on nothing but n. */

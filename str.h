@@ -20,6 +20,7 @@
 
 #define MILLI_MAX	INT64_C(9000000000000000000)	/* ±9·10^15 units */
 #define TIME_TEXT	25	/* "2026-11-22T06:53:11.123Z" and a NUL */
+#define TIME_MAX	INT64_C(9246182399999)	/* the last ms of 2262 */
 
 struct str {
 	const char *p;
@@ -28,23 +29,24 @@ struct str {
 
 struct buf {
 	char *p;
-	size_t n, cap;
+	size_t n, cap;	/* n <= cap; no NUL is kept */
 	bool full;	/* true once an append did not fit; never cleared */
 };
 
 #define STR(lit)	((struct str){ (lit), sizeof(lit) - 1 })
 #define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
 
-struct str str_of(const char *z);		/* z NULL: empty */
+struct str str_of(const char *z);		/* z NULL: NULL and 0 */
 struct str str_from(const struct buf *b);	/* what is in b so far */
 bool str_eq(struct str a, struct str b);
 bool str_is(struct str a, const char *z);
 bool str_ieq(struct str a, struct str b);	/* ASCII case alike */
 bool str_starts(struct str s, struct str head);
+struct str str_after(struct str s, size_t n);	/* past n bytes, n <= s.n */
 struct str str_trim(struct str s);		/* spaces and tabs, both ends */
 
 /* Take *rest up to sep (sep itself is dropped).  0, or -1 when *rest is
- * used up: never reads past its end. */
+ * used up (NULL): never reads past its end.  "a," is "a" and "". */
 int str_cut(struct str *rest, char sep, struct str *head);
 
 /* All of s as a decimal in [min, max]: no sign, no space, no leading '+'.
@@ -54,40 +56,65 @@ int str_u64(struct str s, uint64_t min, uint64_t max, uint64_t *out);
 /* As str_u64, with an optional '-'. */
 int str_i64(struct str s, int64_t min, int64_t max, int64_t *out);
 
-/* All of s as a number of RFC 8259's grammar (fraction and exponent
- * allowed) in thousandths, rounded half away from zero.  0, or -1 when it
- * is none or lies beyond ±MILLI_MAX, with *out untouched. */
+/* The length of the number of RFC 8259's grammar at the start of s, or 0. */
+size_t str_number(struct str s);
+
+/* All of s, such a number, times 10^places, rounded half away from zero;
+ * *exact says that nothing was rounded.  0, or -1 (out of int64, or none)
+ * with both untouched. */
+int str_scaled(struct str s, int places, int64_t *out, bool *exact);
+
+/* All of s, such a number, in thousandths, rounded half away from zero.
+ * 0, or -1 when it is none or lies beyond ±MILLI_MAX, with *out untouched. */
 int str_milli(struct str s, int64_t *out);
 
 /* All of s as a duration in ms: an integer and ms, s, m, h, d, w or y (365
- * days); a bare 0 needs no unit.  0 or -1 (no such unit, over 100 years). */
+ * days); a bare 0 needs no unit.  0, or -1 (no such unit, over 100 years)
+ * with *ms untouched. */
 int str_duration(struct str s, int64_t *ms);
 
-/* All of s as bytes: an integer, and K, M or G (1024-based) if any. */
+/* All of s as bytes: an integer, and K, M or G (1024-based) if any.  0 or
+ * -1 with *bytes untouched. */
 int str_size(struct str s, uint64_t *bytes);
 
 /* All of s as ISO 8601 (RFC 3339, and without offset: UTC): "T" or a space,
- * 0-9 fraction digits (cut to ms), Z or ±hh:mm or ±hhmm.  Years 1970-2262.
- * 0, or -1 with *ms untouched. */
+ * 0-9 fraction digits (cut to ms), Z or ±hh:mm or ±hhmm.  A leap second is
+ * the second after it.  0, or -1 (also when not in 0 to TIME_MAX) with *ms
+ * untouched. */
 int str_time(struct str s, int64_t *ms);
+
+/* A time in UTC, cut to 0 to TIME_MAX, as people count. */
+struct str_date {
+	int year, month, day;		/* 1970-2262, 1-12, 1-31 */
+	int hour, minute, second, ms;
+	int weekday;			/* 0 is Sunday */
+};
+void str_date(int64_t ms, struct str_date *d);
 
 /* Copy s into dst, NUL-terminated.  0, or -1 (dst is "") if it does not
  * fit or holds a NUL. */
 int str_copy(char *dst, size_t cap, struct str s);
 
 /* Lower-case hex of n bytes into dst (2n + 1 bytes, NUL-terminated), and
- * back: exactly 2n hex digits into n bytes, 0 or -1. */
+ * back: exactly 2n hex digits of either case into n bytes, 0 or -1. */
 void str_hex(char *dst, const unsigned char *p, size_t n);
 int str_unhex(struct str s, unsigned char *dst, size_t n);
 
-/* The length of the UTF-8 character at the start of s (1-4), or 0 when s is
- * empty, cut short, overlong, a surrogate or past U+10FFFF.  RFC 3629. */
+/* Take the UTF-8 character that *s, not empty, begins with: its code point;
+ * or -1, one byte being taken, where there is none: cut short, overlong, a
+ * surrogate or past U+10FFFF.  RFC 3629. */
+int32_t str_take(struct str *s);
+
+/* The length of the UTF-8 character at the start of s (1-4), or 0: s is empty
+ * or does not begin with one. */
 size_t str_utf8(struct str s);
 
 void buf_init(struct buf *b, char *p, size_t cap);
 void buf_add(struct buf *b, struct str s);
 void buf_addz(struct buf *b, const char *z);
 void buf_addc(struct buf *b, char c);
+void buf_addi(struct buf *b, int64_t v);
+/* As printf; wants one byte more than it leaves, for printf's NUL. */
 void buf_addf(struct buf *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -100,11 +127,17 @@ void buf_milli(struct buf *b, int64_t v);
 void buf_time(struct buf *b, int64_t ms);
 void buf_time_human(struct buf *b, int64_t ms);
 
-/* A duration as people say it, two parts at most: 350 ms, 5 s, 2 h 5 m. */
+/* A duration as people say it, cut to two parts: 350 ms, 5 s, 2 h 5 m.  As
+ * buf_time_human it wants the byte that buf_addf does. */
 void buf_duration(struct buf *b, int64_t ms);
 
 /* Append s as valid UTF-8 of at most max characters (code points): what is
  * not UTF-8 becomes U+FFFD, what is too long ends in "…". */
 void buf_utf8(struct buf *b, struct str s, size_t max);
+
+/* Append s fit for one line of a log or a terminal: control characters, what
+ * changes the direction of text, line separators and each byte that is not
+ * UTF-8 become '?'.  What does not fit is cut between characters. */
+void buf_line(struct buf *b, struct str s);
 
 #endif

@@ -1,0 +1,77 @@
+/* key.c: see key.h. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bearssl.h>
+
+#include "key.h"
+
+int
+key_random(unsigned char *p, size_t n, struct fail *why)
+{
+	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC), rc = 0;
+
+	if (fd == -1)
+		return fail_errno(why, "/dev/urandom");
+	while (n > 0 && rc == 0) {
+		ssize_t k = read(fd, p, n);
+
+		if (k > 0) {
+			p += k;
+			n -= (size_t)k;
+		} else if (k == 0)
+			rc = fail(why, "/dev/urandom ends");
+		else if (errno != EINTR)
+			rc = fail_errno(why, "/dev/urandom");
+	}
+	if (close(fd) == -1 && rc == 0)
+		rc = fail_errno(why, "/dev/urandom");
+	return rc;
+}
+
+int
+key_make(const char *prefix, char text[KEY_TEXT], struct fail *why)
+{
+	static const char base32[] = "abcdefghijklmnopqrstuvwxyz234567";
+	unsigned char bits[20];
+	size_t i;
+
+	assert(strlen(prefix) == 3);
+	if (key_random(bits, sizeof bits, why) == -1)
+		return -1;
+	memcpy(text, prefix, 3);
+	for (i = 0; i < 32; i++) {
+		/* The two bytes that hold bits 5i to 5i + 4. */
+		unsigned at = (unsigned)i * 5 / 8, skip = (unsigned)i * 5 % 8;
+		unsigned two = (unsigned)bits[at] << 8 |
+		    (at + 1 < sizeof bits ? bits[at + 1] : 0u);
+
+		text[3 + i] = base32[two >> (11 - skip) & 31];
+	}
+	text[KEY_TEXT - 1] = '\0';
+	return 0;
+}
+
+void
+key_hash(struct str s, unsigned char hash[KEY_HASH])
+{
+	br_sha256_context ctx;
+
+	br_sha256_init(&ctx);
+	br_sha256_update(&ctx, s.p, s.n);
+	br_sha256_out(&ctx, hash);
+}
+
+bool
+key_same(const unsigned char *a, const unsigned char *b, size_t n)
+{
+	volatile unsigned char differ = 0;	/* no early end, whatever -O */
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		differ = (unsigned char)(differ | (a[i] ^ b[i]));
+	return differ == 0;
+}
