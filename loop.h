@@ -3,7 +3,8 @@
  *
  * No callbacks: loop_wait returns events, and its caller dispatches them by
  * the tag it gave.  loop_linux.c is epoll(7), loop_posix.c poll(2); make
- * chooses one.  Level-triggered.  The monotonic clock is read here.
+ * chooses one.  Level-triggered.  One loop a process, its storage inside the
+ * module.  The monotonic clock is read here.
  */
 #ifndef LOOP_H
 #define LOOP_H
@@ -16,8 +17,6 @@
 #define LOOP_OUT	2u
 #define LOOP_HUP	4u	/* reported, never asked for */
 #define LOOP_EVENTS_MAX	256	/* events of one loop_wait */
-
-struct loop;			/* one a process; storage inside the module */
 
 struct loop_event {
 	uint64_t tag;

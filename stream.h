@@ -3,8 +3,8 @@
  * know which; and the sockets under it.
  *
  * Streams never block.  read and write return a count above 0, STREAM_EOF,
- * STREAM_AGAIN (call again when `want` is met) or STREAM_BAD (errno, or the
- * stream's own words from `why`).  No SIGPIPE, EINTR is met inside.
+ * STREAM_AGAIN (call again when `want` is met) or STREAM_BAD (s->why says
+ * why, always).  No SIGPIPE, EINTR is met inside.
  */
 #ifndef STREAM_H
 #define STREAM_H
@@ -20,13 +20,15 @@
 #define STREAM_BAD	(-1)
 #define STREAM_AGAIN	(-2)
 
-#define ADDR_TEXT	56	/* "[v6%scope]:port" and a NUL */
+#define ADDR_TEXT	56	/* "[v6]:port" and a NUL */
 
 struct stream;
 struct stream_ops {
 	ssize_t (*read)(struct stream *s, void *p, size_t n);
 	ssize_t (*write)(struct stream *s, const void *p, size_t n);
-	unsigned (*want)(struct stream *s);	/* LOOP_IN | LOOP_OUT now */
+	/* What to wait for: LOOP_IN, LOOP_OUT while bytes cannot go out that
+	 * a write got AGAIN for or the stream itself holds, or both. */
+	unsigned (*want)(struct stream *s);
 	bool (*pending)(struct stream *s);	/* readable without poll */
 	int (*shut)(struct stream *s);		/* say goodbye; 0 or AGAIN */
 };
@@ -34,18 +36,21 @@ struct stream_ops {
 struct stream {
 	const struct stream_ops *ops;
 	int fd;
+	bool full;		/* the last write got AGAIN (plain) */
 	struct fail why;	/* after STREAM_BAD */
 };
 
 /* Over a connected, non-blocking socket.  The stream does not own fd. */
 void stream_plain(struct stream *s, int fd);
 
-/* A listening, non-blocking, close-on-exec TCP socket on "PORT",
- * "ADDR:PORT", "[V6]:PORT"; port 0 lets the system choose.  The fd, or -1. */
+/* A listening, non-blocking, close-on-exec TCP socket on "PORT" (of
+ * 127.0.0.1), "ADDR:PORT" or "[V6]:PORT", numeric; "[::]" is v4 as well.  Port
+ * 0 lets the system choose.  The fd, or -1. */
 int stream_listen(struct str addr, struct fail *why);
 
 /* Accept one: a non-blocking, close-on-exec, TCP_NODELAY socket, and its
- * peer as text without the port.  The fd, STREAM_AGAIN, or -1 with errno. */
+ * peer as text without the port (a v4 peer of a v6 socket as v4).  The fd,
+ * STREAM_AGAIN (none waits, or it is gone already), or -1 with errno. */
 int stream_accept(int fd, char peer[ADDR_TEXT], bool *loopback);
 
 /* Begin to connect to a numeric address.  A non-blocking fd that becomes
@@ -53,12 +58,13 @@ int stream_accept(int fd, char peer[ADDR_TEXT], bool *loopback);
 int stream_dial(const char *ip, const char *port, struct fail *why);
 
 /* Resolve and connect, blocking, at most until timeout_ms have passed; every
- * address is tried in turn, v6 and v4.  Calls getaddrinfo: for children and
- * the command line only.  A non-blocking fd, or -1. */
+ * address is tried in turn, v6 and v4, each with an even share of the time
+ * that is left.  Calls getaddrinfo, whose time nothing here bounds: for
+ * children and the command line only.  A non-blocking fd, or -1. */
 int stream_connect(const char *host, const char *port, int timeout_ms,
     struct fail *why);
 
-/* The local address of a socket as "ADDR:PORT". */
+/* The local address of a socket as "ADDR:PORT" or "[V6]:PORT".  0 or -1. */
 int stream_local(int fd, char text[ADDR_TEXT], struct fail *why);
 
 #endif

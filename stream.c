@@ -1,0 +1,293 @@
+/* stream.c: see stream.h. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "loop.h"
+#include "stream.h"
+
+#define BACKLOG		128	/* connections waiting to be accepted */
+
+/* Any address, as the socket calls and as their families see it. */
+union addr {
+	struct sockaddr sa;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+static ssize_t
+no_bytes(struct stream *s)
+{
+	if (errno == EAGAIN || errno == EWOULDBLOCK)
+		return STREAM_AGAIN;
+	return fail(&s->why, "%s", strerror(errno));	/* STREAM_BAD */
+}
+
+static ssize_t
+plain_read(struct stream *s, void *p, size_t n)
+{
+	ssize_t k;
+
+	do {
+		k = recv(s->fd, p, n, 0);
+	} while (k < 0 && errno == EINTR);
+	return k >= 0 ? k : no_bytes(s);	/* 0 is STREAM_EOF */
+}
+
+static ssize_t
+plain_write(struct stream *s, const void *p, size_t n)
+{
+	ssize_t k;
+
+	do {
+		k = send(s->fd, p, n, MSG_NOSIGNAL);
+	} while (k < 0 && errno == EINTR);
+	if (k <= 0)
+		k = k == 0 ? STREAM_AGAIN : no_bytes(s);
+	s->full = k == STREAM_AGAIN;
+	return k;
+}
+
+static unsigned
+plain_want(struct stream *s)
+{
+	return s->full ? LOOP_IN | LOOP_OUT : LOOP_IN;
+}
+
+static bool
+plain_pending(struct stream *s)
+{
+	(void)s;
+	return false;
+}
+
+static int
+plain_shut(struct stream *s)
+{
+	/* A peer that is gone already needs no goodbye. */
+	(void)shutdown(s->fd, SHUT_WR);
+	return 0;
+}
+
+static const struct stream_ops plain = {
+	plain_read, plain_write, plain_want, plain_pending, plain_shut
+};
+
+void
+stream_plain(struct stream *s, int fd)
+{
+	*s = (struct stream){ .ops = &plain, .fd = fd };
+}
+
+/* Make a socket, if it is one, what every socket here is.  fd or -1. */
+static int
+prepare(int fd)
+{
+	int on = 1;
+
+	if (fd == -1)
+		return -1;
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) == -1 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) == -1) {
+		close(fd);
+		return -1;
+	}
+	/* Whole messages are written: nothing is gained by waiting. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	return fd;
+}
+
+/* A numeric address and port.  Its length, or 0. */
+static socklen_t
+numeric(union addr *a, const char *ip, struct str port)
+{
+	uint64_t n;
+
+	memset(a, 0, sizeof *a);
+	if (str_u64(port, 0, 65535, &n) == -1)
+		return 0;
+	if (inet_pton(AF_INET, ip, &a->v4.sin_addr) == 1) {
+		a->v4.sin_family = AF_INET;
+		a->v4.sin_port = htons((uint16_t)n);
+		return sizeof a->v4;
+	}
+	if (inet_pton(AF_INET6, ip, &a->v6.sin6_addr) == 1) {
+		a->v6.sin6_family = AF_INET6;
+		a->v6.sin6_port = htons((uint16_t)n);
+		return sizeof a->v6;
+	}
+	return 0;
+}
+
+/* An address as text without the port; loopback: whether it is. */
+static void
+to_text(const union addr *a, char text[ADDR_TEXT], bool *loopback)
+{
+	const struct in6_addr *v6 = &a->v6.sin6_addr;
+	const void *v4 = a->sa.sa_family == AF_INET ? &a->v4.sin_addr :
+	    IN6_IS_ADDR_V4MAPPED(v6) ? (const void *)(v6->s6_addr + 12) : NULL;
+
+	*loopback = v4 != NULL ? *(const unsigned char *)v4 == 127 :
+	    IN6_IS_ADDR_LOOPBACK(v6);
+	inet_ntop(v4 != NULL ? AF_INET : AF_INET6, v4 != NULL ? v4 : v6, text,
+	    ADDR_TEXT);
+}
+
+/* Split "PORT", "ADDR:PORT" or "[V6]:PORT". */
+static socklen_t
+listen_addr(union addr *a, struct str s)
+{
+	char text[ADDR_TEXT], *ip = text, *colon;
+
+	if (str_copy(text, sizeof text, s) == -1)
+		return 0;
+	colon = strrchr(text, ':');
+	if (colon == NULL)
+		return numeric(a, "127.0.0.1", s);
+	*colon = '\0';
+	if (text[0] == '[' && colon[-1] == ']') {
+		colon[-1] = '\0';
+		ip++;
+	}
+	if ((strchr(ip, ':') != NULL) != (ip != text))
+		return 0;
+	return numeric(a, ip, str_of(colon + 1));
+}
+
+int
+stream_listen(struct str addr, struct fail *why)
+{
+	union addr a;
+	socklen_t n = listen_addr(&a, addr);
+	int fd, on = 1, off = 0, show = addr.n < 80 ? (int)addr.n : 80;
+
+	if (n == 0)
+		return fail(why, "%.*s: not PORT, ADDR:PORT or [V6]:PORT with "
+		    "a numeric address", show, addr.p);
+	fd = prepare(socket(a.sa.sa_family, SOCK_STREAM, 0));
+	if (fd == -1)
+		return fail_errno(why, "listen on %.*s", show, addr.p);
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+	if (bind(fd, &a.sa, n) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	fail_errno(why, "listen on %.*s", show, addr.p);
+	close(fd);
+	return -1;
+}
+
+int
+stream_accept(int fd, char peer[ADDR_TEXT], bool *loopback)
+{
+	union addr a;
+	socklen_t n = sizeof a;
+	int c = prepare(accept(fd, &a.sa, &n));
+
+	if (c != -1) {
+		to_text(&a, peer, loopback);
+		return c;
+	}
+	/* Only what lasts is an error; the rest are faults of one connection
+	 * (accept(2), "Error handling"). */
+	return errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+	    errno == ENOMEM || errno == EBADF || errno == EINVAL ||
+	    errno == ENOTSOCK ? -1 : STREAM_AGAIN;
+}
+
+static int
+dial(const struct sockaddr *sa, socklen_t n, struct fail *why)
+{
+	int fd = prepare(socket(sa->sa_family, SOCK_STREAM, 0));
+
+	if (fd == -1)
+		return fail_errno(why, "socket");
+	if (connect(fd, sa, n) == 0 || errno == EINPROGRESS || errno == EINTR)
+		return fd;
+	fail(why, "%s", strerror(errno));
+	close(fd);
+	return -1;
+}
+
+int
+stream_dial(const char *ip, const char *port, struct fail *why)
+{
+	union addr a;
+	socklen_t n = numeric(&a, ip, str_of(port));
+
+	if (n == 0)
+		return fail(why, "not a numeric address and port");
+	return dial(&a.sa, n, why);
+}
+
+/* Wait until a dialled socket is connected.  fd, or -1 with it closed. */
+static int
+connected(int fd, int64_t until_ms, struct fail *why)
+{
+	struct pollfd p = { fd, POLLOUT, 0 };
+	int64_t left;
+	int error = ETIMEDOUT, k;
+	socklen_t n = sizeof error;
+
+	do {
+		left = until_ms - loop_mono_ms();
+		k = poll(&p, 1, left > 0 ? (int)left : 0);
+	} while (k == -1 && errno == EINTR);
+	if (k == -1 ||
+	    (k == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) == -1))
+		error = errno;
+	if (error == 0)
+		return fd;
+	close(fd);
+	return fail(why, "%s", strerror(error));
+}
+
+int
+stream_connect(const char *host, const char *port, int timeout_ms,
+    struct fail *why)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list, *a;
+	int64_t until_ms = loop_mono_ms() + timeout_ms, now;
+	int rc = getaddrinfo(host, port, &hints, &list), fd = -1, left = 0;
+
+	if (rc != 0)
+		return fail(why, "%s: %s", host, rc == EAI_SYSTEM ?
+		    strerror(errno) : gai_strerror(rc));
+	for (a = list; a != NULL; a = a->ai_next)
+		left++;
+	/* The time left is shared by those left. */
+	for (a = list; a != NULL && fd == -1; a = a->ai_next) {
+		now = loop_mono_ms();
+		fd = dial(a->ai_addr, a->ai_addrlen, why);
+		if (fd != -1)
+			fd = connected(fd, now + (until_ms - now) / left, why);
+		left--;
+	}
+	freeaddrinfo(list);
+	return fd != -1 ? fd : fail_in(why, "%s port %s", host, port);
+}
+
+int
+stream_local(int fd, char text[ADDR_TEXT], struct fail *why)
+{
+	union addr a;
+	socklen_t n = sizeof a;
+	char ip[ADDR_TEXT];
+	struct buf b;
+	bool loopback;
+
+	if (getsockname(fd, &a.sa, &n) == -1)
+		return fail_errno(why, "getsockname");
+	to_text(&a, ip, &loopback);
+	buf_init(&b, text, ADDR_TEXT);
+	buf_addf(&b, strchr(ip, ':') != NULL ? "[%s]:%u" : "%s:%u", ip,
+	    ntohs(a.sa.sa_family == AF_INET ? a.v4.sin_port :
+	    a.v6.sin6_port));
+	return 0;
+}
