@@ -6,6 +6,11 @@
  * "user": ..., "title": ..., "message": ..., "priority": 1, "timestamp":
  * seconds, "link": ..., "link_title": ...}; the last two may be missing.
  * The child keeps the connection to an endpoint between jobs.
+ *
+ * A POST is not idempotent: what was not handed over whole was surely not
+ * taken (RETRY; on a kept connection that went stale at once, on a new one);
+ * what was, and has no answer that can be read, may have been (UNKNOWN).
+ * Redirects are not followed; plain http only to a loopback address.
  */
 #ifndef CHANNEL_H
 #define CHANNEL_H
@@ -15,7 +20,14 @@
 #include "http.h"
 #include "str.h"
 
-#define CHANNEL_DEADLINE_S	60
+#define CHANNEL_DEADLINE_S	60	/* of a job; within it: */
+#define CHANNEL_CONNECT_MS	10000	/* name and connection */
+#define CHANNEL_ANSWER_MS	20000	/* TLS handshake, request and answer */
+#define CHANNEL_IDLE_S		60	/* a connection kept longer is closed */
+#define CHANNEL_AFTER_MIN_S	5	/* between one request and the next */
+#define CHANNEL_AFTER_MAX_S	86400
+#define CHANNEL_ID		64	/* bytes of an id, NUL included */
+#define CHANNEL_REASON		200	/* bytes of a reason, NUL included */
 
 /* What became of an attempt. */
 enum channel_end {
@@ -28,10 +40,10 @@ enum channel_end {
 struct channel_outcome {
 	enum channel_end end;
 	int code;		/* HTTP status, or 0 */
-	unsigned after_s;	/* not before; 0: as you like */
-	char id[64];		/* Pushover's "request" */
-	char receipt[64];	/* emergency only, else "" */
-	char reason[200];	/* for people; UTF-8, no control bytes */
+	unsigned after_s;	/* RETRY: not before; 0: as you like */
+	char id[CHANNEL_ID];		/* Pushover's "request" */
+	char receipt[CHANNEL_ID];	/* emergency only, else "" */
+	char reason[CHANNEL_REASON];	/* for people: fit for one line */
 };
 
 /* The kind of child for child_helper(): run a job, answer an outcome.  Its
@@ -44,11 +56,20 @@ void channel_outcome_put(char answer[CHILD_ANSWER],
 int channel_outcome_get(const char *answer, struct channel_outcome *o);
 
 /* Pure parts.  The form body of a job for Pushover, texts cut to its limits
- * in characters (message 1024, title 250, url 512, url_title 100), an empty
- * message replaced.  0, or -1: no such job. */
+ * in characters (message 1024, title 250, url_title 100), a blank message
+ * replaced, a link over 512 left out; priority 2 asks to be repeated every
+ * minute for 3 hours.  0, or -1: no such job. */
 int channel_pushover_form(struct buf *b, struct str job, struct fail *why);
 
-/* What an answer of Pushover's means; now_s for X-Limit-App-Reset. */
+/* What an answer of Pushover's means, *o being made anew; now_s for
+ * X-Limit-App-Reset.
+ *
+ *	200, "status": 1		ACCEPTED, with its request id
+ *	200, another status		REFUSED, its `errors` the reason
+ *	other 2xx, 200 and no JSON	UNKNOWN
+ *	429, 5xx			RETRY, Retry-After or the quota's reset
+ *	3xx, other 4xx			REFUSED
+ */
 void channel_pushover_outcome(const struct http_head *h, struct str body,
     int64_t now_s, struct channel_outcome *o);
 

@@ -7,7 +7,10 @@
  * end of a socket pair, besides 0-2 (which are /dev/null and standard error);
  * it reads jobs from it, writes answers of CHILD_ANSWER bytes, and ends when
  * the pair does.  Each job has a deadline after which the child is killed
- * (alarm(2)); its owner then sees the end of the pair.
+ * (alarm(2)); its owner then sees the end of the pair.  Helper and children
+ * ignore SIGINT, SIGTERM and SIGHUP, which a terminal or a service manager
+ * sends to all alike: what is under way is finished, and the helper ends
+ * when its server does, however that ended.
  *
  * A job on the pair is a length (4 bytes, little-endian, at most
  * CHILD_JOB_MAX) and that many bytes.  An answer is text, padded with NUL.
@@ -22,6 +25,8 @@
 
 #define CHILD_JOB_MAX	16384
 #define CHILD_ANSWER	512
+#define CHILD_ARG_MAX	4096
+#define CHILD_KINDS_MAX	8
 
 /* What a child of one kind does until its pair ends: run() is called in the
  * child, job after job, and must fill answer. */
@@ -29,30 +34,38 @@ struct child_kind {
 	const char *name;
 	unsigned deadline_s;		/* for one job */
 	/* In the helper, before the fork, once and when arg changes: load
-	 * what every child shares (trust anchors).  May be NULL.  A failure
-	 * is kept and handed to run. */
+	 * what every child shares (trust anchors).  May be NULL.  After a
+	 * failure it is tried again, in the child before each job and in
+	 * the helper before the next child; run gets the last reason. */
 	int (*prepare)(struct str arg, struct fail *why);
 	void (*run)(struct str job, const struct fail *unprepared,
 	    char answer[CHILD_ANSWER]);
 };
 
-/* Fork the helper; first thing in main.  kinds must live on.  0 or -1. */
+/* Fork the helper; first thing in main.  It keeps the rights of that
+ * moment.  kinds must live on.  0 or -1. */
 int child_helper(const struct child_kind *kinds, size_t n, struct fail *why);
 
-/* Ask for a child of kind number `kind`, prepared with arg (at most 4096
- * bytes).  Our end of its pair: non-blocking, close-on-exec; or -1. */
+/* Ask for a child of kind number `kind`, prepared with arg (at most
+ * CHILD_ARG_MAX bytes).  Never blocks.  Our end of its pair: non-blocking,
+ * close-on-exec; or -1.  A child that could not be forked shows as a pair
+ * that has ended. */
 int child_start(size_t kind, struct str arg, struct fail *why);
 
-/* Send a job: all of it at once, or -1. */
+/* Send a job: all of it at once, or -1: then it surely is not run, and the
+ * pair is good for nothing but close(2). */
 int child_job(int fd, struct str job, struct fail *why);
 
-/* Receive an answer: 1 whole (NUL-terminated in dst), 0 not yet, -1 the child
- * is gone.  *have counts the bytes so far; begin with 0. */
+/* Receive an answer: 1 whole (NUL-terminated in dst, and *have 0 again), 0
+ * not yet, -1 the child is gone.  *have counts the bytes so far; begin with
+ * 0. */
 int child_answer(int fd, char dst[CHILD_ANSWER + 1], size_t *have);
 
 /* Fork one child of this process directly (the agent, which is small): runs
- * run(fd, arg) in it with its end of a pipe, killed after deadline_s.  The
- * read end, non-blocking, or -1; *pid is the child to reap. */
+ * run(fd, arg) in it with its end of a pipe, killed after deadline_s.  0-2
+ * are as above, all other descriptors closed, all signals at their default;
+ * fd closes on exec(2), the deadline lasts beyond it.  The read end,
+ * non-blocking and close-on-exec, or -1; *pid is the child to reap. */
 int child_fork(void (*run)(int fd, const void *arg), const void *arg,
     unsigned deadline_s, int *pid, struct fail *why);
 

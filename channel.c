@@ -1,0 +1,484 @@
+/*
+ * channel.c: see channel.h.
+ *
+ * An outcome travels as four lines: "END CODE AFTER", id, receipt, reason;
+ * none of them can hold a line break.
+ */
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "client.h"
+#include "json.h"
+#include "stream.h"
+#include "tls.h"
+
+#define KEY_CHARS	30	/* of a token, of a user */
+#define KEY_LETTERS	"abcdefghijklmnopqrstuvwxyz" \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZ" "0123456789"
+#define MESSAGE_CHARS	1024
+#define EMERGENCY	2
+#define EMERGENCY_FORM	"&retry=60&expire=10800"
+#define FORM_MAX	24576	/* 3 bytes a byte, 4 bytes a character */
+#define REQUEST_MAX	(FORM_MAX + 8192)
+#define ANSWER_MAX	16384
+#define URL_MAX		2048
+
+/* The connection that is kept, in the child. */
+static struct {
+	bool up, kept;		/* kept: it has served a request before */
+	int fd;
+	char host[256], port[8];
+	int64_t used_ms;
+	struct stream *s, plain;
+	struct tls_client secure;
+} way;
+
+static struct tls_anchors anchors;	/* the helper's, from prepare on */
+
+/* text, fit for one line, into dst; NUL after it. */
+static void
+put_line(char *dst, size_t cap, const char *text)
+{
+	struct buf b;
+
+	memset(dst, 0, cap);
+	buf_init(&b, dst, cap - 1);
+	buf_line(&b, str_of(text));
+}
+
+static void reason(struct channel_outcome *o, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void
+reason(struct channel_outcome *o, const char *fmt, ...)
+{
+	char text[CHANNEL_REASON + 100];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	put_line(o->reason, sizeof o->reason, text);
+}
+
+void
+channel_outcome_put(char answer[CHILD_ANSWER], const struct channel_outcome *o)
+{
+	memset(answer, 0, CHILD_ANSWER);
+	snprintf(answer, CHILD_ANSWER, "%d %d %u\n%s\n%s\n%s", (int)o->end,
+	    o->code, o->after_s, o->id, o->receipt, o->reason);
+}
+
+int
+channel_outcome_get(const char *answer, struct channel_outcome *o)
+{
+	struct str rest = str_of(answer), part[5];
+	uint64_t end, code, after_s;
+	size_t i;
+
+	for (i = 0; i < COUNT(part); i++)
+		if (str_cut(&rest, i < 2 ? ' ' : '\n', &part[i]) == -1)
+			return -1;
+	if (str_u64(part[0], 0, CHANNEL_REFUSED, &end) == -1 ||
+	    str_u64(part[1], 0, 999, &code) == -1 ||
+	    str_u64(part[2], 0, CHANNEL_AFTER_MAX_S, &after_s) == -1 ||
+	    str_copy(o->id, sizeof o->id, part[3]) == -1 ||
+	    str_copy(o->receipt, sizeof o->receipt, part[4]) == -1 ||
+	    rest.p == NULL)
+		return -1;
+	o->end = (enum channel_end)end;
+	o->code = (int)code;
+	o->after_s = (unsigned)after_s;
+	return str_copy(o->reason, sizeof o->reason, rest);
+}
+
+/* A member of a job that is a string; "" when there is none.  0 or -1. */
+static int
+text_of(struct str job, const char *name, char *dst, size_t cap)
+{
+	struct str raw;
+	enum json_tok t = json_member(job, name, &raw);
+
+	dst[0] = '\0';
+	if (t == JSON_END)
+		return 0;
+	return t == JSON_STR ? json_unescape(raw, dst, cap) : -1;
+}
+
+/* A member of a job that is a number; 0 when there is none.  0 or -1. */
+static int
+number_of(struct str job, const char *name, int64_t min, int64_t max,
+    int64_t *v)
+{
+	struct str raw;
+	enum json_tok t = json_member(job, name, &raw);
+
+	*v = 0;
+	if (t == JSON_END)
+		return 0;
+	return t == JSON_NUM ? json_int(raw, min, max, v) : -1;
+}
+
+static bool
+is_key(const char *z)
+{
+	return strlen(z) == KEY_CHARS && z[strspn(z, KEY_LETTERS)] == '\0';
+}
+
+static bool
+is_blank(const char *z)
+{
+	return z[strspn(z, " \t\n\v\f\r")] == '\0';
+}
+
+/* A text of a job as a field of the form, cut to max characters. */
+struct text {
+	const char *member, *field;
+	size_t max;
+	const char *blank;	/* what stands for a blank one; NULL: none */
+	bool whole;		/* or not at all: a link cut leads nowhere */
+};
+
+static const struct text title = { "title", "title", 250, NULL, false },
+    message = { "message", "message", MESSAGE_CHARS, "(no text)", false },
+    link_to = { "link", "url", 512, NULL, true },
+    link_title = { "link_title", "url_title", 100, NULL, false };
+
+/* "&field=value".  0, or -1: no such text. */
+static int
+put_text(struct buf *form, struct str job, const struct text *t)
+{
+	static char text[CHILD_JOB_MAX];
+	char cut[MESSAGE_CHARS * 4];
+	const char *value = text;
+	struct buf b;
+
+	if (text_of(job, t->member, text, sizeof text) == -1)
+		return -1;
+	if (is_blank(text))
+		value = t->blank;
+	if (value == NULL)
+		return 0;
+	buf_init(&b, cut, sizeof cut);
+	buf_utf8(&b, str_of(value), t->max);
+	if (t->whole && !str_eq(str_from(&b), str_of(value)))
+		return 0;
+	buf_addf(form, "&%s=", t->field);
+	http_escape(form, str_from(&b));
+	return 0;
+}
+
+int
+channel_pushover_form(struct buf *b, struct str job, struct fail *why)
+{
+	static const char *const keys[] = { "token", "user" };
+	int64_t priority, timestamp;
+	char key[KEY_CHARS + 1];
+	size_t i, was;
+
+	if (json_valid(job, why) == -1)
+		return fail_in(why, "job");
+	for (i = 0; i < COUNT(keys); i++) {
+		if (text_of(job, keys[i], key, sizeof key) == -1 ||
+		    !is_key(key))
+			return fail(why, "the %s key is not 30 letters and "
+			    "digits", i == 0 ? "application's" : "user's");
+		buf_addf(b, "%s%s=%s", i == 0 ? "" : "&", keys[i], key);
+	}
+	if (put_text(b, job, &title) == -1 || put_text(b, job, &message) == -1)
+		return fail(why, "job with a text that cannot be read");
+	if (number_of(job, "priority", -2, EMERGENCY, &priority) == -1)
+		return fail(why, "priority: not -2 to 2");
+	buf_addf(b, "&priority=%d", (int)priority);
+	if (priority == EMERGENCY)
+		buf_addz(b, EMERGENCY_FORM);
+	if (number_of(job, "timestamp", 0, TIME_MAX / 1000, &timestamp) == -1)
+		return fail(why, "timestamp: not seconds since 1970");
+	if (timestamp > 0)
+		buf_addf(b, "&timestamp=%lld", (long long)timestamp);
+	was = b->n;
+	if (put_text(b, job, &link_to) == -1 ||
+	    (b->n > was && put_text(b, job, &link_title) == -1))
+		return fail(why, "job with a link that cannot be read");
+	return b->full ? fail(why, "the message is too long") : 0;
+}
+
+/* A status and, if it tells, what was wrong: the texts of "errors". */
+static void
+refused(struct channel_outcome *o, const char *what, struct str body)
+{
+	char text[CHANNEL_REASON], one[CHANNEL_REASON];
+	struct str raw;
+	struct json j;
+	struct buf b;
+
+	buf_init(&b, text, sizeof text - 1);
+	if (json_member(body, "errors", &raw) != JSON_ARR)
+		raw = (struct str){ NULL, 0 };
+	json_open(&j, raw);
+	json_next(&j, &raw);
+	while (json_next(&j, &raw) == JSON_STR)
+		if (json_unescape(raw, one, sizeof one) == 0) {
+			buf_addz(&b, b.n == 0 ? ": " : "; ");
+			buf_line(&b, str_of(one));
+		}
+	text[b.n] = '\0';
+	reason(o, "HTTP %d%s%s", o->code, what, text);
+}
+
+static void
+name_of(struct str body, const char *member, char dst[CHANNEL_ID])
+{
+	char text[CHANNEL_ID];
+
+	(void)text_of(body, member, text, sizeof text);	/* or "" */
+	put_line(dst, CHANNEL_ID, text);
+}
+
+/* 200: what decides is the body. */
+static void
+said_yes(struct str body, struct channel_outcome *o)
+{
+	struct fail why;
+	struct str raw;
+	int64_t status;
+
+	if (json_valid(body, &why) == -1)
+		reason(o, "HTTP 200, but no answer that can be read: %s",
+		    why.msg);
+	else if (json_member(body, "status", &raw) != JSON_NUM ||
+	    json_int(raw, INT32_MIN, INT32_MAX, &status) == -1)
+		reason(o, "HTTP 200, but an answer without a status");
+	else if (status != 1) {
+		o->end = CHANNEL_REFUSED;
+		refused(o, ", but not taken", body);
+	} else {
+		o->end = CHANNEL_ACCEPTED;
+		name_of(body, "request", o->id);
+		name_of(body, "receipt", o->receipt);
+	}
+}
+
+/* When to try again: what Retry-After says, or, the quota being used up,
+ * when it begins anew. */
+static unsigned
+after(const struct http_head *h, int64_t now_s)
+{
+	struct str left = http_field(h, "X-Limit-App-Remaining");
+	uint64_t v = 0, reset;
+
+	if (str_u64(http_field(h, "Retry-After"), 0, UINT64_MAX, &v) == -1 &&
+	    h->status == 429 && (left.p == NULL || str_is(left, "0")) &&
+	    str_u64(http_field(h, "X-Limit-App-Reset"), 0, INT64_MAX,
+	    &reset) == 0)
+		v = (int64_t)reset > now_s ? reset - (uint64_t)now_s : 0;
+	return v < CHANNEL_AFTER_MIN_S ? CHANNEL_AFTER_MIN_S :
+	    v > CHANNEL_AFTER_MAX_S ? CHANNEL_AFTER_MAX_S : (unsigned)v;
+}
+
+void
+channel_pushover_outcome(const struct http_head *h, struct str body,
+    int64_t now_s, struct channel_outcome *o)
+{
+	memset(o, 0, sizeof *o);
+	o->code = h->status;
+	if (h->status == 429 || h->status >= 500) {
+		o->end = CHANNEL_RETRY;
+		o->after_s = after(h, now_s);
+		refused(o, "", body);
+	} else if (h->status >= 300) {
+		o->end = CHANNEL_REFUSED;
+		refused(o, h->status < 400 ? ", a redirect, which is not "
+		    "followed" : "", body);
+	} else {
+		o->end = CHANNEL_UNKNOWN;
+		if (h->status == 200)
+			said_yes(body, o);
+		else
+			reason(o, "HTTP %d", o->code);
+	}
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	if (clock_gettime(CLOCK_REALTIME, &t) == -1)
+		return 0;
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void
+hang_up(void)
+{
+	if (!way.up)
+		return;
+	way.s->ops->shut(way.s);	/* a goodbye, if it goes at once */
+	close(way.fd);
+	way.up = way.kept = false;
+}
+
+/* Is the connection there, to the same, used of late (a path by NAT is soon
+ * forgotten), and silent, so that nobody has closed it? */
+static bool
+still_up(const struct http_url *u, int64_t now)
+{
+	char c;
+
+	return way.up && way.s == (u->tls ? &way.secure.s : &way.plain) &&
+	    str_is(u->host, way.host) && str_is(u->port, way.port) &&
+	    now >= way.used_ms && now - way.used_ms <= CHANNEL_IDLE_S * 1000 &&
+	    way.s->ops->read(way.s, &c, 1) == STREAM_AGAIN;
+}
+
+static int
+connect_to(const struct http_url *u, int64_t now, struct fail *why)
+{
+	if (still_up(u, now))
+		return 0;
+	hang_up();
+	if (str_copy(way.host, sizeof way.host, u->host) == -1 ||
+	    str_copy(way.port, sizeof way.port, u->port) == -1)
+		return fail(why, "host name of over %zu bytes",
+		    sizeof way.host - 1);
+	way.fd = stream_connect(way.host, way.port, CHANNEL_CONNECT_MS, why);
+	if (way.fd == -1)
+		return -1;
+	way.s = u->tls ? &way.secure.s : &way.plain;
+	if (!u->tls)
+		stream_plain(&way.plain, way.fd);
+	else if (tls_client(&way.secure, way.fd, way.host, &anchors, now,
+	    why) == -1) {
+		close(way.fd);
+		return fail_in(why, "%s", way.host);
+	}
+	way.up = true;
+	return 0;
+}
+
+/* Have the request answered.  After a failure: what is known. */
+static void
+exchange(const struct http_url *u, struct str request,
+    struct channel_outcome *o)
+{
+	static char in[ANSWER_MAX];
+	struct client c;
+	struct fail why;
+	bool done, stale;
+
+	do {
+		if (connect_to(u, now_ms(), &why) == -1) {
+			o->end = CHANNEL_RETRY;
+			reason(o, "%s", why.msg);
+			return;
+		}
+		client_begin(&c, way.s, request, false, in, sizeof in);
+		done = client_run(&c, CHANNEL_ANSWER_MS) == HTTP_DONE;
+		stale = !done && way.kept && !c.sent_all && c.seen == 0;
+		way.used_ms = now_ms();
+		way.kept = true;
+		if (!done || !c.reusable)
+			hang_up();
+	} while (stale);
+	if (!c.have_head)
+		o->end = c.sent_all ? CHANNEL_UNKNOWN : CHANNEL_RETRY;
+	else
+		channel_pushover_outcome(&c.head, done ?
+		    (struct str){ c.body, c.body_n } : STR(""),
+		    now_ms() / 1000, o);
+	if (!done && (o->end == CHANNEL_UNKNOWN || !c.have_head))
+		reason(o, "%s: %s", way.host, c.why.msg);
+}
+
+static bool
+is_loopback(struct str host)
+{
+	unsigned char ip[4];
+	char z[64];
+
+	if (str_copy(z, sizeof z, host) == -1)
+		return false;
+	return str_ieq(host, STR("localhost")) || str_is(host, "::1") ||
+	    (inet_pton(AF_INET, z, ip) == 1 && ip[0] == 127);
+}
+
+/* Write the request of a job and split its URL.  0, or -1: none can be made. */
+static int
+write_request(struct buf *b, struct str job, struct http_url *u,
+    struct fail *why)
+{
+	static char form[FORM_MAX], url[URL_MAX];	/* u borrows from it */
+	struct buf f;
+
+	if (text_of(job, "url", url, sizeof url) == -1)
+		return fail(why, "a URL that cannot be read");
+	if (http_url(str_of(url), u, why) == -1)
+		return -1;
+	if (!u->tls && !is_loopback(u->host))
+		return fail(why, "https is required, but to this host itself");
+	buf_init(&f, form, sizeof form);
+	if (channel_pushover_form(&f, job, why) == -1)
+		return -1;
+	http_put_request(b, "POST", u, (int64_t)f.n);
+	buf_addz(b, "User-Agent: vilicus\r\nContent-Type: "
+	    "application/x-www-form-urlencoded\r\n\r\n");
+	buf_add(b, str_from(&f));
+	return b->full ? fail(why, "the request is too long") : 0;
+}
+
+static void
+pushover(struct str job, const struct fail *unprepared,
+    struct channel_outcome *o)
+{
+	static char request[REQUEST_MAX];
+	struct http_url u;
+	struct fail why;
+	struct buf b;
+
+	buf_init(&b, request, sizeof request);
+	if (write_request(&b, job, &u, &why) == -1)
+		reason(o, "%s", why.msg);
+	else if (u.tls && unprepared != NULL) {
+		o->end = CHANNEL_RETRY;
+		reason(o, "ca-file: %s", unprepared->msg);
+	} else
+		exchange(&u, str_from(&b), o);
+}
+
+static void
+run(struct str job, const struct fail *unprepared, char answer[CHILD_ANSWER])
+{
+	struct channel_outcome o;
+	char channel[32];
+
+	memset(&o, 0, sizeof o);
+	o.end = CHANNEL_REFUSED;
+	if (text_of(job, "channel", channel, sizeof channel) == -1 ||
+	    strcmp(channel, "pushover") != 0)
+		reason(&o, "no such channel");
+	else
+		pushover(job, unprepared, &o);
+	channel_outcome_put(answer, &o);
+}
+
+static int
+prepare(struct str arg, struct fail *why)
+{
+	char path[CHILD_ARG_MAX + 1];
+
+	if (arg.n == 0)
+		return fail(why, "none is set");
+	if (str_copy(path, sizeof path, arg) == -1)
+		return fail(why, "not a path");
+	return tls_anchors_load(&anchors, path, why);
+}
+
+const struct child_kind channel_child = {
+	"channel", CHANNEL_DEADLINE_S, prepare, run
+};
