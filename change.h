@@ -1,0 +1,61 @@
+/*
+ * change.h: every change of the model is journaled as it is made, undone if
+ * its commit fails, and read back at the next start.
+ *
+ * One batch lasts from one commit to the next.  What clients asked for
+ * (settings) is undone when the commit fails, for they are answered 503;
+ * what vilicus decided (keep) stays and is written with the next batch.
+ */
+#ifndef CHANGE_H
+#define CHANGE_H
+
+#include "fail.h"
+#include "model.h"
+#include "store.h"
+
+struct change {
+	const char *by;		/* "key:3", "agent:1", "rule", "outbox" */
+	const char *origin;	/* "api", "file", "server" */
+	int64_t at_ms;
+	bool keep;
+};
+
+/* The store all changes go to; NULL: none are journaled (replay, tests). */
+void change_store(struct store *s);
+
+/* Journal a draft against what it replaces, and install it.  The live
+ * object, or NULL with *why (no room to journal it; the draft is dropped). */
+struct object *change_put(enum kind k, struct object *draft,
+    const struct change *ch, struct fail *why);
+
+/* The same for what vilicus decided: where there is no room for it (the disk
+ * has failed for long) it holds in memory, and the log says so. */
+struct object *change_keep(enum kind k, struct object *draft,
+    const struct change *ch);
+
+/* Journal and remove.  0 or -1. */
+int change_remove(enum kind k, uint64_t id, const struct change *ch,
+    struct fail *why);
+
+/* Is there anything that a failed commit would undo?  Then no answer may tell
+ * of it yet. */
+bool change_pending(void);
+
+/* The batch was committed, or failed: then what is not kept is undone. */
+void change_committed(void);
+void change_failed(void);
+
+/* Apply one line of the journal.  0, or -1: it says nothing usable. */
+int change_replay(struct str line, struct fail *why);
+
+/* The head seq of the newest snapshot replayed: reports from there on are
+ * to be stepped again. */
+uint64_t change_replay_from(void);
+
+/* Was anything changed while no store was set?  Then a snapshot is due. */
+bool change_unwritten(void);
+
+/* Write everything live as a new journal file.  0 or -1. */
+int change_snapshot(int64_t at_ms, struct fail *why);
+
+#endif

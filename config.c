@@ -1,0 +1,249 @@
+/* config.c: see config.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "config.h"
+#include "http.h"
+
+#define CA_FILE		"/etc/ssl/certs/ca-certificates.crt"
+
+struct line {
+	struct str word[CONFIG_WORDS];
+	unsigned n;
+};
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static int
+take_word(struct str *s, struct str *w, struct fail *why)
+{
+	bool quoted = s->p[0] == '"';
+	size_t i = quoted;
+
+	while (i < s->n && (quoted ? s->p[i] != '"' : !is_blank(s->p[i])))
+		i++;
+	if (quoted && i == s->n)
+		return fail(why, "a quote is not closed; end it with \"");
+	*w = (struct str){ s->p + quoted, i - quoted };
+	*s = str_after(*s, i + quoted);
+	if (s->n > 0 && !is_blank(s->p[0]))
+		return fail(why, "text follows a quoted word; put a space "
+		    "between them");
+	*s = str_trim(*s);
+	return 0;
+}
+
+static int
+split(struct str s, struct line *l, struct fail *why)
+{
+	size_t i;
+
+	l->n = 0;
+	for (i = 0; i < s.n; i++)
+		if (((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t') ||
+		    s.p[i] == 0x7f)
+			return fail(why, "a control character; a line is "
+			    "plain text");
+	for (s = str_trim(s); s.n > 0 && s.p[0] != '#'; l->n++) {
+		if (l->n == CONFIG_WORDS)
+			return fail(why, "too many words; at most %d",
+			    CONFIG_WORDS);
+		if (take_word(&s, &l->word[l->n], why) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+config_listener(struct str addr, bool plain, struct config_listen *l,
+    struct fail *why)
+{
+	bool loopback = str_starts(addr, STR("127.")) ||
+	    str_starts(addr, STR("[::1]:"));
+	size_t i = addr.n, k;
+	uint64_t port;
+
+	while (i > 0 && addr.p[i - 1] != ':')
+		i--;
+	if (str_u64(str_after(addr, i), 0, 65535, &port) == -1)
+		return fail(why, "%.*s: no port of 0 to 65535; ADDR:PORT or "
+		    "PORT", (int)addr.n, addr.p);
+	for (k = 0; k < i && memchr("0123456789abcdefABCDEF.:[]", addr.p[k],
+	    26) != NULL; k++)
+		;
+	if (k < i || i == 1)
+		return fail(why, "%.*s: the address must be numeric",
+		    (int)addr.n, addr.p);
+	if (i > 0 && !loopback && !plain)
+		return fail(why, "%.*s: TLS is not built yet, so an address "
+		    "other than loopback needs \"plain\"", (int)addr.n,
+		    addr.p);
+	l->plain = plain;
+	return str_copy(l->addr, sizeof l->addr, addr) == 0 ? 0 :
+	    fail(why, "too long an address");
+}
+
+static int
+word_listen(struct config *c, const struct line *l, struct fail *why)
+{
+	bool plain = l->n == 3;
+
+	if (plain && !str_is(l->word[2], "plain"))
+		return fail(why, "only \"plain\" may follow an address");
+	if (c->listens == CONFIG_LISTEN)
+		return fail(why, "at most %d listeners", CONFIG_LISTEN);
+	return config_listener(l->word[1], plain, &c->listen[c->listens++],
+	    why);
+}
+
+/* A value once, that fits. */
+static int
+set_text(char dst[CONFIG_TEXT], struct str s, const char *what,
+    struct fail *why)
+{
+	if (dst[0] != '\0')
+		return fail(why, "%s is set twice; leave one", what);
+	if (s.n == 0 || str_copy(dst, CONFIG_TEXT, s) == -1)
+		return fail(why, "%s is 1 to %d bytes", what,
+		    CONFIG_TEXT - 1);
+	return 0;
+}
+
+static int
+word_public(struct config *c, const struct line *l, struct fail *why)
+{
+	struct http_url u;
+	struct str s = l->word[1];
+
+	if (http_url(s, &u, why) == -1 || !str_is(u.path, "/") ||
+	    u.user.n > 0 || u.fragment.n > 0)
+		return fail(why, "public is an address without path, key or "
+		    "'#': \"https://HOST[:PORT]\"");
+	if (s.p[s.n - 1] == '/')
+		s.n--;
+	return set_text(c->public, s, "public", why);
+}
+
+static int
+word_disk(struct config *c, const struct line *l, struct fail *why)
+{
+	uint64_t bytes;
+
+	if (str_size(l->word[1], &bytes) == -1 || bytes < 4u << 20 ||
+	    bytes > INT64_MAX)
+		return fail(why, "disk is at least 4M: 500M, 1G");
+	if (c->disk != 0)
+		return fail(why, "disk is set twice; leave one");
+	c->disk = bytes;
+	return 0;
+}
+
+static bool
+is_token(struct str s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (!((s.p[i] >= '0' && s.p[i] <= '9') ||
+		    (s.p[i] >= 'a' && s.p[i] <= 'z') ||
+		    (s.p[i] >= 'A' && s.p[i] <= 'Z')))
+			return false;
+	return s.n == 30;
+}
+
+static int
+word_pushover(struct config *c, const struct line *l, struct fail *why)
+{
+	struct http_url u;
+	unsigned i;
+	int rc = 0;
+
+	for (i = 1; i + 1 < l->n && rc == 0; i += 2) {
+		struct str name = l->word[i], v = l->word[i + 1];
+
+		if (str_is(name, "token") && is_token(v))
+			rc = set_text(c->pushover_token, v, "token", why);
+		else if (str_is(name, "token"))
+			rc = fail(why, "a token is 30 letters and digits");
+		else if (!str_is(name, "url"))
+			break;
+		else if (http_url(v, &u, why) == -1)
+			rc = fail(why, "url is like https://HOST/PATH");
+		else
+			rc = set_text(c->pushover_url, v, "url", why);
+	}
+	if (rc == 0 && c->pushover_token[0] == '\0')
+		rc = fail(why, "a token is needed: \"token TOKEN\"");
+	return rc == -1 || i == l->n ? rc : fail(why, "no \"token TOKEN\" or "
+	    "\"url URL\": %.*s", (int)l->word[i].n, l->word[i].p);
+}
+
+static int
+word_ca_file(struct config *c, const struct line *l, struct fail *why)
+{
+	if (!str_starts(l->word[1], STR("/")))
+		return fail(why, "ca-file is a path from / on");
+	return set_text(c->ca_file, l->word[1], "ca-file", why);
+}
+
+static const struct {
+	const char *name, *usage;
+	unsigned min, max;	/* words after it */
+	int (*read)(struct config *c, const struct line *l, struct fail *why);
+} words[] = {
+	{ "listen",	"ADDR:PORT [plain]",		1, 2, word_listen },
+	{ "public",	"https://HOST[:PORT]",		1, 1, word_public },
+	{ "disk",	"SIZE",				1, 1, word_disk },
+	{ "pushover",	"token TOKEN [url URL]",	2, 4, word_pushover },
+	{ "ca-file",	"/PATH",			1, 1, word_ca_file },
+};
+
+static int
+read_line(struct config *c, struct str text, struct fail *why)
+{
+	struct line l;
+	size_t i;
+
+	if (split(text, &l, why) == -1)
+		return -1;
+	if (l.n == 0)
+		return 0;
+	for (i = 0; i < COUNT(words); i++) {
+		if (!str_is(l.word[0], words[i].name))
+			continue;
+		if (l.n - 1 < words[i].min || l.n - 1 > words[i].max)
+			return fail(why, "write it \"%s %s\"",
+			    words[i].name, words[i].usage);
+		return words[i].read(c, &l, why);
+	}
+	return fail(why, "\"%.*s\" is no word of vilicus.conf; listen, "
+	    "public, disk, pushover and ca-file are", (int)(l.word[0].n > 32 ?
+	    32 : l.word[0].n), l.word[0].p);
+}
+
+unsigned
+config_parse(struct str text, const char *file, struct config *c,
+    struct buf *faults)
+{
+	struct str rest = text, line;
+	struct fail why;
+	unsigned n = 0, bad = 0;
+
+	memset(c, 0, sizeof *c);
+	while (str_cut(&rest, '\n', &line) == 0) {
+		n++;
+		if (line.n > 0 && line.p[line.n - 1] == '\r')
+			line.n--;
+		if (read_line(c, line, &why) == -1) {
+			bad++;
+			buf_addf(faults, "%s:%u: %s\n", file, n, why.msg);
+		}
+	}
+	if (c->ca_file[0] == '\0')
+		str_copy(c->ca_file, CONFIG_TEXT, STR(CA_FILE));
+	return bad;
+}

@@ -1,0 +1,42 @@
+/*
+ * config.h: vilicus.conf: lines of words.
+ *
+ * '#' begins a comment, "..." groups, indentation is for people.  Pure: text
+ * in, a struct config out.  Every fault of a file is reported, each with
+ * its line; a file with a fault is used for nothing.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include "fail.h"
+#include "str.h"
+
+#define CONFIG_BYTES	65536	/* of a file */
+#define CONFIG_WORDS	16	/* of a line */
+#define CONFIG_LISTEN	8	/* listeners */
+#define CONFIG_TEXT	256	/* bytes of a value, NUL included */
+
+struct config_listen {
+	char addr[CONFIG_TEXT];	/* "ADDR:PORT", "PORT" */
+	bool plain;		/* bare HTTP from anywhere */
+};
+
+struct config {
+	struct config_listen listen[CONFIG_LISTEN];
+	unsigned listens;
+	uint64_t disk;		/* bytes; 0: not said */
+	char public[CONFIG_TEXT];
+	char pushover_token[CONFIG_TEXT], pushover_url[CONFIG_TEXT];
+	char ca_file[CONFIG_TEXT];
+};
+
+/* Read text; file is its name in the faults.  The number of faults, each a
+ * line "FILE:LINE: what, and what would be right\n" in faults. */
+unsigned config_parse(struct str text, const char *file, struct config *c,
+    struct buf *faults);
+
+/* One listener as given to -l or listen.  0 or -1. */
+int config_listener(struct str addr, bool plain, struct config_listen *l,
+    struct fail *why);
+
+#endif

@@ -1,0 +1,521 @@
+/* model.c: the objects and their heap.  See model.h. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model.h"
+#include "model_impl.h"
+
+/* One kind's objects, in the order of their ids. */
+static struct table {
+	struct object **all;
+	size_t n, cap;
+	uint64_t next;
+} tables[KINDS];
+
+/* Keys by the first bytes of their hash: open addressing, half full. */
+static struct {
+	struct key **slot;
+	size_t n;		/* a power of two, or 0: to be made */
+} by_hash;
+
+static void *
+need(void *p)
+{
+	assert(p != NULL);	/* out of memory: nothing sane is left to do */
+	return p;
+}
+
+static char *
+text_copy(struct str s)
+{
+	char *p = need(malloc(s.n + 1));
+
+	if (s.n > 0)
+		memcpy(p, s.p, s.n);
+	p[s.n] = '\0';
+	return p;
+}
+
+void
+model_text(char **field, struct str s)
+{
+	char *was = *field;
+
+	*field = text_copy(s);
+	free(was);
+}
+
+/* ---- looking up ---- */
+
+/* Where id is, or would be. */
+static size_t
+place(const struct table *t, uint64_t id)
+{
+	size_t lo = 0, hi = t->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (t->all[mid]->id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+struct object *
+model_get(enum kind k, uint64_t id)
+{
+	const struct table *t = &tables[k];
+	size_t i = place(t, id);
+
+	return i < t->n && t->all[i]->id == id ? t->all[i] : NULL;
+}
+
+size_t
+model_count(enum kind k)
+{
+	return tables[k].n;
+}
+
+struct object *
+model_at(enum kind k, size_t i)
+{
+	return tables[k].all[i];
+}
+
+uint64_t
+model_next_id(enum kind k)
+{
+	return tables[k].next == 0 ? 1 : tables[k].next;
+}
+
+void
+model_used_id(enum kind k, uint64_t id)
+{
+	if (id >= tables[k].next)
+		tables[k].next = id + 1;
+}
+
+struct agent *
+model_agent(uint64_t id)
+{
+	return (struct agent *)model_get(KIND_AGENT, id);
+}
+
+struct check *
+model_check_by_id(uint64_t id)
+{
+	return (struct check *)model_get(KIND_CHECK, id);
+}
+
+struct incident *
+model_incident(uint64_t id)
+{
+	return (struct incident *)model_get(KIND_INCIDENT, id);
+}
+
+struct recipient *
+model_recipient(uint64_t id)
+{
+	return (struct recipient *)model_get(KIND_RECIPIENT, id);
+}
+
+struct setting *
+model_setting(void)
+{
+	if (tables[KIND_SETTING].n == 0)
+		model_install(KIND_SETTING, model_draft(KIND_SETTING, NULL),
+		    NULL);
+	return (struct setting *)tables[KIND_SETTING].all[0];
+}
+
+struct agent *
+model_agent_named(struct str hostname)
+{
+	const struct table *t = &tables[KIND_AGENT];
+	size_t i;
+
+	for (i = 0; i < t->n; i++) {
+		struct agent *a = (struct agent *)t->all[i];
+
+		if (str_ieq(str_of(a->hostname), hostname))
+			return a;
+	}
+	return NULL;
+}
+
+struct check *
+model_check_named(const struct agent *a, struct str name)
+{
+	struct check *c;
+
+	for (c = a->checks; c != NULL; c = c->next)
+		if (str_ieq(str_of(c->name), name))
+			return c;
+	return NULL;
+}
+
+static size_t
+hash_slot(const unsigned char hash[KEY_HASH])
+{
+	size_t h = hash[0] | (size_t)hash[1] << 8 | (size_t)hash[2] << 16;
+
+	return h & (by_hash.n - 1);
+}
+
+static void
+hash_rebuild(void)
+{
+	const struct table *t = &tables[KIND_KEY];
+	unsigned char hash[KEY_HASH];
+	size_t i, at;
+
+	free(by_hash.slot);
+	for (by_hash.n = 16; by_hash.n < t->n * 2; by_hash.n *= 2)
+		;
+	by_hash.slot = need(calloc(by_hash.n, sizeof *by_hash.slot));
+	for (i = 0; i < t->n; i++) {
+		struct key *k = (struct key *)t->all[i];
+
+		if (str_unhex(str_of(k->hash), hash, sizeof hash) == -1)
+			continue;
+		at = hash_slot(hash);
+		while (by_hash.slot[at] != NULL)
+			at = (at + 1) & (by_hash.n - 1);
+		by_hash.slot[at] = k;
+	}
+}
+
+struct key *
+model_key(struct str secret)
+{
+	unsigned char hash[KEY_HASH], kept[KEY_HASH];
+	size_t at;
+
+	if (by_hash.n == 0)
+		hash_rebuild();
+	key_hash(secret, hash);
+	for (at = hash_slot(hash); by_hash.slot[at] != NULL;
+	    at = (at + 1) & (by_hash.n - 1))
+		if (str_unhex(str_of(by_hash.slot[at]->hash), kept,
+		    sizeof kept) == 0 && key_same(hash, kept, sizeof hash))
+			return by_hash.slot[at];
+	return NULL;
+}
+
+/* ---- what follows from an object ---- */
+
+int64_t
+model_interval(const struct check *c)
+{
+	return c->interval_ms != 0 ? c->interval_ms :
+	    c->agent->check_interval_ms;
+}
+
+int64_t
+model_late_after_ms(const struct agent *a)
+{
+	int64_t ms = 3 * a->check_interval_ms;
+
+	if (a->late_after_s != 0)
+		return a->late_after_s * 1000;
+	return ms < 30000 ? 30000 : ms;
+}
+
+enum status
+model_agent_status(const struct agent *a)
+{
+	enum status worst = STATUS_OK;
+	const struct check *c;
+
+	if (a->state == AGENT_SILENT)
+		return STATUS_CRITICAL;
+	for (c = a->checks; c != NULL; c = c->next)
+		if (c->enabled && c->alert.held != STATUS_NONE &&
+		    c->alert.held > worst)
+			worst = c->alert.held;
+	return worst;
+}
+
+static void
+read_bounds(struct alert_list *l, const char *text)
+{
+	struct str rest = str_of(text), line;
+	struct fail why;
+
+	while (rest.n > 0 && l->n < ALERT_BOUNDS_MAX &&
+	    str_cut(&rest, '\n', &line) == 0)
+		if (alert_bound_parse(line, &l->bound[l->n], &why) == 0)
+			l->n++;
+}
+
+int
+model_rule(const struct check *c, struct alert_rule *r)
+{
+	r->warn.n = r->crit.n = r->clear.n = 0;
+	read_bounds(&r->warn, c->warn);
+	read_bounds(&r->crit, c->crit);
+	read_bounds(&r->clear, c->clear);
+	r->for_ms = c->for_s * 1000;
+	r->hits = (unsigned)c->hits;
+	r->of = (unsigned)c->of;
+	return check_rule(c->type, str_of(c->params), r);
+}
+
+void
+model_check_text(struct buf *b, const struct check *c)
+{
+	const struct alert_bound *bound;
+	struct alert_rule rule;
+	struct alert_result res = { .at_ms = c->last_result,
+	    .given = STATUS_NONE, .has_value = c->has_value,
+	    .value = c->value };
+
+	if (c->last_result == 0)
+		return;
+	model_rule(c, &rule);
+	alert_judge(&rule, &res, &bound);
+	if (c->alert.held == STATUS_OK)
+		bound = NULL;		/* it has not lasted yet */
+	check_text(b, c->type, str_of(c->params), &rule, &res, bound,
+	    str_of(c->message));
+}
+
+bool
+model_delivery_has(const struct delivery *d, uint64_t incident,
+    enum status *told)
+{
+	char head[32];
+	const char *p = d->items;
+	struct str rest, word;
+	bool has = false;
+
+	/* [[12,"critical"],[13,"ok"]], as add_item() of notify.c writes it:
+	 * the last word about it counts. */
+	snprintf(head, sizeof head, "[%llu,\"", (unsigned long long)incident);
+	while ((p = strstr(p, head)) != NULL) {
+		p += strlen(head);
+		rest = str_of(p);
+		if (str_cut(&rest, '"', &word) == 0 &&
+		    status_parse(word, told) == 0)
+			has = true;
+	}
+	return has;
+}
+
+/* ---- drafts ---- */
+
+static void
+each_text(enum kind k, struct object *o, void (*fn)(char **))
+{
+	unsigned i;
+
+	for (i = 0; i < model_kinds[k].fields; i++)
+		if (model_is_text(&model_kinds[k].field[i]))
+			fn(model_text_at(&model_kinds[k].field[i], o));
+}
+
+static void
+own(char **text)
+{
+	*text = text_copy(str_of(*text));
+}
+
+static void
+disown(char **text)
+{
+	free(*text);
+}
+
+struct object *
+model_draft(enum kind k, const struct object *of)
+{
+	struct object *o = need(calloc(1, model_kinds[k].size));
+	unsigned i;
+
+	if (of != NULL)
+		memcpy(o, of, model_kinds[k].size);
+	else
+		for (i = 0; i < model_kinds[k].fields; i++)
+			if (model_is_number(&model_kinds[k].field[i]))
+				model_put_number(&model_kinds[k].field[i], o,
+				    model_kinds[k].field[i].def);
+	if (of == NULL && k == KIND_CHECK)
+		alert_reset(&((struct check *)o)->alert);
+	each_text(k, o, own);
+	return o;
+}
+
+void
+model_drop(enum kind k, struct object *draft)
+{
+	if (draft == NULL)
+		return;
+	each_text(k, draft, disown);
+	free(draft);
+}
+
+/* ---- installing ---- */
+
+static void
+link_check(struct check *c)
+{
+	struct check **at;
+
+	c->agent = model_agent(c->agent_id);
+	assert(c->agent != NULL);
+	for (at = &c->agent->checks; *at != NULL; at = &(*at)->next)
+		if ((*at)->o.id > c->o.id)
+			break;
+	c->next = *at;
+	*at = c;
+}
+
+static void
+unlink_check(struct check *c)
+{
+	struct check **at = &c->agent->checks;
+
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+}
+
+/* The open incident is remembered where it belongs. */
+static void
+link_incident(const struct incident *in)
+{
+	struct check *c = model_check_by_id(in->check);
+	struct agent *a = model_agent(in->agent);
+	uint64_t *at = NULL;
+
+	if (in->check != 0)
+		at = c == NULL ? NULL : &c->incident;
+	else if (a != NULL)
+		at = &a->incident;
+	if (at == NULL)
+		return;
+	if (in->closed == 0)
+		*at = in->o.id;
+	else if (*at == in->o.id)
+		*at = 0;
+}
+
+static void
+linked(enum kind k, struct object *o, bool is_new)
+{
+	if (k == KIND_CHECK && is_new)
+		link_check((struct check *)o);
+	else if (k == KIND_INCIDENT)
+		link_incident((struct incident *)o);
+	else if (k == KIND_KEY)
+		by_hash.n = 0;
+}
+
+static void
+insert(struct table *t, struct object *o)
+{
+	size_t i = place(t, o->id);
+
+	if (t->n == t->cap) {
+		t->cap = t->cap == 0 ? 16 : t->cap * 2;
+		t->all = need(realloc(t->all, t->cap * sizeof *t->all));
+	}
+	memmove(t->all + i + 1, t->all + i, (t->n - i) * sizeof *t->all);
+	t->all[i] = o;
+	t->n++;
+}
+
+struct object *
+model_install(enum kind k, struct object *draft, struct object **was)
+{
+	struct table *t = &tables[k];
+	struct object *live = draft->id == 0 ? NULL : model_get(k, draft->id);
+	unsigned char swap[512];
+
+	if (was != NULL)
+		*was = NULL;
+	if (live == NULL) {
+		if (draft->id == 0)
+			draft->id = model_next_id(k);
+		model_used_id(k, draft->id);
+		insert(t, draft);
+		linked(k, draft, true);
+		return draft;
+	}
+	/* Others point at the live one: its contents change, not its place. */
+	assert(model_kinds[k].size <= sizeof swap);
+	memcpy(swap, live, model_kinds[k].size);
+	memcpy(live, draft, model_kinds[k].size);
+	memcpy(draft, swap, model_kinds[k].size);
+	linked(k, live, false);
+	if (was != NULL)
+		*was = draft;
+	else
+		model_drop(k, draft);
+	return live;
+}
+
+struct object *
+model_remove(enum kind k, uint64_t id)
+{
+	struct table *t = &tables[k];
+	size_t i = place(t, id);
+	struct object *o = t->all[i];
+
+	assert(i < t->n && o->id == id);
+	memmove(t->all + i, t->all + i + 1, (t->n - i - 1) * sizeof *t->all);
+	t->n--;
+	if (k == KIND_CHECK)
+		unlink_check((struct check *)o);
+	else if (k == KIND_KEY)
+		by_hash.n = 0;
+	return o;
+}
+
+static void
+swap_bytes(void *a, void *b, size_t n)
+{
+	unsigned char *p = a, *q = b, t;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		t = p[i];
+		p[i] = q[i];
+		q[i] = t;
+	}
+}
+
+void
+model_revert(enum kind k, struct object *live, struct object *was)
+{
+	unsigned i;
+
+	for (i = 0; i < model_kinds[k].fields; i++) {
+		const struct field *f = &model_kinds[k].field[i];
+
+		if (!(f->flags & F_STATE))
+			swap_bytes(model_value_at(f, live),
+			    model_value_at(f, was), model_width(f));
+	}
+}
+
+void
+model_reset(void)
+{
+	unsigned k;
+	size_t i;
+
+	for (k = 0; k < KINDS; k++) {
+		for (i = 0; i < tables[k].n; i++)
+			model_drop((enum kind)k, tables[k].all[i]);
+		free(tables[k].all);
+	}
+	memset(tables, 0, sizeof tables);
+	free(by_hash.slot);
+	memset(&by_hash, 0, sizeof by_hash);
+}

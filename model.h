@@ -1,0 +1,277 @@
+/*
+ * model.h: what is configured and what is known, as objects of a few kinds,
+ * and one table of fields per kind from which JSON, journal, configuration
+ * and forms are made.
+ *
+ * No file, socket or clock.  There is one model in a process.  An object
+ * is changed by drafting a copy (model_draft), setting its fields, checking
+ * it (model_check) and installing it (model_install): a draft that is given
+ * up leaves nothing behind.  change.h joins this with the journal.
+ *
+ * Objects stay where they are until they are removed; an id is never used
+ * twice.  Text fields are NUL-terminated, on the model's heap, never NULL.
+ */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include "alert.h"
+#include "check.h"
+#include "fail.h"
+#include "json.h"
+#include "key.h"
+#include "str.h"
+
+#define MODEL_API		"/api/v1/"
+#define MODEL_OBJECT_TEXT	16384	/* bytes of one object as JSON */
+#define MODEL_CLOSED_MAX	1000	/* closed incidents kept */
+#define MODEL_CHECKS_MAX	256	/* checks of one agent */
+#define MODEL_AGENTS_MAX	20000
+#define MODEL_DROPPED_MAX	(INT64_C(1) << 53)
+#define MODEL_MESSAGE_MAX	256	/* bytes of a result's message */
+
+enum kind {
+	KIND_AGENT, KIND_CHECK, KIND_INCIDENT, KIND_DELIVERY,
+	KIND_RECIPIENT, KIND_KEY, KIND_SETTING, KINDS
+};
+
+enum agent_state { AGENT_NEVER, AGENT_UP, AGENT_SILENT, AGENT_STOPPED };
+enum role { ROLE_AGENT, ROLE_VIEWER, ROLE_OPERATOR, ROLE_ADMIN, ROLE_ENROL,
+    ROLE_NONE };
+enum delivery_state { DELIVERY_QUEUED, DELIVERY_SENDING, DELIVERY_ACCEPTED,
+    DELIVERY_SEEN, DELIVERY_GIVEN_UP };
+
+/* The first member of every object. */
+struct object {
+	uint64_t id;
+};
+
+struct agent {
+	struct object o;
+	char *hostname, *description;
+	char *version, *guid, *platform;
+	char *address;
+	int64_t check_interval_ms, late_after_s;	/* 0: the default */
+	int64_t clock_skew_ms, dropped;
+	int64_t last_checkin;
+	int64_t revision;
+	uint8_t state;			/* enum agent_state */
+	bool enabled;
+	uint64_t incident;		/* open one, or 0 */
+	int64_t heard_ms;		/* watch clock; see watch.h */
+	uint64_t stepped_seq;		/* head seq its journaled state is of */
+	struct check *checks;		/* linked by next, by id */
+};
+
+struct check {
+	struct object o;
+	uint64_t agent_id;
+	struct agent *agent;
+	struct check *next;
+	char *name;
+	const struct check_type *type;
+	char *params;			/* canonical JSON, or "" */
+	char *warn, *crit, *clear;	/* bounds, one a line */
+	char *message;			/* of the newest result */
+	int64_t interval_ms;		/* 0: the agent's */
+	int64_t for_s, hits, of;
+	bool enabled, has_value;
+	uint8_t raw;			/* enum status of the newest result */
+	int64_t value, last_result;
+	struct alert_state alert;
+	uint64_t incident;		/* open one, or 0 */
+	uint64_t stepped_seq;		/* head seq the journaled state is of */
+};
+
+struct incident {
+	struct object o;
+	uint64_t agent, check;		/* check 0: the agent itself */
+	uint8_t severity;		/* worst so far */
+	uint8_t status;			/* now */
+	int64_t opened, changed, closed, acknowledged;
+	char *what;			/* "web1 process nginx" */
+	char *text;			/* the newest change, as told */
+	char *acknowledged_by, *comment;
+};
+
+struct delivery {
+	struct object o;
+	uint64_t recipient;
+	uint8_t state;			/* enum delivery_state */
+	uint8_t severity;		/* worst told in it; ok: recoveries */
+	bool test, unknown;		/* some attempt may have arrived */
+	char *items;			/* [[incident, "critical"], ...] */
+	char *title, *message;
+	char *last_error, *request, *receipt, *device;
+	int64_t queued, next, event;	/* times */
+	int64_t attempts, code;
+	int64_t sent, seen;
+	int64_t due_ms;			/* watch clock; not kept: 0 is now */
+	int64_t floor_ms;		/* likewise: never before, as asked */
+};
+
+struct recipient {
+	struct object o;
+	char *name, *address;
+	uint8_t channel, severity;
+	bool enabled;
+	int64_t quiet_ms;		/* watch clock: group until then */
+};
+
+struct key {
+	struct object o;
+	char *name, *hash;		/* SHA-256 in hex */
+	uint8_t role;
+	uint64_t agent;
+	int64_t created, last_used;
+};
+
+struct setting {
+	struct object o;
+	char *public, *pushover_token, *pushover_url, *ca_file;
+	int64_t disk;			/* bytes; 0: the default */
+};
+
+enum field_type {
+	FIELD_TEXT, FIELD_NAME, FIELD_BOOL, FIELD_INT, FIELD_TIME, FIELD_WORD,
+	FIELD_REF, FIELD_TYPE, FIELD_BOUNDS, FIELD_JSON, FIELD_STATE,
+	FIELD_SHOW			/* computed: field.show writes it */
+};
+
+#define F_WRITE		1u	/* clients set it */
+#define F_NEED		2u	/* at creation it must be given */
+#define F_KEEP		4u	/* in every journal record that changes it */
+#define F_SNAP		8u	/* only in snapshots: moves with each report */
+#define F_HIDE		16u	/* not in the API */
+#define F_SECRET	32u	/* written, never shown */
+#define F_AGENT		64u	/* an agent's key may write it */
+#define F_NULL		128u	/* 0 or "" is null in JSON */
+#define F_ONCE		256u	/* at creation only */
+#define F_STATE		512u	/* state, not configuration: not in what an
+				   agent is given */
+
+struct field {
+	const char *name;
+	enum field_type type;
+	unsigned flags;
+	size_t off;
+	int64_t min, max;		/* of the number, or of the bytes */
+	int64_t def;
+	const char *const *words;	/* FIELD_WORD: its values, NULL last */
+	enum kind ref;			/* FIELD_REF */
+	void (*show)(struct buf *b, const struct object *o);
+};
+
+struct kind_table {
+	const char *name;		/* "agent": the resource */
+	const struct field *field;
+	unsigned fields;
+	size_t size;
+};
+extern const struct kind_table model_kinds[KINDS];
+
+/* Forget everything. */
+void model_reset(void);
+
+/* 0 or -1. */
+int model_kind(struct str name, enum kind *k);
+const struct field *model_field(enum kind k, struct str name);
+
+/* An object by id, or NULL; and all of a kind in the order of their ids. */
+struct object *model_get(enum kind k, uint64_t id);
+size_t model_count(enum kind k);
+struct object *model_at(enum kind k, size_t i);
+uint64_t model_next_id(enum kind k);
+void model_used_id(enum kind k, uint64_t id);	/* ids up to it are taken */
+
+/* The typed ones that are asked for most. */
+struct agent *model_agent(uint64_t id);
+struct check *model_check_by_id(uint64_t id);
+struct incident *model_incident(uint64_t id);
+struct recipient *model_recipient(uint64_t id);
+struct setting *model_setting(void);
+struct agent *model_agent_named(struct str hostname);
+/* The check `name` of an agent, any case; or NULL. */
+struct check *model_check_named(const struct agent *a, struct str name);
+/* The key whose secret this is, or NULL. */
+struct key *model_key(struct str secret);
+
+int64_t model_interval(const struct check *c);
+int64_t model_late_after_ms(const struct agent *a);
+/* The worst status of an agent: silent is critical. */
+enum status model_agent_status(const struct agent *a);
+/* The rule of a check, its type's own demands included.  0, or -1: there
+ * was no room for those. */
+int model_rule(const struct check *c, struct alert_rule *r);
+
+/* How the newest result of a check reads: "0 running, at least 1 expected". */
+void model_check_text(struct buf *b, const struct check *c);
+/* Is an incident among a delivery's items?  *told: its severity there. */
+bool model_delivery_has(const struct delivery *d, uint64_t incident,
+    enum status *told);
+
+/* Is a field a text?  Its value; only a draft's may be replaced. */
+bool model_is_text(const struct field *f);
+char **model_text_at(const struct field *f, const struct object *o);
+/* Is a field a number (bool, integer, time, word, reference)?  Its value. */
+bool model_is_number(const struct field *f);
+int64_t model_number(const struct field *f, const struct object *o);
+
+/* A copy of an object to be changed, or a new one with all defaults (of
+ * NULL; id 0).  Never NULL.  Given back by install or drop. */
+struct object *model_draft(enum kind k, const struct object *of);
+void model_drop(enum kind k, struct object *draft);
+
+/* Set one field of a draft from its JSON.  0 or -1 with *why (without the
+ * field's name). */
+int model_set(enum kind k, struct object *draft, const struct field *f,
+    enum json_tok tok, struct str raw, struct fail *why);
+/* Replace a text of a draft. */
+void model_text(char **field, struct str s);
+
+/* Is the draft whole and in harmony with the rest?  0, or -1 with the
+ * field (static) and the reason; *conflict: it is a 409. */
+int model_check(enum kind k, struct object *draft, const char **field,
+    bool *conflict, struct fail *why);
+
+/* Put a draft in place: the object with its id, or a new one (id 0: the next
+ * one).  Returns the live object; *was gets a draft with the contents
+ * before, or NULL (give it to model_drop, or install it to undo). */
+struct object *model_install(enum kind k, struct object *draft,
+    struct object **was);
+/* Take an object away; returns it as a draft. */
+struct object *model_remove(enum kind k, uint64_t id);
+/* Give a live object's configuration back what it was; its state stays. */
+void model_revert(enum kind k, struct object *live, struct object *was);
+
+/* Would anything that is F_WRITE differ?  Then agents must fetch again. */
+bool model_differs(enum kind k, const struct object *a,
+    const struct object *b);
+
+/* Is this field, are all that the journal keeps, alike? */
+bool model_same(const struct field *f, const struct object *a,
+    const struct object *b);
+bool model_keeps_same(enum kind k, const struct object *a,
+    const struct object *b);
+
+/* JSON.  show: what a client may see; bare: without F_STATE and with params
+ * flat, as wanted by flat.  kept: what the journal keeps of `o`, of its
+ * changes against `was` only if that is not NULL. */
+struct model_view {
+	bool bare;		/* without state: for agents */
+	bool flat;		/* params as fields of their own */
+	const char *resource;	/* in resource_uri; NULL: the kind's name */
+};
+void model_show(struct buf *b, enum kind k, const struct object *o,
+    const struct model_view *v);
+void model_show_field(struct buf *b, const struct field *f,
+    const struct object *o);
+void model_kept(struct buf *b, enum kind k, const struct object *o,
+    const struct object *was);
+void model_schema(struct buf *b, enum kind k);
+/* "/api/v1/agent/17/" without quotes. */
+void model_uri(struct buf *b, enum kind k, uint64_t id);
+void model_put_uri(struct buf *b, enum kind k, uint64_t id);	/* quoted */
+/* A resource URI, or a bare number, as an id.  0 or -1. */
+int model_ref(struct str s, enum kind k, uint64_t *id);
+
+#endif

@@ -1,0 +1,291 @@
+/* config_test: vilicus.conf, word by word and fault by fault. */
+#include <string.h>
+
+#include "../config.h"
+#include "test.h"
+
+static struct config c;
+static char room[16384];
+
+static unsigned
+parse(struct str text)
+{
+	struct buf b;
+	unsigned n;
+
+	buf_init(&b, room, sizeof room - 1);
+	n = config_parse(text, "F", &c, &b);
+	room[b.n] = '\0';
+	return n;
+}
+
+static unsigned
+parse_z(const char *z)
+{
+	return parse(str_of(z));
+}
+
+#define T30	"abcdefghijklmnopqrstuvwxyz0123"
+
+/* What is right, and what it sets. */
+static const struct {
+	const char *text;
+	const char *listen, *public, *token, *url, *ca;
+	uint64_t disk;
+	bool plain;
+} good[] = {
+	{ "listen 8454", "8454", "", "", "", NULL, 0, false },
+	{ "listen 0", "0", "", "", "", NULL, 0, false },
+	{ "listen 65535", "65535", "", "", "", NULL, 0, false },
+	{ "listen 127.0.0.1:1", "127.0.0.1:1", "", "", "", NULL, 0, false },
+	{ "listen 127.9.9.9:1", "127.9.9.9:1", "", "", "", NULL, 0, false },
+	{ "listen [::1]:1", "[::1]:1", "", "", "", NULL, 0, false },
+	{ "listen 0.0.0.0:8454 plain", "0.0.0.0:8454", "", "", "", NULL, 0,
+	    true },
+	{ "listen [::]:8454 plain", "[::]:8454", "", "", "", NULL, 0, true },
+	{ "public https://m.example.org:8454", NULL,
+	    "https://m.example.org:8454", "", "", NULL, 0, false },
+	{ "public http://m.example.org/", NULL, "http://m.example.org", "",
+	    "", NULL, 0, false },
+	{ "disk 4M", NULL, "", "", "", NULL, 4u << 20, false },
+	{ "disk 1G", NULL, "", "", "", NULL, 1u << 30, false },
+	{ "disk 4096K", NULL, "", "", "", NULL, 4u << 20, false },
+	{ "disk 4194304", NULL, "", "", "", NULL, 4u << 20, false },
+	{ "pushover token " T30, NULL, "", T30, "", NULL, 0, false },
+	{ "pushover url http://127.0.0.1:1/x token " T30, NULL, "", T30,
+	    "http://127.0.0.1:1/x", NULL, 0, false },
+	{ "ca-file /etc/ca.crt", NULL, "", "", "", "/etc/ca.crt", 0, false },
+	{ "ca-file \"/etc/a b # c.crt\"", NULL, "", "", "",
+	    "/etc/a b # c.crt", 0, false },
+	{ "", NULL, "", "", "", NULL, 0, false },
+	{ "\n\n", NULL, "", "", "", NULL, 0, false },
+	{ "# a comment\n   # another\n\t#\n", NULL, "", "", "", NULL, 0,
+	    false },
+	{ " \t disk \t 4M \t # a comment", NULL, "", "", "", NULL, 4u << 20,
+	    false },
+	{ "disk 4M\r\nlisten 1\r\n", "1", "", "", "", NULL,
+	    4u << 20, false },
+	{ "\"disk\" \"4M\"", NULL, "", "", "", NULL, 4u << 20, false },
+};
+
+static void
+test_good(void)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(good); i++) {
+		bool has = good[i].listen != NULL;
+
+		if (!CHECK_ROW(i, parse_z(good[i].text) == 0))
+			printf("%s", room);
+		CHECK_ROW(i, room[0] == '\0' && c.listens == has);
+		if (has)
+			CHECK_ROW(i, strcmp(c.listen[0].addr,
+			    good[i].listen) == 0 &&
+			    c.listen[0].plain == good[i].plain);
+		CHECK_ROW(i, strcmp(c.public, good[i].public) == 0);
+		CHECK_ROW(i, strcmp(c.pushover_token, good[i].token) == 0);
+		CHECK_ROW(i, strcmp(c.pushover_url, good[i].url) == 0);
+		CHECK_ROW(i, strcmp(c.ca_file, good[i].ca != NULL ?
+		    good[i].ca : "/etc/ssl/certs/ca-certificates.crt") == 0);
+		CHECK_ROW(i, c.disk == good[i].disk);
+	}
+}
+
+/* What is wrong: on which line, and a part of what is said, which names
+ * what would be right. */
+static const struct {
+	const char *text;
+	unsigned line;
+	const char *said;
+} bad[] = {
+	{ "lisen 1",			1, "\"lisen\" is no word" },
+	{ "\n\nfrob",			3, "listen, public, disk" },
+	{ "\"\"",			1, "\"\" is no word" },
+	{ "disk 4M\n\"",		2, "end it with \"" },
+	{ "disk \"4M",			1, "end it with \"" },
+	{ "disk \"4M\"x",		1, "put a space" },
+	{ "disk \"4M\"# x",		1, "put a space" },
+	{ "disk\x01 4M",		1, "a control character" },
+	{ "disk 4M\x7f",		1, "a control character" },
+	{ "disk 4M\rx",			1, "a control character" },
+	{ "listen",			1, "listen ADDR:PORT" },
+	{ "listen 1 secure",		1, "plain" },
+	{ "listen 1 plain x",		1, "listen ADDR:PORT" },
+	{ "listen 65536",		1, "0 to 65535" },
+	{ "listen -1",			1, "0 to 65535" },
+	{ "listen +1",			1, "0 to 65535" },
+	{ "listen 127.0.0.1:",		1, "0 to 65535" },
+	{ "listen 127.0.0.1:x",		1, "0 to 65535" },
+	{ "listen \"\"",		1, "0 to 65535" },
+	{ "listen [::1]",		1, "0 to 65535" },
+	{ "listen 0.0.0.0:1",		1, "plain" },
+	{ "listen [::]:1",		1, "plain" },
+	{ "public",			1, "public https://HOST" },
+	{ "public a b",			1, "public https://HOST" },
+	{ "public ftp://a",		1, "" },
+	{ "public monitor.example.org",	1, "" },
+	{ "public https://k@a",		1, "without path, key" },
+	{ "public https://a/x",		1, "without path, key" },
+	{ "public https://a/#x",	1, "without path, key" },
+	{ "public https://a\npublic https://b", 2, "public is set twice" },
+	{ "disk",			1, "disk SIZE" },
+	{ "disk 4194303",		1, "at least 4M" },
+	{ "disk 4095K",			1, "at least 4M" },
+	{ "disk 4 M",			1, "disk SIZE" },
+	{ "disk -1G",			1, "at least 4M" },
+	{ "disk 18446744073709551616",	1, "at least 4M" },
+	{ "disk 4M\ndisk 4M",		2, "disk is set twice" },
+	{ "pushover",			1, "pushover token TOKEN" },
+	{ "pushover token",		1, "pushover token TOKEN" },
+	{ "pushover token " T30 " url",	1, "token TOKEN" },
+	{ "pushover key " T30,		1, "token TOKEN" },
+	{ "pushover token " T30 "4",	1, "30 letters and digits" },
+	{ "pushover token abc",		1, "30 letters and digits" },
+	{ "pushover token abcdefghijklmnopqrstuvwxyz012-", 1,
+	    "30 letters and digits" },
+	{ "pushover url x",		1, "" },
+	{ "pushover token " T30 "\npushover token " T30, 2, "set twice" },
+	{ "ca-file",			1, "ca-file /PATH" },
+	{ "ca-file x",			1, "from / on" },
+	{ "ca-file \"\"",		1, "from / on" },
+	{ "ca-file /a\nca-file /b",	2, "set twice" },
+	{ "disk 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16", 1, "at most 16" },
+};
+
+static void
+test_faults(void)
+{
+	char head[16];
+	size_t i;
+
+	for (i = 0; i < COUNT(bad); i++) {
+		if (!CHECK_ROW(i, parse_z(bad[i].text) == 1))
+			printf("%s: %s", bad[i].text, room);
+		snprintf(head, sizeof head, "F:%u: ", bad[i].line);
+		CHECK_ROW(i, strncmp(room, head, strlen(head)) == 0);
+		CHECK_ROW(i, strstr(room, bad[i].said) != NULL);
+		CHECK_ROW(i, strlen(room) > strlen(head) + 1 &&
+		    strchr(room, '\n') == room + strlen(room) - 1);
+	}
+	/* All of them are told, each once. */
+	CHECK(parse_z("x\ndisk 1\n# y\ndisk 4M\nlisten z\r\n") == 3);
+	CHECK(strstr(room, "F:1: ") == room &&
+	    strstr(room, "\nF:2: ") != NULL &&
+	    strstr(room, "\nF:5: ") != NULL && strstr(room, "F:4") == NULL);
+	CHECK(c.disk == 4u << 20);
+}
+
+static void
+test_limits(void)
+{
+	static char text[CONFIG_BYTES];
+	struct buf b;
+	size_t i, n;
+
+	for (n = CONFIG_LISTEN - 1; n <= CONFIG_LISTEN + 1; n++) {
+		buf_init(&b, text, sizeof text);
+		for (i = 0; i < n; i++)
+			buf_addz(&b, "listen 1\n");
+		CHECK_ROW(n, parse(str_from(&b)) == (n > CONFIG_LISTEN));
+		CHECK_ROW(n, c.listens == (n > CONFIG_LISTEN ?
+		    CONFIG_LISTEN : n));
+	}
+	CHECK(strstr(room, "at most 8 listeners") != NULL);
+	/* Words of a line; sixteen are too many for this one, not for all. */
+	CHECK(parse_z("disk 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15") == 1 &&
+	    strstr(room, "disk SIZE") != NULL);
+	/* Values of 255 and 256 bytes. */
+	for (n = CONFIG_TEXT - 2; n <= CONFIG_TEXT; n++) {
+		buf_init(&b, text, sizeof text);
+		buf_addz(&b, "ca-file /");
+		for (i = 1; i < n; i++)
+			buf_addc(&b, 'x');
+		CHECK_ROW(n, parse(str_from(&b)) == (n >= CONFIG_TEXT));
+		CHECK_ROW(n, n >= CONFIG_TEXT || strlen(c.ca_file) == n);
+	}
+	CHECK(strstr(room, "1 to 255 bytes") != NULL);
+	/* More faults than there is room for: counted all the same. */
+	memset(text, 'x', sizeof text);
+	for (i = 1; i < sizeof text; i += 2)
+		text[i] = '\n';
+	CHECK(parse((struct str){ text, sizeof text }) == CONFIG_BYTES / 2);
+	memset(text, '"', sizeof text);
+	CHECK(parse((struct str){ text, sizeof text }) == 1);
+	memset(text, ' ', sizeof text);
+	CHECK(parse((struct str){ text, sizeof text }) == 0);
+}
+
+/* As -l and listen give it: what is not loopback must be said "plain". */
+static void
+test_listener(void)
+{
+	static const struct {
+		const char *addr;
+		bool plain, ok;
+	} rows[] = {
+		{ "127.0.0.1:80", false, true },
+		{ "[::1]:80", false, true },
+		{ "80", false, true },
+		{ "80", true, true },
+		{ "10.0.0.1:80", true, true },
+		{ "10.0.0.1:80", false, false },
+		{ "[fe80::1]:80", true, true },
+		{ "monitor.example.org:80", false, false },
+		{ "[fe80::1]:80", false, false },
+		{ "128.0.0.1:80", false, false },
+		{ "127.0.0.1", true, false },
+		{ "", true, false },
+		{ ":", true, false },
+	};
+	struct config_listen l;
+	struct fail why;
+	size_t i;
+
+	for (i = 0; i < COUNT(rows); i++) {
+		why.msg[0] = '\0';
+		CHECK_ROW(i, (config_listener(str_of(rows[i].addr),
+		    rows[i].plain, &l, &why) == 0) == rows[i].ok);
+		CHECK_ROW(i, rows[i].ok || why.msg[0] != '\0');
+	}
+}
+
+/* Cut anywhere and with any byte anywhere: an answer, and a short one. */
+static void
+test_hostile(void)
+{
+	static const char whole[] = "# vilicus\r\n"
+	    "listen 127.0.0.1:8454 plain\n\tpublic \"https://a.b:1\"\n"
+	    "disk 1G # much\npushover token " T30
+	    " url https://localhost:1/x\nca-file \"/a b\"\n";
+	char text[sizeof whole], *copy = text;
+	size_t i, n = sizeof whole - 1;
+	int byte;
+
+	CHECK(parse((struct str){ whole, n }) == 0 && c.listens == 1 &&
+	    c.disk == 1u << 30 && strcmp(c.ca_file, "/a b") == 0);
+	for (i = 0; i <= n; i++) {
+		memcpy(copy, whole, i);
+		CHECK_ROW(i, parse((struct str){ copy, i }) <= 1);
+	}
+	for (i = 0; i < n; i++)
+		for (byte = 0; byte < 256; byte++) {
+			memcpy(copy, whole, n);
+			copy[i] = (char)byte;
+			CHECK_ROW(i, parse((struct str){ copy, n }) <= 2);
+		}
+	CHECK(parse((struct str){ "\0", 1 }) == 1);
+	CHECK(parse((struct str){ "\xff\xfe", 2 }) == 1);
+	CHECK(parse((struct str){ "\xef\xbb\xbf" "disk 4M", 10 }) == 1);
+}
+
+int
+main(void)
+{
+	test_good();
+	test_faults();
+	test_limits();
+	test_listener();
+	test_hostile();
+	return test_end();
+}
