@@ -1,0 +1,564 @@
+/*
+ * told_test: the promises about what is told, held at random: results good
+ * and bad, agents silent and stopped, attempts of every outcome, crashes at
+ * every point.  A run is made of its seed alone.
+ */
+#include "watch_world.h"
+
+#define RUNS	250		/* or as many as the argument says */
+#define STEPS	60
+
+static uint32_t seed;
+static unsigned run;
+
+static uint32_t
+rnd(uint32_t n)
+{
+	seed = seed * 1664525u + 1013904223u;
+	return (seed >> 8) % n;
+}
+
+/* ---- what happens ---- */
+
+static const struct {
+	const char *name, *type, *params, *warn, *crit;
+	int64_t for_s, hits, of;
+} kinds[] = {
+	{ "a", "process", "{\"process_name\":\"x\"}", "", "", 0, 1, 1 },
+	{ "b", "cpu", "", "above 50", "above 80", 0, 1, 1 },
+	{ "c", "cpu", "", "above 50", "above 80", 10, 1, 1 },
+	{ "d", "cpu", "", "", "above 60", 0, 2, 3 },
+};
+
+static void
+set_up(void)
+{
+	unsigned i, k;
+
+	add_recipient("all", STATUS_WARNING);
+	add_recipient("worst", STATUS_CRITICAL);
+	for (i = 0; i < 2; i++) {
+		struct agent *a = add_agent(i == 0 ? "web1" : "web2");
+
+		for (k = 0; k < COUNT(kinds); k++) {
+			struct check *c = (struct check *)model_draft(
+			    KIND_CHECK, NULL);
+
+			c->agent_id = a->o.id;
+			c->type = check_type(str_of(kinds[k].type));
+			model_text(&c->name, str_of(kinds[k].name));
+			model_text(&c->params, str_of(kinds[k].params));
+			model_text(&c->warn, str_of(kinds[k].warn));
+			model_text(&c->crit, str_of(kinds[k].crit));
+			c->for_s = kinds[k].for_s;
+			c->hits = kinds[k].hits;
+			c->of = kinds[k].of;
+			change_put(KIND_CHECK, &c->o, &client, &why);
+		}
+	}
+	commit();
+}
+
+static struct agent *
+any_agent(void)
+{
+	return (struct agent *)model_at(KIND_AGENT, rnd(2));
+}
+
+static struct check *
+any_check(void)
+{
+	return (struct check *)model_at(KIND_CHECK,
+	    rnd((uint32_t)model_count(KIND_CHECK)));
+}
+
+/* A report of up to four results: now, once more, or late. */
+static void
+do_report(void)
+{
+	struct agent *a = any_agent();
+	struct report *rep = begin_report(a);
+	struct check *c;
+	unsigned n = 0;
+
+	for (c = a->checks; c != NULL && n < 4; c = c->next, n++) {
+		int64_t at = now.now_ms - (rnd(8) == 0 ? rnd(60000) : 0);
+		int64_t value = rnd(4) == 0 ? 0 : rnd(100);
+		bool unknown = rnd(12) == 0;
+
+		if (rnd(3) > 0)
+			add_result(rep, c, at, value, unknown ?
+			    STATUS_UNKNOWN : STORE_NO_CODE);
+	}
+	the_store.head++;
+}
+
+static void
+do_stop(void)
+{
+	struct agent *a = any_agent();
+
+	begin_report(a);
+	the_store.head++;
+	watch_stopped(a, &now);
+}
+
+static void
+do_toggle(void)
+{
+	struct check *c = any_check(), *d;
+
+	d = (struct check *)model_draft(KIND_CHECK, &c->o);
+	d->enabled = !d->enabled;
+	c = (struct check *)change_put(KIND_CHECK, &d->o, &client, &why);
+	if (!c->enabled)
+		watch_check_gone(c, "disabled", &now);
+	commit();
+}
+
+/* Results that came while an agent was switched off were not stepped, and
+ * may not be after a restart: its checks are journaled as they are. */
+static void
+do_toggle_agent(void)
+{
+	struct agent *a = any_agent(), *d;
+	struct check *c;
+
+	d = (struct agent *)model_draft(KIND_AGENT, &a->o);
+	d->enabled = !d->enabled;
+	a = (struct agent *)change_put(KIND_AGENT, &d->o, &client, &why);
+	if (!a->enabled)
+		watch_agent_gone(a, "disabled", &now);
+	for (c = a->checks; c != NULL && a->enabled; c = c->next)
+		change_put(KIND_CHECK, model_draft(KIND_CHECK, &c->o),
+		    &client, &why);
+	commit();
+}
+
+static void
+do_remove(void)
+{
+	struct check *c = any_check();
+
+	if (model_count(KIND_CHECK) < 4)
+		return;
+	watch_check_gone(c, "removed", &now);
+	CHECK(change_remove(KIND_CHECK, c->o.id, &client, &why) == 0);
+	commit();
+}
+
+/* Who was not heard in time is silent, and nobody else. */
+static void
+do_tick(void)
+{
+	bool due[8];
+	size_t i, n = model_count(KIND_AGENT);
+
+	for (i = 0; i < n; i++) {
+		struct agent *a = (struct agent *)model_at(KIND_AGENT, i);
+		int64_t limit = a->state == AGENT_STOPPED ?
+		    WATCH_STOPPED_MS : model_late_after_ms(a);
+
+		if (heard_ms[a->o.id % 8] == 0)
+			limit += WATCH_START_MS;
+		due[i] = a->enabled && (a->state == AGENT_UP ||
+		    a->state == AGENT_STOPPED) &&
+		    now.watch_ms - heard_ms[a->o.id % 8] > limit;
+		due[i] = due[i] || a->state == AGENT_SILENT;
+	}
+	watch_tick(&now);
+	for (i = 0; i < n; i++)
+		CHECK_ROW(run, due[i] == (((struct agent *)
+		    model_at(KIND_AGENT, i))->state == AGENT_SILENT));
+}
+
+static void
+do_answer(void)
+{
+	static const enum channel_end ends[] = { CHANNEL_ACCEPTED,
+	    CHANNEL_ACCEPTED, CHANNEL_RETRY, CHANNEL_UNKNOWN,
+	    CHANNEL_REFUSED };
+
+	unsigned after_s = rnd(6) == 0 ? rnd(300) : 0;
+
+	if (rnd(8) == 0)
+		child_dies();
+	else
+		answer(ends[rnd(COUNT(ends))], after_s);
+}
+
+/* ---- what must hold ---- */
+
+/* One open incident for what is bad, none for what is not. */
+static void
+incidents_hold(void)
+{
+	size_t i, k, open = 0, bad = 0;
+
+	for (i = 0; i < model_count(KIND_INCIDENT); i++) {
+		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
+
+		open += in->closed == 0;
+		for (k = 0; k < i && in->closed == 0; k++) {
+			const struct incident *o = (void *)
+			    model_at(KIND_INCIDENT, k);
+
+			CHECK_ROW(run, o->closed != 0 ||
+			    o->agent != in->agent || o->check != in->check);
+		}
+	}
+	for (i = 0; i < model_count(KIND_CHECK); i++) {
+		const struct check *c = (void *)model_at(KIND_CHECK, i);
+		bool is = c->alert.held != STATUS_OK &&
+		    c->alert.held != STATUS_NONE;
+
+		CHECK_ROW(run, is == (c->incident != 0));
+		bad += is;
+	}
+	for (i = 0; i < model_count(KIND_AGENT); i++) {
+		const struct agent *a = (void *)model_at(KIND_AGENT, i);
+
+		CHECK_ROW(run, (a->state == AGENT_SILENT) ==
+		    (a->incident != 0));
+		bad += a->incident != 0;
+	}
+	CHECK_ROW(run, open == bad);
+}
+
+/* How often it says the end of an incident. */
+static unsigned
+ends_in(const char *items, uint64_t incident)
+{
+	char text[64];
+	unsigned n = 0;
+
+	snprintf(text, sizeof text, "[%llu,\"ok\"]",
+	    (unsigned long long)incident);
+	for (; (items = strstr(items, text)) != NULL; items++)
+		n++;
+	return n;
+}
+
+/* Does this list say anything bad (or, ok: the end) of an incident? */
+static bool
+says(const char *items, uint64_t incident, bool ok)
+{
+	static const char *const words[] = { "warning", "unknown",
+	    "critical" };
+	char text[64];
+	unsigned i;
+
+	if (ok)
+		return ends_in(items, incident) > 0;
+	for (i = 0; i < COUNT(words); i++) {
+		snprintf(text, sizeof text, "[%llu,\"%s\"]",
+		    (unsigned long long)incident, words[i]);
+		if (strstr(items, text) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* Each incident is in a delivery to each who wants it, done or visibly
+ * not. */
+static void
+all_told_of(void)
+{
+	size_t i, r, k;
+
+	for (i = 0; i < model_count(KIND_INCIDENT); i++)
+		for (r = 0; r < model_count(KIND_RECIPIENT); r++) {
+			const struct incident *in = (void *)
+			    model_at(KIND_INCIDENT, i);
+			const struct recipient *rc = (void *)
+			    model_at(KIND_RECIPIENT, r);
+			bool in_one = in->severity < rc->severity;
+
+			for (k = 0; k < model_count(KIND_DELIVERY); k++)
+				in_one = in_one || (delivery_at(k)->recipient
+				    == rc->o.id && says(delivery_at(k)->items,
+				    in->o.id, false));
+			CHECK_ROW(run, in_one);
+		}
+	for (k = 0; k < model_count(KIND_DELIVERY); k++) {
+		const struct delivery *d = delivery_at(k);
+
+		CHECK_ROW(run, d->state == DELIVERY_ACCEPTED ||
+		    d->state == DELIVERY_SENDING || d->attempts == 0 ||
+		    d->last_error[0] != '\0');
+	}
+}
+
+/* Is the end of an incident in a delivery of that recipient that waits? */
+static bool
+end_waits(uint64_t recipient, uint64_t incident)
+{
+	size_t k;
+
+	for (k = 0; k < model_count(KIND_DELIVERY); k++)
+		if (delivery_at(k)->state == DELIVERY_QUEUED &&
+		    delivery_at(k)->recipient == recipient &&
+		    says(delivery_at(k)->items, incident, true))
+			return true;
+	return false;
+}
+
+/* The attempt that begins: never again what was taken, and never only the
+ * beginning of what is over, unless it may have been told before or its end
+ * follows. */
+static void
+attempt_holds(size_t at)
+{
+	const struct try *t = &tries[at];
+	size_t i;
+
+	for (i = 0; i < at; i++)
+		CHECK_ROW(run, tries[i].delivery != t->delivery ||
+		    tries[i].end != YES);
+	for (i = 0; i < model_count(KIND_INCIDENT); i++)
+		CHECK_ROW(run, ends_in(t->items, model_at(KIND_INCIDENT,
+		    i)->id) <= 1);
+	for (i = 0; i < model_count(KIND_INCIDENT) && !t->unknown; i++) {
+		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
+
+		CHECK_ROW(run, in->closed == 0 ||
+		    !says(t->items, in->o.id, false) ||
+		    says(t->items, in->o.id, true) ||
+		    end_waits(t->recipient, in->o.id));
+	}
+	sending();
+}
+
+static bool
+given_up(uint64_t recipient, uint64_t incident)
+{
+	size_t k;
+
+	for (k = 0; k < model_count(KIND_DELIVERY); k++)
+		if (delivery_at(k)->state == DELIVERY_GIVEN_UP &&
+		    delivery_at(k)->recipient == recipient &&
+		    says(delivery_at(k)->items, incident, true))
+			return true;
+	return false;
+}
+
+/* When all is over: what one recipient heard of one incident. */
+static void
+story_holds(uint64_t recipient, uint64_t incident)
+{
+	bool alarm = false, end = false, last_ok = false;
+	unsigned ends = 0;
+	size_t i;
+
+	for (i = 0; i < tries_n; i++) {
+		const struct try *t = &tries[i];
+		bool bad = says(t->items, incident, false);
+		bool ok = says(t->items, incident, true);
+
+		if (t->recipient != recipient || t->end == NO || (!bad && !ok))
+			continue;
+		/* no end without a beginning, before it or with it */
+		CHECK_ROW(run, alarm || bad);
+		alarm = alarm || bad;
+		end = end || ok;
+		ends += ok && t->end == YES;
+		last_ok = ok;
+	}
+	CHECK_ROW(run, ends <= 1);
+	CHECK_ROW(run, alarm == end || given_up(recipient, incident));
+	CHECK_ROW(run, !end || last_ok);
+}
+
+/* ---- a run ---- */
+
+static void
+do_turn(void)
+{
+	size_t n = tries_n;
+
+	turn();
+	if (tries_n > n && tries[n].end == OPEN)
+		attempt_holds(n);
+}
+
+static char was[1u << 20], is[1u << 20];
+
+/* What is known of checks, agents and incidents. */
+static void
+dump(char *dst, size_t cap)
+{
+	static const enum kind k[] = { KIND_AGENT, KIND_CHECK, KIND_INCIDENT,
+	    KIND_DELIVERY };
+	struct buf b;
+	unsigned i;
+	size_t n;
+
+	buf_init(&b, dst, cap - 1);
+	for (i = 0; i < COUNT(k); i++)
+		for (n = 0; n < model_count(k[i]); n++) {
+			buf_addf(&b, "%llu ", (unsigned long long)
+			    model_at(k[i], n)->id);
+			model_kept(&b, k[i], model_at(k[i], n), NULL);
+			buf_addc(&b, '\n');
+		}
+	dst[b.n] = '\0';
+}
+
+/*
+ * kill -9.  Of what was not committed, the reports may be there and the
+ * journal not (the head goes first).  With all committed and nothing on its
+ * way, what comes back is what was there, to the byte.
+ */
+static void
+do_restart(void)
+{
+	uint64_t heads = rnd(2) == 0 ? the_store.head : reports_safe;
+	bool whole = rnd(2) == 0;
+
+	if (whole) {
+		answer(CHANNEL_ACCEPTED, 0);
+		commit();
+		heads = the_store.head;
+		dump(was, sizeof was);
+	}
+	restart(heads);
+	incidents_hold();
+	if (!whole)
+		return;
+	dump(is, sizeof is);
+	if (!CHECK_ROW(run, strcmp(was, is) == 0)) {
+		size_t i;
+
+		for (i = 0; was[i] == is[i]; i++)
+			;
+		for (; i > 0 && was[i - 1] != '\n'; i--)
+			;
+		printf("- %.700s\n+ %.700s\n", was + i, is + i);
+	}
+}
+
+static void
+step(void)
+{
+	pass(rnd(3) == 0 ? rnd(200) : rnd(12000));
+	switch (rnd(24)) {
+	case 0:
+		do_stop();
+		break;
+	case 1:
+		do_toggle();
+		break;
+	case 2:
+		do_remove();
+		break;
+	case 3:
+		do_toggle_agent();
+		break;
+	case 4:
+	case 5:
+		do_restart();
+		break;
+	case 6:
+		now.now_ms += rnd(60000);	/* nobody looked */
+		break;
+	case 7:
+		commit();
+		CHECK(change_snapshot(now.now_ms, &why) == 0);
+		break;
+	case 8:
+	case 9:
+	case 10:
+		do_tick();
+		break;
+	case 11:
+	case 12:
+	case 13:
+	case 14:
+		do_answer();
+		break;
+	default:
+		do_report();
+		break;
+	}
+	if (rnd(3) > 0)
+		do_turn();
+	incidents_hold();
+}
+
+/* All is well again, and everything is told. */
+static void
+settle(void)
+{
+	struct agent *a;
+	struct check *c;
+	unsigned i;
+	size_t k;
+
+	for (i = 0; i < 8; i++)
+		for (k = 0; k < 2; k++) {
+			struct report *rep;
+
+			pass(6000);
+			a = (struct agent *)model_at(KIND_AGENT, k);
+			rep = begin_report(a);
+			for (c = a->checks; c != NULL; c = c->next)
+				add_result(rep, c, now.now_ms, 1,
+				    STORE_NO_CODE);
+			the_store.head++;
+			answer(CHANNEL_ACCEPTED, 0);
+			do_turn();
+		}
+	incidents_hold();
+	all_told_of();
+	for (i = 0; i < 200 && (notify_next() != INT64_MAX ||
+	    sending() != NULL); i++) {
+		pass(1000000);
+		do_turn();
+		answer(CHANNEL_ACCEPTED, 0);
+	}
+	CHECK_ROW(run, i < 200);
+}
+
+static uint64_t
+story(uint32_t from)
+{
+	uint64_t sum = 14695981039346656037u;
+	size_t i, k;
+	const char *p;
+
+	seed = from;
+	fresh();
+	set_up();
+	for (i = 0; i < STEPS; i++)
+		step();
+	settle();
+	for (i = 0; i < model_count(KIND_INCIDENT); i++) {
+		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
+
+		CHECK_ROW(run, in->closed != 0);
+		for (k = 0; k < model_count(KIND_RECIPIENT); k++)
+			story_holds(model_at(KIND_RECIPIENT, k)->id,
+			    in->o.id);
+	}
+	all_told_of();
+	for (i = 0; i < lines_n; i++)
+		for (p = lines[i]; *p != '\0'; p++)
+			sum = (sum ^ (unsigned char)*p) * 1099511628211u;
+	return sum;
+}
+
+int
+main(int argc, char **argv)
+{
+	uint64_t sum, runs = RUNS;
+
+	if (argc > 1)
+		CHECK(str_u64(str_of(argv[1]), 1, 1000000, &runs) == 0);
+	for (run = 1; run <= runs && test_bad == 0; run++) {
+		sum = story(run);
+		if (run % 16 == 0)	/* the same again: to the byte */
+			CHECK_ROW(run, story(run) == sum);
+	}
+	fresh();
+	return test_end();
+}

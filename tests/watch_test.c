@@ -1,0 +1,502 @@
+/*
+ * watch_test: what is told of what happens, case by case.  told_test holds
+ * the same to its promises at random.
+ */
+#include "watch_world.h"
+
+/* ---- one by one ---- */
+
+/* DESIGN's own example, and its end. */
+static void
+test_texts(void)
+{
+	struct agent *a;
+	struct check *c;
+
+	fresh();
+	add_recipient("alice", STATUS_CRITICAL);
+	a = add_agent("web1");
+	c = add_check(a, "process nginx", "process",
+	    "{\"process_name\":\"nginx\"}");
+	result(c, 1);
+	turn();
+	CHECK(model_count(KIND_INCIDENT) == 0 && tries_n == 0 &&
+	    c->alert.held == STATUS_OK && a->state == AGENT_UP);
+	now.now_ms = START_MS;
+	c->alert.at_ms = START_MS - 1;
+	result(c, 0);
+	CHECK(model_count(KIND_INCIDENT) == 1 && c->incident == 1);
+	CHECK(tries_n == 0 && last_delivery() != NULL);
+	turn();
+	CHECK(tries_n == 1 && last_delivery()->state == DELIVERY_SENDING);
+	CHECK(text_is(last_delivery()->title,
+	    "Vilicus alert: web1 process nginx is now critical"));
+	CHECK(text_is(last_delivery()->message, "process nginx on web1 "
+	    "changed from ok to critical at 2026-11-22 06:53:11 UTC: 0 "
+	    "running, at least 1 expected"));
+	CHECK(strstr(job, "\"timestamp\":1795330391") != NULL &&
+	    strstr(job, "\"priority\":1") != NULL);
+	CHECK(strstr(job, "\"token\":\"token\"") != NULL &&
+	    strstr(job, "\"user\":\"abcdefghijklmnopqrstuvwxyz0123\"") != NULL);
+	answer(CHANNEL_ACCEPTED, 0);
+	CHECK(last_delivery()->state == DELIVERY_ACCEPTED &&
+	    strcmp(last_delivery()->request, "id-1") == 0 &&
+	    last_delivery()->sent == now.now_ms &&
+	    last_delivery()->attempts == 1);
+	pass(6000);
+	result(c, 1);
+	turn();
+	CHECK(tries_n == 2 && model_incident(1)->closed == now.now_ms &&
+	    c->incident == 0);
+	CHECK(text_is(last_delivery()->title,
+	    "Vilicus alert: web1 process nginx is now ok"));
+	CHECK(strstr(job, "\"priority\":0") != NULL);
+	answer(CHANNEL_ACCEPTED, 0);
+	CHECK(notify_next() == INT64_MAX);
+}
+
+/* At once; then what comes within 5 s as one message at their end. */
+static void
+test_group(void)
+{
+	struct agent *a;
+	struct check *c[3];
+	int i;
+
+	fresh();
+	add_recipient("alice", STATUS_WARNING);
+	a = add_agent("web1");
+	for (i = 0; i < 3; i++)
+		c[i] = add_check(a, i == 0 ? "a" : i == 1 ? "b" : "c",
+		    "process", "{\"process_name\":\"x\"}");
+	result(c[0], 0);
+	turn();
+	answer(CHANNEL_ACCEPTED, 0);
+	CHECK(tries_n == 1);
+	pass(1000);
+	result(c[1], 0);
+	turn();
+	pass(3999);
+	result(c[2], 0);
+	turn();
+	CHECK(tries_n == 1 && model_count(KIND_DELIVERY) == 2 &&
+	    notify_next() == now.watch_ms + 1);
+	pass(1);
+	turn();
+	CHECK(tries_n == 2);
+	CHECK(text_is(last_delivery()->title,
+	    "Vilicus alert: 2 changes, worst critical"));
+	CHECK(text_is(last_delivery()->items,
+	    "[[2,\"critical\"],[3,\"critical\"]]"));
+	answer(CHANNEL_ACCEPTED, 0);
+	/* One message: an alarm nobody tried to tell, and its end. */
+	pass(1000);
+	result(c[0], 1);
+	turn();
+	pass(500);
+	result(c[0], 0);
+	pass(500);
+	result(c[0], 1);
+	pass(4000);
+	turn();
+	CHECK(tries_n == 3 && model_count(KIND_DELIVERY) == 3);
+	CHECK(text_is(last_delivery()->items,
+	    "[[1,\"ok\"],[4,\"critical\"],[4,\"ok\"]]"));
+	answer(CHANNEL_ACCEPTED, 0);
+}
+
+static void
+test_back_off(void)
+{
+	struct delivery *d;
+	struct check *c;
+	int64_t expect = NOTIFY_BACKOFF_MS, queued, wait;
+	unsigned i;
+
+	fresh();
+	add_recipient("alice", STATUS_WARNING);
+	c = add_check(add_agent("web1"), "a", "process",
+	    "{\"process_name\":\"x\"}");
+	queued = now.now_ms;
+	result(c, 0);
+	for (i = 1; i < 200; i++) {
+		turn();
+		d = last_delivery();
+		if (!CHECK_ROW(i, tries_n == i && d->attempts == i))
+			return;
+		answer(CHANNEL_RETRY, 0);
+		if (d->state == DELIVERY_GIVEN_UP)
+			break;
+		CHECK_ROW(i, strcmp(d->last_error, "because") == 0 &&
+		    d->code == 500 && d->state == DELIVERY_QUEUED);
+		wait = notify_next() - now.watch_ms;
+		CHECK_ROW(i, wait >= expect && wait <= expect + expect / 10);
+		CHECK_ROW(i, d->next == now.now_ms + wait);
+		expect = expect * 2 > NOTIFY_BACKOFF_MAX_MS ?
+		    NOTIFY_BACKOFF_MAX_MS : expect * 2;
+		pass(wait - 1);
+		turn();
+		CHECK_ROW(i, tries_n == i);	/* not before */
+		pass(1);
+	}
+	/* After a day it is given up, in plain sight. */
+	CHECK(now.now_ms - queued > NOTIFY_GIVE_UP_MS &&
+	    now.now_ms - queued < NOTIFY_GIVE_UP_MS + 1100000);
+	CHECK(last_delivery()->state == DELIVERY_GIVEN_UP &&
+	    last_delivery()->last_error[0] != '\0' &&
+	    notify_next() == INT64_MAX);
+	/* Who never was told of it, is not told of its end. */
+	result(c, 1);
+	turn();
+	CHECK(model_count(KIND_DELIVERY) == 1 && model_incident(1)->closed);
+}
+
+/* Retry-After is held, whatever comes meanwhile. */
+static void
+test_asked_to_wait(void)
+{
+	struct agent *a;
+	struct check *c, *other;
+
+	fresh();
+	add_recipient("alice", STATUS_WARNING);
+	a = add_agent("web1");
+	c = add_check(a, "a", "process", "{\"process_name\":\"x\"}");
+	other = add_check(a, "b", "process", "{\"process_name\":\"x\"}");
+	result(c, 0);
+	turn();
+	answer(CHANNEL_RETRY, 600);
+	CHECK(notify_next() == now.watch_ms + 600000);
+	pass(10000);
+	result(other, 0);
+	CHECK(notify_next() == now.watch_ms + 590000);
+	CHECK(model_count(KIND_DELIVERY) == 1);
+	pass(589999);
+	turn();
+	CHECK(tries_n == 1);
+	pass(1);
+	turn();
+	CHECK(tries_n == 2);
+	answer(CHANNEL_ACCEPTED, 0);
+}
+
+/* The end is not read before its beginning, nor without it. */
+static void
+test_order(void)
+{
+	static const struct {
+		enum channel_end end;	/* of the alarm, its incident over */
+		bool dies;		/* the child, instead */
+		unsigned tries;		/* until all is told */
+	} row[] = {
+		{ CHANNEL_ACCEPTED, false, 2 },
+		{ CHANNEL_RETRY, false, 2 },
+		{ CHANNEL_UNKNOWN, false, 3 },
+		{ CHANNEL_UNKNOWN, true, 3 },
+		{ CHANNEL_REFUSED, false, 1 },
+	};
+	struct check *c;
+	unsigned i, k;
+
+	for (i = 0; i < COUNT(row); i++) {
+		fresh();
+		add_recipient("alice", STATUS_WARNING);
+		c = add_check(add_agent("web1"), "a", "process",
+		    "{\"process_name\":\"x\"}");
+		result(c, 0);
+		turn();
+		pass(1000);
+		result(c, 1);
+		turn();
+		CHECK_ROW(i, tries_n == 1);
+		if (row[i].dies)
+			child_dies();
+		else
+			answer(row[i].end, 900);
+		for (k = 0; k < 10; k++) {
+			pass(1000000);
+			turn();
+			answer(CHANNEL_ACCEPTED, 0);
+		}
+		CHECK_ROW(i, tries_n == row[i].tries);
+		CHECK_ROW(i, row[i].end == CHANNEL_REFUSED ||
+		    strstr(tries[tries_n - 1].items, "[1,\"ok\"]") != NULL);
+	}
+}
+
+/* However many at once: each is in a message. */
+static void
+test_many(void)
+{
+	struct agent *a;
+	enum status last;
+	char name[32];
+	uint64_t i;
+	size_t k;
+
+	fresh();
+	add_recipient("alice", STATUS_WARNING);
+	for (i = 0; i < 1000; i++) {
+		snprintf(name, sizeof name, "web%d", (int)i);
+		a = add_agent(name);
+		watch_heard(a, &now);
+	}
+	pass(30000);
+	watch_tick(&now);
+	CHECK(model_count(KIND_INCIDENT) == 0);
+	pass(1);
+	watch_tick(&now);
+	commit();
+	CHECK(model_count(KIND_INCIDENT) == 1000);
+	for (i = 1; i <= 1000; i++) {
+		bool in = false;
+
+		for (k = 0; k < model_count(KIND_DELIVERY); k++)
+			in = in || model_delivery_has(delivery_at(k), i,
+			    &last);
+		CHECK_ROW(i, in);
+	}
+	CHECK(text_is(model_incident(1)->text, "agent web0 changed from up "
+	    "to silent at 2026-11-22 06:53:41 UTC: nothing heard for 30 s"));
+}
+
+/* What is forgotten takes nothing with it that is still open. */
+static void
+test_forget(void)
+{
+	struct recipient *r;
+	struct agent *a;
+	struct check *kept, *c;
+	size_t i;
+
+	fresh();
+	r = add_recipient("alice", STATUS_WARNING);
+	a = add_agent("web1");
+	kept = add_check(a, "kept", "process", "{\"process_name\":\"x\"}");
+	c = add_check(a, "c", "process", "{\"process_name\":\"x\"}");
+	result(kept, 0);
+	result(c, 0);			/* both in one message */
+	turn();
+	answer(CHANNEL_ACCEPTED, 0);
+	for (i = 0; i <= 2 * MODEL_CLOSED_MAX; i++) {
+		pass(6000);
+		result(c, i % 2 == 0 ? 1 : 0);
+		turn();
+		answer(CHANNEL_ACCEPTED, 0);
+		r->enabled = false;	/* the others are told to nobody */
+		if (i == 2 * MODEL_CLOSED_MAX - 1)
+			CHECK(model_incident(2) != NULL);
+		if (lines_n > LINES_MAX / 2)
+			CHECK(change_snapshot(1, &why) == 0);
+	}
+	CHECK(model_incident(2) == NULL && model_incident(1) != NULL &&
+	    model_count(KIND_INCIDENT) == MODEL_CLOSED_MAX + 1);
+	CHECK(model_count(KIND_DELIVERY) == 1 && tries_n == 2);
+	result(kept, 1);
+	pass(6000);
+	turn();
+	CHECK(tries_n == 3 &&
+	    strstr(tries[2].items, "[1,\"ok\"]") != NULL);
+	answer(CHANNEL_ACCEPTED, 0);
+}
+
+/* Whom it is for: by severity, and only while enabled. */
+static void
+test_recipients(void)
+{
+	struct recipient *off;
+	struct check *c;
+
+	fresh();
+	add_recipient("warning", STATUS_WARNING);
+	add_recipient("critical", STATUS_CRITICAL);
+	off = add_recipient("off", STATUS_WARNING);
+	off->enabled = false;
+	c = add_check(add_agent("web1"), "cpu", "cpu", "");
+	model_text(&c->warn, STR("above 80"));
+	model_text(&c->crit, STR("above 90"));
+	result(c, 85);
+	CHECK(model_count(KIND_DELIVERY) == 1 &&
+	    last_delivery()->recipient == 1);
+	turn();
+	answer(CHANNEL_ACCEPTED, 0);
+	pass(1000);
+	result(c, 95);			/* worse: both */
+	CHECK(model_count(KIND_DELIVERY) == 3);
+	pass(10000);
+	turn();
+	answer(CHANNEL_ACCEPTED, 0);
+	turn();
+	answer(CHANNEL_ACCEPTED, 0);
+	CHECK(tries_n == 3 && notify_next() == INT64_MAX);
+	pass(1000);
+	result(c, 85);			/* better: nobody */
+	pass(1000);
+	result(c, 95);			/* told already */
+	CHECK(model_count(KIND_DELIVERY) == 3);
+	CHECK(model_incident(1)->severity == STATUS_CRITICAL);
+	/* One who is gone is visible as given up. */
+	pass(1000);
+	result(c, 1);
+	CHECK(model_count(KIND_DELIVERY) == 5);
+	CHECK(change_remove(KIND_RECIPIENT, 2, &client, &why) == 0);
+	pass(10000);
+	turn();
+	answer(CHANNEL_ACCEPTED, 0);
+	turn();
+	turn();
+	CHECK(tries_n == 4 && last_delivery()->state == DELIVERY_GIVEN_UP &&
+	    last_delivery()->last_error[0] != '\0');
+}
+
+/* What cannot be sent waits in plain sight. */
+static void
+test_cannot_send(void)
+{
+	struct change keep = { "key:1", "api", START_MS, true };
+	int64_t oldest;
+	uint64_t id;
+
+	fresh();
+	add_recipient("alice", STATUS_WARNING);
+	CHECK(notify_waiting(now.now_ms, &oldest) == 0 && oldest == 0);
+	settings("");
+	id = notify_test(model_recipient(1), &keep, &why);
+	CHECK(id == 1);
+	turn();
+	CHECK(tries_n == 0 && last_delivery()->state == DELIVERY_QUEUED &&
+	    strstr(last_delivery()->last_error, "token") != NULL &&
+	    !last_delivery()->unknown);
+	settings("token");
+	child_broken = true;
+	pass(600000);
+	turn();
+	CHECK(last_delivery()->attempts == 2 &&
+	    strcmp(last_delivery()->last_error, "no child") == 0);
+	child_broken = false;
+	CHECK(notify_waiting(now.now_ms, &oldest) == 1 && oldest == 600000);
+	pass(600000);
+	turn();
+	CHECK(tries_n == 1 && strstr(job, "\"title\":\"Vilicus test\""));
+	tries[0].end = MAYBE;		/* an answer that cannot be read */
+	outcome = (struct channel_outcome){ .code = 666 };
+	answered = true;
+	notify_ready(now.now_ms, now.watch_ms);
+	answered = false;
+	CHECK(last_delivery()->state == DELIVERY_QUEUED &&
+	    last_delivery()->unknown && notify_fd() == -1);
+	pass(600000);
+	turn();
+	answer(CHANNEL_ACCEPTED, 0);
+	CHECK(last_delivery()->state == DELIVERY_ACCEPTED);
+	no_room = true;			/* the disk is full: it is told */
+	CHECK(notify_test(model_recipient(1), &keep, &why) == 0);
+	no_room = false;
+}
+
+/* What comes late fills history, and shows if it is the newest. */
+static void
+test_late(void)
+{
+	struct agent *a;
+	struct check *c;
+	struct report *rep;
+
+	fresh();
+	a = add_agent("web1");
+	c = add_check(a, "a", "process", "{\"process_name\":\"x\"}");
+	rep = begin_report(a);
+	add_result(rep, c, now.now_ms - 30001, 0, STORE_NO_CODE);
+	CHECK(rep->result[0].late && c->alert.held == STATUS_NONE &&
+	    c->raw == STATUS_CRITICAL && c->last_result == now.now_ms - 30001);
+	add_result(rep, c, now.now_ms - 30000, 0, STORE_NO_CODE);
+	CHECK(!rep->result[1].late && c->alert.held == STATUS_CRITICAL);
+	add_result(rep, c, now.now_ms - 30000, 1, STORE_NO_CODE);
+	CHECK(c->alert.held == STATUS_CRITICAL && c->incident == 1);
+	the_store.head++;
+	CHECK(watch_judge(c, &rep->result[0]) == STATUS_CRITICAL &&
+	    watch_judge(c, &rep->result[2]) == STATUS_OK);
+	c->enabled = false;
+	result(c, 1);
+	CHECK(c->incident == 1 && c->raw == STATUS_OK);
+}
+
+/* Silent, stopped, back, disabled; on the clock of looking. */
+static void
+test_agents(void)
+{
+	struct agent *a;
+	struct check *c;
+
+	fresh();
+	a = add_agent("web1");
+	c = add_check(a, "a", "process", "{\"process_name\":\"x\"}");
+	now.watch_ms += 1000000;
+	watch_tick(&now);
+	CHECK(a->state == AGENT_NEVER);		/* never heard, never missed */
+	result(c, 0);
+	pass(30000);
+	watch_tick(&now);
+	CHECK(a->state == AGENT_UP);
+	now.now_ms += 86400000;			/* the wall clock jumps */
+	watch_tick(&now);
+	CHECK(a->state == AGENT_UP);
+	pass(1);
+	watch_tick(&now);
+	CHECK(a->state == AGENT_SILENT && a->incident == 2 &&
+	    model_incident(2)->severity == STATUS_CRITICAL);
+	CHECK(c->incident == 1 && model_incident(1)->closed == 0);
+	watch_tick(&now);
+	CHECK(model_count(KIND_INCIDENT) == 2);
+	watch_heard(a, &now);
+	CHECK(a->state == AGENT_UP && a->incident == 0 &&
+	    model_incident(2)->closed != 0);
+	watch_stopped(a, &now);
+	pass(WATCH_STOPPED_MS);
+	watch_tick(&now);
+	CHECK(a->state == AGENT_STOPPED && a->incident == 0);
+	pass(1);
+	watch_tick(&now);
+	CHECK(a->state == AGENT_SILENT && a->incident == 3);
+	watch_agent_gone(a, "disabled", &now);
+	CHECK(a->incident == 0 && c->incident == 0 &&
+	    model_incident(3)->closed != 0 && model_incident(1)->closed != 0);
+	a->enabled = false;
+	pass(1000000);
+	watch_tick(&now);
+	CHECK(a->incident == 0);
+	result(c, 0);
+	CHECK(c->incident == 0);		/* nor are its results judged */
+	/* A limit of its own, and the time of a start counts anew. */
+	a->enabled = true;
+	a->late_after_s = 5;
+	watch_heard(a, &now);
+	commit();
+	restart(reports_safe);
+	a = model_agent(1);
+	a->late_after_s = 5;
+	now.watch_ms = 5000 + WATCH_START_MS;
+	watch_tick(&now);
+	CHECK(a->state == AGENT_UP);
+	now.watch_ms++;
+	watch_tick(&now);
+	CHECK(a->state == AGENT_SILENT);
+}
+
+int
+main(void)
+{
+	test_texts();
+	test_group();
+	test_back_off();
+	test_asked_to_wait();
+	test_order();
+	test_many();
+	test_forget();
+	test_recipients();
+	test_cannot_send();
+	test_late();
+	test_agents();
+	fresh();
+	return test_end();
+}

@@ -1,0 +1,471 @@
+/*
+ * watch_world.h: what watch_test and told_test share: the store, the
+ * delivery's child, the log and the server around watch.c, notify.c,
+ * change.c and alert.c are stand-ins.  What became of each attempt to tell
+ * is kept, so that the promises can be held against it.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../channel.h"
+#include "../log.h"
+#include "../notify.h"
+#include "../watch.h"
+#include "test.h"
+
+#define MAY_GO		__attribute__((unused))
+
+#define LINES_MAX	8192
+#define REPORTS_MAX	8192
+#define TRIES_MAX	4096
+
+/* ---- the store's place ---- */
+
+struct store {
+	uint64_t head;
+};
+
+struct report {
+	uint64_t source;
+	int64_t received_ms;
+	unsigned results;
+	struct store_result result[4];
+};
+
+static struct store the_store;
+static char *lines[LINES_MAX];
+static size_t lines_n, lines_safe;
+static struct report reports[REPORTS_MAX];	/* seq is the index and 1 */
+static size_t reports_safe;
+static bool no_room;
+
+static void
+add_line(struct str body)
+{
+	char *p = malloc(body.n + 3);
+
+	if (p == NULL || lines_n == LINES_MAX)
+		abort();
+	p[0] = '{';
+	memcpy(p + 1, body.p, body.n);
+	memcpy(p + 1 + body.n, "}", 2);
+	lines[lines_n++] = p;
+}
+
+static void
+cut_lines(size_t n)
+{
+	while (lines_n > n)
+		free(lines[--lines_n]);
+}
+
+uint64_t
+store_head_seq(const struct store *s)
+{
+	return s->head;
+}
+
+int
+store_journal(struct store *s, struct str body, bool keep, struct fail *why)
+{
+	(void)s;
+	(void)keep;
+	if (no_room)
+		return fail(why, "no room");
+	add_line(body);
+	return 0;
+}
+
+int
+store_snapshot_begin(struct store *s, int64_t at_ms, struct fail *why)
+{
+	(void)s;
+	(void)at_ms;
+	(void)why;
+	cut_lines(0);
+	return 0;
+}
+
+void
+store_snapshot_put(struct store *s, struct str body)
+{
+	(void)s;
+	add_line(body);
+}
+
+int
+store_snapshot_end(struct store *s, struct fail *why)
+{
+	(void)s;
+	(void)why;
+	lines_safe = lines_n;
+	return 0;
+}
+
+/* ---- the log's place ---- */
+
+int log_verbose;
+
+void
+log_line(const char *fmt, ...)
+{
+	(void)fmt;
+}
+
+void
+log_info(const char *fmt, ...)
+{
+	(void)fmt;
+}
+
+/* ---- the place of the child and of whom it talks to ---- */
+
+enum end { OPEN, YES, NO, MAYBE };	/* as the server can know it */
+
+static struct try {
+	uint64_t delivery, recipient;
+	char *items;
+	bool unknown;		/* some try before may have arrived */
+	enum end end;
+	bool safe;		/* its outcome is in the journal */
+} tries[TRIES_MAX];
+static size_t tries_n, starts;
+static bool child_broken, answered;
+static struct channel_outcome outcome;
+static char job[CHILD_JOB_MAX + 1];
+
+int
+child_start(size_t kind, struct str arg, struct fail *why)
+{
+	(void)kind;
+	(void)arg;
+	starts++;
+	return child_broken ? fail(why, "no child") :
+	    open("/dev/null", O_RDONLY);
+}
+
+static struct delivery *
+delivery_at(size_t i)
+{
+	return (struct delivery *)model_at(KIND_DELIVERY, i);
+}
+
+static void
+add_try(const struct delivery *d, enum end end)
+{
+	size_t n = strlen(d->items) + 1;
+	struct try *t = &tries[tries_n++];
+
+	if (tries_n == TRIES_MAX)
+		abort();
+	*t = (struct try){ d->o.id, d->recipient, malloc(n), d->unknown, end,
+	    false };
+	if (t->items == NULL)
+		abort();
+	memcpy(t->items, d->items, n);
+}
+
+static struct delivery *
+sending(void)
+{
+	struct delivery *d = NULL;
+	size_t i;
+
+	for (i = 0; i < model_count(KIND_DELIVERY); i++) {
+		if (delivery_at(i)->state != DELIVERY_SENDING)
+			continue;
+		CHECK(d == NULL);		/* at most one */
+		d = delivery_at(i);
+	}
+	return d;
+}
+
+int
+child_job(int fd, struct str text, struct fail *why)
+{
+	const struct delivery *d = sending();
+
+	(void)fd;
+	if (child_broken)
+		return fail(why, "no child");
+	if (CHECK(d != NULL && text.n < sizeof job))
+		add_try(d, OPEN);
+	memcpy(job, text.p, text.n);
+	job[text.n] = '\0';
+	return 0;
+}
+
+int
+child_answer(int fd, char dst[CHILD_ANSWER + 1], size_t *have)
+{
+	(void)fd;
+	(void)have;
+	dst[0] = '\0';
+	return child_broken ? -1 : answered;
+}
+
+int
+channel_outcome_get(const char *answer, struct channel_outcome *o)
+{
+	(void)answer;
+	*o = outcome;
+	return outcome.code == 666 ? -1 : 0;
+}
+
+/* ---- the server's place ---- */
+
+#define START_MS	INT64_C(1795330391000)	/* 2026-11-22 06:53:11 */
+
+static struct watch_now now;
+static struct fail why;
+static const struct change client = { "key:1", "api", START_MS, false };
+static int64_t heard_ms[8];		/* by agent id, on the watch clock */
+
+static void
+pass(int64_t ms)
+{
+	now.now_ms += ms;
+	now.watch_ms += ms;
+}
+
+static void
+settings(const char *token)
+{
+	model_text(&model_setting()->pushover_token, str_of(token));
+}
+
+static void
+commit(void)
+{
+	size_t i;
+
+	change_committed();
+	lines_safe = lines_n;
+	reports_safe = the_store.head;
+	for (i = 0; i < tries_n; i++)
+		tries[i].safe = tries[i].end != OPEN;
+}
+
+/* The end of a turn of the loop. */
+static void
+turn(void)
+{
+	notify_due(now.now_ms, now.watch_ms);
+	commit();
+	notify_send(now.now_ms, now.watch_ms);
+}
+
+/* The child answers what is on its way, if anything is. */
+static void
+answer(enum channel_end end, unsigned after_s)
+{
+	struct try *t = tries_n == 0 ? NULL : &tries[tries_n - 1];
+
+	if (t == NULL || t->end != OPEN)
+		return;
+	outcome = (struct channel_outcome){ .end = end, .after_s = after_s,
+	    .code = end == CHANNEL_ACCEPTED ? 200 : 500, .id = "id-1",
+	    .reason = "because" };
+	t->end = end == CHANNEL_ACCEPTED ? YES : end == CHANNEL_UNKNOWN ?
+	    MAYBE : NO;
+	answered = true;
+	notify_ready(now.now_ms, now.watch_ms);
+	answered = false;
+}
+
+static void
+child_dies(void)
+{
+	if (tries_n > 0 && tries[tries_n - 1].end == OPEN)
+		tries[tries_n - 1].end = MAYBE;
+	child_broken = true;
+	if (notify_fd() != -1)
+		notify_ready(now.now_ms, now.watch_ms);
+	child_broken = false;
+}
+
+/* What notify.c has of its own goes with the process: leave it idle. */
+static void
+forget_way(void)
+{
+	child_broken = true;
+	notify_send(now.now_ms, now.watch_ms);
+	if (notify_fd() != -1)
+		notify_ready(now.now_ms, now.watch_ms);
+	child_broken = false;
+}
+
+/* What was on its way or is not known to the journal may have arrived. */
+static void
+lose_outcomes(void)
+{
+	const struct delivery *d = sending();
+	size_t i;
+
+	for (i = 0; i < tries_n; i++) {
+		if (tries[i].end == OPEN || !tries[i].safe) {
+			tries[i].end = MAYBE;
+			if (d != NULL && tries[i].delivery == d->o.id)
+				d = NULL;
+		}
+		tries[i].safe = true;
+	}
+	if (d != NULL)		/* the journal cannot tell it was not sent */
+		add_try(d, MAYBE);
+}
+
+/* kill -9 and a start, as server.c does it.  heads: how many reports made it
+ * to the disk, no fewer than the journal knows of. */
+static void
+restart(size_t heads)
+{
+	size_t i;
+	unsigned k;
+
+	forget_way();
+	cut_lines(lines_safe);
+	change_committed();
+	change_store(NULL);
+	model_reset();
+	for (i = 0; i < lines_n; i++)
+		CHECK_ROW(i, change_replay(str_of(lines[i]), &why) == 0);
+	lose_outcomes();
+	now.watch_ms = 0;
+	memset(heard_ms, 0, sizeof heard_ms);
+	for (i = change_replay_from(); i < heads; i++) {
+		const struct report *r = &reports[i];
+		struct watch_now then = { r->received_ms, 0, true };
+		struct agent *a = model_agent(r->source);
+
+		if (a == NULL)
+			continue;
+		a->last_checkin = r->received_ms;
+		if (i + 1 > a->stepped_seq)
+			watch_heard(a, &then);
+		for (k = 0; k < r->results; k++) {
+			struct check *c = model_check_by_id(
+			    r->result[k].check);
+
+			if (c != NULL)
+				watch_result(c, &r->result[k], i + 1, &then);
+		}
+	}
+	the_store.head = heads;
+	change_store(&the_store);
+	if (change_unwritten())
+		CHECK(change_snapshot(now.now_ms, &why) == 0);
+	commit();
+	settings("token");
+	notify_resume(now.now_ms);
+}
+
+static void
+fresh(void)
+{
+	forget_way();
+	while (tries_n > 0)
+		free(tries[--tries_n].items);
+	cut_lines(0);
+	lines_safe = 0;
+	change_store(NULL);
+	change_committed();
+	model_reset();
+	change_replay(STR("{\"what\":\"counters\",\"head\":0,\"new\":{}}"),
+	    &why);
+	the_store.head = 0;
+	no_room = false;
+	now = (struct watch_now){ START_MS, 1000, false };
+	memset(heard_ms, 0, sizeof heard_ms);
+	change_store(&the_store);
+	settings("token");
+}
+
+static struct recipient *
+add_recipient(const char *name, enum status severity)
+{
+	struct recipient *r = (struct recipient *)
+	    model_draft(KIND_RECIPIENT, NULL);
+
+	model_text(&r->name, str_of(name));
+	model_text(&r->address, STR("abcdefghijklmnopqrstuvwxyz0123"));
+	r->severity = (uint8_t)severity;
+	return (struct recipient *)change_put(KIND_RECIPIENT, &r->o, &client,
+	    &why);
+}
+
+static struct agent *
+add_agent(const char *name)
+{
+	struct agent *a = (struct agent *)model_draft(KIND_AGENT, NULL);
+
+	model_text(&a->hostname, str_of(name));
+	return (struct agent *)change_put(KIND_AGENT, &a->o, &client, &why);
+}
+
+MAY_GO static struct check *
+add_check(const struct agent *a, const char *name, const char *type,
+    const char *params)
+{
+	struct check *c = (struct check *)model_draft(KIND_CHECK, NULL);
+
+	c->agent_id = a->o.id;
+	c->type = check_type(str_of(type));
+	model_text(&c->name, str_of(name));
+	model_text(&c->params, str_of(params));
+	return (struct check *)change_put(KIND_CHECK, &c->o, &client, &why);
+}
+
+/* One report of an agent, as PATCH check_history does it. */
+static struct report *
+begin_report(struct agent *a)
+{
+	struct report *r = &reports[the_store.head];
+
+	if (the_store.head + 1 == REPORTS_MAX)
+		abort();
+	*r = (struct report){ .source = a->o.id, .received_ms = now.now_ms };
+	watch_heard(a, &now);
+	heard_ms[a->o.id % 8] = now.watch_ms;
+	return r;
+}
+
+static void
+add_result(struct report *rep, struct check *c, int64_t at_ms, int64_t value,
+    uint8_t given)
+{
+	struct store_result r = { .check = c->o.id, .at_ms = at_ms,
+	    .given = given, .has_value = given != STATUS_UNKNOWN,
+	    .value = value * 1000 };
+
+	r.late = alert_late(at_ms, now.now_ms, model_interval(c));
+	rep->result[rep->results++] = r;
+	watch_result(c, &r, the_store.head + 1, &now);
+}
+
+/* A report with one value. */
+MAY_GO static void
+result(struct check *c, int64_t value)
+{
+	struct report *rep = begin_report(c->agent);
+
+	add_result(rep, c, now.now_ms, value, STORE_NO_CODE);
+	the_store.head++;
+}
+
+MAY_GO static struct delivery *
+last_delivery(void)
+{
+	size_t n = model_count(KIND_DELIVERY);
+
+	return n == 0 ? NULL : delivery_at(n - 1);
+}
+
+MAY_GO static bool
+text_is(const char *got, const char *want)
+{
+	if (strcmp(got, want) == 0)
+		return true;
+	printf("got  %s\nwant %s\n", got, want);
+	return false;
+}

@@ -1,0 +1,341 @@
+/* watch.c: see watch.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "change.h"
+#include "log.h"
+#include "notify.h"
+#include "watch.h"
+
+#define TEXT_MAX	1024
+
+/* One change of state of a check or agent, on its way to an incident. */
+struct event {
+	const struct agent *agent;	/* may be NULL where it only ends */
+	const struct check *check;	/* NULL: of the agent itself */
+	uint64_t incident;		/* the open one, or 0 */
+	enum status to;
+	int64_t at_ms;
+	const char *what;		/* "web1 process nginx" */
+	struct str line;		/* the message */
+};
+
+static struct change
+decided(const struct watch_now *now)
+{
+	return (struct change){ "rule", "server", now->now_ms, true };
+}
+
+static struct object *
+put(enum kind k, struct object *draft, const struct watch_now *now)
+{
+	struct change ch = decided(now);
+
+	return change_keep(k, draft, &ch);
+}
+
+/* The oldest closed incident beyond what is kept goes, with its deliveries
+ * that are done. */
+static void
+prune(const struct watch_now *now)
+{
+	struct change ch = decided(now);
+	struct fail why;
+	uint64_t oldest = 0;
+	size_t i, closed = 0;
+
+	for (i = 0; i < model_count(KIND_INCIDENT); i++) {
+		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
+
+		if (in->closed == 0)
+			continue;
+		if (closed++ == 0)
+			oldest = in->o.id;
+	}
+	if (closed <= MODEL_CLOSED_MAX)
+		return;
+	if (change_remove(KIND_INCIDENT, oldest, &ch, &why) == 0)
+		notify_forget(oldest, &ch);
+	else
+		log_line("incident %llu stays: %s",
+		    (unsigned long long)oldest, why.msg);
+}
+
+/* Open, worsen, ease or close the incident, and tell. */
+static void
+happened(const struct event *e, const struct watch_now *now)
+{
+	struct incident *in;
+	const struct object *was = model_get(KIND_INCIDENT, e->incident);
+	bool worse;
+
+	if (was == NULL && e->to == STATUS_OK)
+		return;
+	in = (struct incident *)model_draft(KIND_INCIDENT, was);
+	if (was == NULL) {
+		in->agent = e->agent->o.id;
+		in->check = e->check == NULL ? 0 : e->check->o.id;
+		in->opened = e->at_ms;
+		model_text(&in->what, str_of(e->what));
+	}
+	worse = was == NULL || e->to > in->status;
+	in->status = (uint8_t)e->to;
+	if (e->to > in->severity)
+		in->severity = (uint8_t)e->to;
+	if (e->to == STATUS_OK)
+		in->closed = e->at_ms;
+	in->changed = e->at_ms;
+	model_text(&in->text, e->line);
+	in = (struct incident *)put(KIND_INCIDENT, &in->o, now);
+	log_info("%.*s", (int)e->line.n, e->line.p);
+	if (worse || e->to == STATUS_OK)
+		notify_event(in, now->now_ms, now->watch_ms);
+	if (e->to == STATUS_OK)
+		prune(now);
+}
+
+/* ---- agents ---- */
+
+static const char *const state_names[] = { "never", "up", "silent",
+    "stopped" };
+
+static void
+agent_state(struct agent *a, enum agent_state to, const struct watch_now *now)
+{
+	struct agent *d;
+
+	if (a->state == to)
+		return;
+	d = (struct agent *)model_draft(KIND_AGENT, &a->o);
+	d->state = (uint8_t)to;
+	put(KIND_AGENT, &d->o, now);
+}
+
+static void
+agent_event(struct agent *a, enum status status, const char *from,
+    const char *to, const char *why, const struct watch_now *now)
+{
+	char text[TEXT_MAX];
+	struct buf b;
+	struct event e = { a, NULL, a->incident, status, now->now_ms,
+	    a->hostname, { NULL, 0 } };
+
+	buf_init(&b, text, sizeof text);
+	buf_addf(&b, "agent %s changed from %s to %s at ", a->hostname, from,
+	    to);
+	buf_time_human(&b, now->now_ms);
+	if (why[0] != '\0')
+		buf_addf(&b, ": %s", why);
+	e.line = str_from(&b);
+	happened(&e, now);
+}
+
+void
+watch_heard(struct agent *a, const struct watch_now *now)
+{
+	a->last_checkin = now->now_ms;
+	a->heard_ms = now->watch_ms;
+	if (a->state == AGENT_UP)
+		return;
+	if (a->incident != 0)
+		agent_event(a, STATUS_OK, state_names[a->state], "up", "",
+		    now);
+	agent_state(a, AGENT_UP, now);
+}
+
+void
+watch_stopped(struct agent *a, const struct watch_now *now)
+{
+	a->last_checkin = now->now_ms;
+	a->heard_ms = now->watch_ms;
+	agent_state(a, AGENT_STOPPED, now);
+}
+
+static void
+look_at_agent(struct agent *a, const struct watch_now *now)
+{
+	int64_t limit = a->state == AGENT_STOPPED ? WATCH_STOPPED_MS :
+	    model_late_after_ms(a);
+	const char *from = state_names[a->state];
+	char why[128];
+	struct buf b;
+
+	if (a->heard_ms == 0)
+		limit += WATCH_START_MS;
+	if (!a->enabled || (a->state != AGENT_UP && a->state != AGENT_STOPPED)
+	    || !alert_silent(now->watch_ms, a->heard_ms, limit))
+		return;
+	buf_init(&b, why, sizeof why);
+	buf_addf(&b, "nothing heard for ");
+	buf_duration(&b, limit);
+	buf_addc(&b, '\0');
+	agent_state(a, AGENT_SILENT, now);
+	agent_event(a, STATUS_CRITICAL, from, "silent", why, now);
+}
+
+/* What an incident is about may be gone without its end being told: its record
+ * was damaged, or making it was undone. */
+static void
+look_at_incident(const struct incident *in, const struct watch_now *now)
+{
+	char text[TEXT_MAX];
+	struct buf b;
+	struct event e = { NULL, NULL, in->o.id, STATUS_OK, now->now_ms,
+	    in->what, { NULL, 0 } };
+
+	if (in->closed != 0 || (in->check != 0 ?
+	    model_check_by_id(in->check) != NULL :
+	    model_agent(in->agent) != NULL))
+		return;
+	buf_init(&b, text, sizeof text);
+	buf_addf(&b, "%s is no longer watched: removed", in->what);
+	e.line = str_from(&b);
+	happened(&e, now);
+}
+
+void
+watch_tick(const struct watch_now *now)
+{
+	size_t i;
+
+	for (i = 0; i < model_count(KIND_AGENT); i++)
+		look_at_agent((struct agent *)model_at(KIND_AGENT, i), now);
+	for (i = 0; i < model_count(KIND_INCIDENT); i++)
+		look_at_incident((struct incident *)model_at(KIND_INCIDENT,
+		    i), now);
+}
+
+/* ---- checks ---- */
+
+static struct alert_metric metrics[STORE_METRICS_MAX];
+
+static struct alert_result
+result_of(const struct store_result *r)
+{
+	struct alert_result res = { .at_ms = r->at_ms,
+	    .given = r->given == STORE_NO_CODE ? STATUS_NONE :
+	    (enum status)r->given, .has_value = r->has_value,
+	    .value = r->value, .metrics = r->metrics, .metric = metrics };
+	unsigned i;
+
+	for (i = 0; i < r->metrics; i++)
+		metrics[i] = (struct alert_metric){ r->metric[i].name,
+		    r->metric[i].value };
+	return res;
+}
+
+enum status
+watch_judge(const struct check *c, const struct store_result *r)
+{
+	struct alert_result res = result_of(r);
+	struct alert_rule rule;
+
+	model_rule(c, &rule);
+	return alert_judge(&rule, &res, NULL);
+}
+
+/* "process nginx on web1 changed from ok to critical at ...: 0 running,
+ * at least 1 expected", and the two names of its subject. */
+static void
+check_event(struct check *c, struct alert_change ch, struct str how,
+    const struct watch_now *now)
+{
+	char text[TEXT_MAX], what[160];
+	struct buf b;
+	struct event e = { c->agent, c, c->incident, ch.to, ch.at_ms, what,
+	    { NULL, 0 } };
+
+	snprintf(what, sizeof what, "%s %s", c->agent->hostname, c->name);
+	buf_init(&b, text, sizeof text);
+	buf_addf(&b, "%s on %s changed from %s to %s at ", c->name,
+	    c->agent->hostname, ch.from == STATUS_NONE ? "no result" :
+	    status_name(ch.from), status_name(ch.to));
+	buf_time_human(&b, ch.at_ms);
+	if (how.n > 0) {
+		buf_addz(&b, ": ");
+		buf_line(&b, how);	/* one line stays one */
+	}
+	e.line = str_from(&b);
+	happened(&e, now);
+}
+
+/* The newest result is what the check shows. */
+static void
+show_newest(struct check *c, const struct store_result *r, enum status raw)
+{
+	if (r->at_ms <= c->last_result)
+		return;
+	c->last_result = r->at_ms;
+	c->raw = (uint8_t)raw;
+	c->has_value = r->has_value;
+	c->value = r->value;
+	if (!str_is(r->text, c->message))
+		model_text(&c->message, r->text);
+}
+
+void
+watch_result(struct check *c, const struct store_result *r, uint64_t seq,
+    const struct watch_now *now)
+{
+	struct alert_result res = result_of(r);
+	const struct alert_bound *bound;
+	struct alert_change ch;
+	struct alert_rule rule;
+	char how[512];
+	struct buf b;
+
+	model_rule(c, &rule);
+	show_newest(c, r, alert_judge(&rule, &res, &bound));
+	if (r->late || !c->enabled || !c->agent->enabled ||
+	    (now->replay && seq <= c->stepped_seq))
+		return;
+	ch = alert_step(&rule, &c->alert, &res);
+	if (ch.from == ch.to || (ch.from == STATUS_NONE &&
+	    ch.to == STATUS_OK))
+		return;
+	buf_init(&b, how, sizeof how);
+	check_text(&b, c->type, str_of(c->params), &rule, &res, bound,
+	    r->text);
+	/* The state goes into the journal beside the decision it made. */
+	put(KIND_CHECK, model_draft(KIND_CHECK, &c->o), now);
+	check_event(c, ch, str_from(&b), now);
+}
+
+void
+watch_check_gone(struct check *c, const char *why, const struct watch_now *now)
+{
+	struct alert_change ch = { c->alert.held, STATUS_OK, now->now_ms };
+
+	if (c->alert.held == STATUS_NONE)
+		return;
+	alert_reset(&c->alert);
+	put(KIND_CHECK, model_draft(KIND_CHECK, &c->o), now);
+	if (c->incident != 0)
+		check_event(c, ch, str_of(why), now);
+}
+
+void
+watch_agent_gone(struct agent *a, const char *why, const struct watch_now *now)
+{
+	const char *from = state_names[a->state];
+	struct check *c;
+
+	for (c = a->checks; c != NULL; c = c->next)
+		watch_check_gone(c, why, now);
+	/* Should it come back, it has as long as one that was stopped. */
+	if (a->state != AGENT_NEVER)
+		agent_state(a, AGENT_STOPPED, now);
+	if (a->incident != 0)
+		agent_event(a, STATUS_OK, from, "ok", why, now);
+}
+
+void
+watch_agent_back(struct agent *a, const struct watch_now *now)
+{
+	struct check *c;
+
+	a->heard_ms = now->watch_ms;
+	/* What came meanwhile was not stepped, and never shall be. */
+	for (c = a->checks; c != NULL; c = c->next)
+		put(KIND_CHECK, model_draft(KIND_CHECK, &c->o), now);
+}
