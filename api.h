@@ -1,0 +1,55 @@
+/*
+ * api.h: the REST resources of DESIGN §5, and the pages beside them: one
+ * table of routes (path, method, roles), JSON in and out.
+ *
+ * A call goes all the way: route, key, validation, model, rules, journal.
+ * Nothing is applied by a call that is answered 4xx.  What it changed is
+ * acknowledged only once the caller has committed it.
+ */
+#ifndef API_H
+#define API_H
+
+#include "http.h"
+#include "model.h"
+
+#define API_BODY_MAX	65536		/* bytes of a request's body */
+#define API_RESULTS_MAX	(1u << 20)	/* and of one with results */
+#define API_ANSWER_MAX	(8u << 20)	/* bytes of an answer */
+#define API_LIMIT	20		/* objects of a list by default */
+#define API_LIMIT_MAX	1000
+
+struct api_call {
+	const struct http_head *head;	/* in */
+	struct str body;
+	const char *peer;
+	int64_t now_ms, watch_ms;
+
+	int status;			/* out */
+	const char *type;		/* of the body; NULL: none */
+	struct buf *out;		/* the body: the caller's buffer */
+	char extra_room[512];
+	struct buf extra;		/* more fields of the head */
+	bool wrote;			/* the answer waits for the commit */
+	bool trusted;			/* it showed a valid key */
+};
+
+/* Where results go.  Before the first call. */
+struct store;
+void api_store(struct store *s);
+
+/* How large a body this request may have. */
+size_t api_body_max(const struct http_head *h);
+
+/* Why this request is refused before its body is read, or 0: go on. */
+int api_refuse_early(const struct http_head *h, struct fail *why);
+
+void api_handle(struct api_call *c);
+
+/* An answer that is an error, in place of what there was. */
+void api_error(struct api_call *c, int status, const char *field,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* What /healthz says: set by the server.  NULL: all is well. */
+void api_health(const char *reason);
+
+#endif

@@ -1,0 +1,242 @@
+/* page.c: see page.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api_impl.h"
+#include "page.h"
+
+#define RESULTS		10	/* of each check */
+#define CHECKS_MAX	32	/* more: only those of ?agent=HOST */
+
+void
+page_text(struct buf *b, struct str s)
+{
+	size_t n;
+
+	for (; s.n > 0; s = (struct str){ s.p + n, s.n - n }) {
+		for (n = 0; n < s.n && (s.p[n] == '\0' ||
+		    strchr("<>&\"'", s.p[n]) == NULL); n++)
+			;
+		buf_line(b, (struct str){ s.p, n });
+		if (n < s.n)
+			buf_addf(b, "&#%d;", s.p[n++]);
+	}
+}
+
+static void
+cell(struct buf *b, struct str text)
+{
+	buf_addz(b, "<td>");
+	page_text(b, text);
+	buf_addz(b, "</td>");
+}
+
+/* A time and, with now_ms, how long ago that was. */
+static void
+cell_time(struct buf *b, int64_t at_ms, int64_t now_ms)
+{
+	buf_addz(b, "<td>");
+	if (at_ms == 0)
+		buf_addz(b, "never");
+	else
+		buf_time_human(b, at_ms);
+	if (at_ms != 0 && now_ms != 0) {
+		buf_addz(b, " (");
+		buf_duration(b, now_ms - at_ms < 1000 ? 0 :
+		    (now_ms - at_ms) / 1000 * 1000);
+		buf_addz(b, " ago)");
+	}
+	buf_addz(b, "</td>");
+}
+
+static void
+incidents(struct buf *b, int64_t now_ms)
+{
+	size_t i;
+	unsigned n = 0;
+
+	for (i = 0; i < model_count(KIND_INCIDENT); i++) {
+		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
+
+		if (in->closed != 0)
+			continue;
+		if (n++ == 0)
+			buf_addz(b, "<h2>What is wrong</h2>\n<table border>\n"
+			    "<tr><th>What</th><th>Severity</th>"
+			    "<th>Since</th><th>Last told</th></tr>\n");
+		buf_addz(b, "<tr>");
+		cell(b, str_of(in->what));
+		cell(b, str_of(status_name((enum status)in->status)));
+		cell_time(b, in->opened, now_ms);
+		cell(b, str_of(in->text));
+		buf_addz(b, "</tr>\n");
+	}
+	buf_addz(b, n == 0 ? "<p>Nothing is wrong.</p>\n" : "</table>\n");
+}
+
+static void
+agents(struct buf *b, int64_t now_ms)
+{
+	static const char *const states[] = { "never", "up", "silent",
+	    "stopped" };
+	size_t i;
+
+	buf_addz(b, "<h2>Agents</h2>\n<table border>\n<tr><th>Agent</th>"
+	    "<th>State</th><th>Status</th><th>Last check-in</th>"
+	    "<th>Version</th></tr>\n");
+	for (i = 0; i < model_count(KIND_AGENT); i++) {
+		const struct agent *a = (void *)model_at(KIND_AGENT, i);
+
+		buf_addz(b, "<tr><td><a href=\"/status?agent=");
+		http_escape(b, str_of(a->hostname));
+		buf_addz(b, "\">");
+		page_text(b, str_of(a->hostname));
+		buf_addz(b, "</a></td>");
+		cell(b, str_of(a->enabled ? states[a->state] : "disabled"));
+		cell(b, str_of(status_name(model_agent_status(a))));
+		cell_time(b, a->last_checkin, now_ms);
+		cell(b, str_of(a->version));
+		buf_addz(b, "</tr>\n");
+	}
+	buf_addz(b, "</table>\n");
+}
+
+static void
+check_line(struct buf *b, const struct check *c, int64_t now_ms)
+{
+	char text[512];
+	struct buf t;
+
+	buf_init(&t, text, sizeof text);
+	model_check_text(&t, c);
+	buf_addz(b, "<tr>");
+	cell(b, str_of(c->agent->hostname));
+	cell(b, str_of(c->name));
+	cell(b, str_of(c->enabled ? status_name(c->alert.held) : "disabled"));
+	cell(b, str_from(&t));
+	cell_time(b, c->alert.since_ms, 0);
+	cell_time(b, c->last_result, now_ms);
+	buf_addz(b, "</tr>\n");
+}
+
+static void
+results(struct buf *b, const struct check *c)
+{
+	static struct store_result r;
+	struct store_pos pos[RESULTS];
+	struct store_report rep;
+	unsigned i, n = store_find(api_the_store, c->o.id, INT64_MAX,
+	    RESULTS, pos);
+
+	buf_addz(b, "<h3>");
+	page_text(b, str_of(c->agent->hostname));
+	buf_addc(b, ' ');
+	page_text(b, str_of(c->name));
+	buf_addz(b, "</h3>\n<table border>\n<tr><th>Time</th><th>Status</th>"
+	    "<th>Value</th><th>Message</th></tr>\n");
+	for (i = 0; i < n; i++) {
+		if (store_load(api_the_store, &pos[i], &rep, &r) == -1)
+			continue;
+		buf_addz(b, "<tr>");
+		cell_time(b, r.at_ms, 0);
+		cell(b, str_of(status_name((enum status)r.code)));
+		buf_addz(b, "<td>");
+		if (r.has_value)
+			buf_milli(b, r.value);
+		buf_addf(b, " %s</td>", c->type->unit);
+		cell(b, r.text);
+		buf_addz(b, "</tr>\n");
+	}
+	buf_addz(b, "</table>\n");
+}
+
+/* The agent asked for by ?agent=HOST, or NULL.  0 or -1: no such. */
+static int
+chosen(struct call *k, const struct agent **a)
+{
+	struct str rest = k->c->head->query, name, value;
+	char host[128];
+
+	*a = NULL;
+	while (http_query(&rest, &name, &value) == 0) {
+		if (!str_is(name, "agent"))
+			continue;
+		if (http_unescape(value, true, host, sizeof host) == -1)
+			return -1;
+		*a = model_agent_named(str_of(host));
+		return *a == NULL ? -1 : 0;
+	}
+	return 0;
+}
+
+static void
+checks(struct call *k, const struct agent *only)
+{
+	struct buf *b = k->c->out;
+	size_t i, n = model_count(KIND_CHECK);
+	bool all = only != NULL || n <= CHECKS_MAX;
+
+	buf_addz(b, "<h2>Checks</h2>\n<table border>\n<tr><th>Agent</th>"
+	    "<th>Check</th><th>Status</th><th>Reads</th><th>Since</th>"
+	    "<th>Last result</th></tr>\n");
+	for (i = 0; i < n; i++) {
+		const struct check *c = (void *)model_at(KIND_CHECK, i);
+
+		if (only == NULL || c->agent == only)
+			check_line(b, c, k->c->now_ms);
+	}
+	buf_addz(b, "</table>\n<h2>Last results</h2>\n");
+	if (!all)
+		buf_addz(b, "<p>Choose an agent above.</p>\n");
+	for (i = 0; all && i < n; i++) {
+		const struct check *c = (void *)model_at(KIND_CHECK, i);
+
+		if (only == NULL || c->agent == only)
+			results(b, c);
+	}
+}
+
+void
+page_status(struct call *k)
+{
+	struct buf *b = k->c->out;
+	const struct agent *only;
+
+	if (chosen(k, &only) == -1) {
+		api_error(k->c, 404, "agent", "there is no such agent");
+		return;
+	}
+	buf_addz(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
+	    "<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
+	    "content=\"width=device-width\">\n<title>vilicus status</title>\n"
+	    "</head>\n<body>\n<h1>vilicus status</h1>\n<p>As of ");
+	buf_time_human(b, k->c->now_ms);
+	buf_addz(b, "</p>\n");
+	incidents(b, k->c->now_ms);
+	agents(b, k->c->now_ms);
+	checks(k, only);
+	buf_addz(b, "</body>\n</html>\n");
+	if (b->full) {
+		api_error(k->c, 413, "agent", "too much for a page: choose "
+		    "an agent with ?agent=HOST");
+		return;
+	}
+	k->c->status = 200;
+	k->c->type = "text/html; charset=utf-8";
+}
+
+void
+page_home(struct call *k)
+{
+	k->c->status = 302;
+	k->c->type = NULL;
+	buf_addz(&k->c->extra, "Location: /status\r\n");
+}
+
+void
+page_health(struct call *k)
+{
+	buf_addf(k->c->out, "%s\n", api_sick == NULL ? "ok" : api_sick);
+	k->c->status = api_sick == NULL ? 200 : 503;
+	k->c->type = "text/plain; charset=utf-8";
+}

@@ -1,0 +1,14 @@
+/*
+ * page.h: what is not JSON: HTML for lynx and phones, without script.
+ * The pages are routes of api.h; here is what they are made with.
+ */
+#ifndef PAGE_H
+#define PAGE_H
+
+#include "str.h"
+
+/* s as text of an HTML element or attribute: escaped, control bytes and
+ * what is not UTF-8 replaced. */
+void page_text(struct buf *b, struct str s);
+
+#endif

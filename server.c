@@ -1,0 +1,835 @@
+/*
+ * server.c: options, start, the loop and its clock.
+ *
+ * Each turn of the loop: requests are read and handled, then one commit
+ * makes durable what they changed, then their answers go out, and only then
+ * messages are sent.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "api.h"
+#include "change.h"
+#include "channel.h"
+#include "config.h"
+#include "conn.h"
+#include "log.h"
+#include "loop.h"
+#include "notify.h"
+#include "store.h"
+#include "watch.h"
+
+#define VERSION		"0.1"
+#define DATA_DIR	"/var/lib/vilicus"
+#define LISTEN		"127.0.0.1:8454"
+#define TICK_MS		1000
+#define ACCEPTS		64	/* of a listener in one turn */
+#define PAUSE_MS	2000	/* a longer turn of the loop was no looking */
+#define LAG_MS		5000	/* and this one is told by /healthz */
+#define OVERDUE_MS	600000	/* a delivery not done: /healthz says so */
+#define DISK_MAX	(UINT64_C(1) << 30)
+
+#define TAG_LISTEN	(UINT64_C(1) << 32)
+#define TAG_CHILD	(UINT64_C(2) << 32)
+#define TAG_CONN	(UINT64_C(3) << 32)
+
+static struct {
+	const char *conf, *dir, *listen;
+	bool test;
+} options = { NULL, DATA_DIR, NULL, false };
+
+static struct config config;
+static struct store *store;
+static int listeners[CONFIG_LISTEN];
+static bool accepting = true;
+static int child_fd = -1;
+
+static volatile sig_atomic_t asked_end, asked_reload;
+
+/* The clock: the wall's, and the watch clock (watch.h). */
+static int64_t mono_ms, watch_ms, tick_ms;
+static int64_t lagged_ms;
+static struct fail commit_why;
+static bool commit_failed;
+
+/* Connections that were answered in this turn. */
+static unsigned answered[CONN_MAX];
+static unsigned answered_n;
+
+static char key_path[4000];	/* of the first admin's key */
+static char answer_room[API_ANSWER_MAX];
+static char head_room[4096];
+
+static int64_t
+wall_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void
+look_at_clock(void)
+{
+	int64_t now = loop_mono_ms(), passed = now - mono_ms;
+
+	mono_ms = now;
+	watch_ms += passed > PAUSE_MS ? 0 : passed;
+	if (passed > LAG_MS)
+		lagged_ms = now;
+}
+
+/* ---- configuration ---- */
+
+/* The file into text.  0 or -1. */
+static int
+read_file(const char *path, struct buf *text, struct fail *why)
+{
+	FILE *f = fopen(path, "r");
+	int rc = 0;
+
+	if (f == NULL)
+		return fail_errno(why, "%s", path);
+	text->n = fread(text->p, 1, text->cap, f);
+	if (ferror(f))
+		rc = fail_errno(why, "%s", path);
+	else if (text->n == text->cap)
+		rc = fail(why, "%s: longer than %zu bytes", path,
+		    text->cap - 1);
+	fclose(f);
+	return rc;
+}
+
+/* Read the configuration; faults go to standard error.  How many. */
+static unsigned
+read_config(struct config *c)
+{
+	static char text_room[CONFIG_BYTES + 1], fault_room[16384];
+	struct buf faults, text;
+	struct fail why;
+	unsigned bad;
+
+	buf_init(&text, text_room, sizeof text_room);
+	buf_init(&faults, fault_room, sizeof fault_room);
+	if (options.conf != NULL && read_file(options.conf, &text, &why) ==
+	    -1) {
+		fprintf(stderr, "vilicus-server: %s\n", why.msg);
+		return 1;
+	}
+	bad = config_parse(str_from(&text), options.conf, c, &faults);
+	fwrite(faults.p, 1, faults.n, stderr);
+	if (faults.full)
+		fprintf(stderr, "vilicus-server: and more\n");
+	if (options.listen == NULL && c->listens > 0)
+		return bad;
+	c->listens = 1;
+	if (config_listener(str_of(options.listen != NULL ? options.listen :
+	    LISTEN), false, &c->listen[0], &why) == -1) {
+		fprintf(stderr, "vilicus-server: -l %s\n", why.msg);
+		bad++;
+	}
+	return bad;
+}
+
+static uint64_t
+disk_budget(const struct config *c)
+{
+	struct statvfs v;
+	uint64_t quarter;
+
+	if (c->disk != 0)
+		return c->disk;
+	if (statvfs(options.dir, &v) == -1)
+		return DISK_MAX;
+	quarter = (uint64_t)v.f_bavail * v.f_frsize / 4;
+	return quarter < DISK_MAX ? quarter : DISK_MAX;
+}
+
+static void
+take_settings(const struct config *c)
+{
+	struct setting *s = (struct setting *)model_draft(KIND_SETTING,
+	    &model_setting()->o);
+
+	model_text(&s->public, str_of(c->public));
+	model_text(&s->pushover_token, str_of(c->pushover_token));
+	model_text(&s->pushover_url, str_of(c->pushover_url));
+	model_text(&s->ca_file, str_of(c->ca_file));
+	s->disk = (int64_t)c->disk;
+	model_install(KIND_SETTING, &s->o, NULL);
+}
+
+/* ---- the start ---- */
+
+static int
+replay_journal(struct fail *why)
+{
+	struct str line;
+	int rc;
+
+	while ((rc = store_journal_next(store, &line, why)) == 1)
+		if (change_replay(line, why) == -1)
+			log_line("journal: a record is passed over: %s",
+			    why->msg);
+	return rc;
+}
+
+/* Reports newer than the snapshot: what they mean is decided again, as it
+ * was decided when they came. */
+static int
+replay_head(struct fail *why)
+{
+	static struct store_result r;
+	struct watch_now now = { 0, 0, true };
+	struct store_report rep;
+	int rc;
+
+	while ((rc = store_report_next(store, change_replay_from() + 1, &rep,
+	    why)) == 1) {
+		struct agent *a = model_agent(rep.source);
+
+		now.now_ms = rep.received_ms;
+		if (a != NULL) {
+			if (a->dropped < MODEL_DROPPED_MAX)
+				a->dropped += (int64_t)rep.dropped;
+			a->last_checkin = rep.received_ms;
+			if (rep.seq > a->stepped_seq)
+				watch_heard(a, &now);
+		}
+		while (store_result_next(store, &r) == 1) {
+			struct check *c = model_check_by_id(r.check);
+
+			if (c != NULL)
+				watch_result(c, &r, rep.seq, &now);
+		}
+	}
+	return rc;
+}
+
+static void
+look_at_health(void)
+{
+	static char text[256];
+	int64_t oldest;
+
+	notify_waiting(wall_ms(), &oldest);
+	if (commit_failed)
+		snprintf(text, sizeof text, "the last commit failed: %s",
+		    commit_why.msg);
+	else if (lagged_ms != 0 && mono_ms - lagged_ms < 60000)
+		snprintf(text, sizeof text, "the loop lagged 5 s or more "
+		    "within the last minute");
+	else if (oldest > OVERDUE_MS)
+		snprintf(text, sizeof text, "a delivery is overdue since "
+		    "10 minutes or more");
+	else {
+		api_health(NULL);
+		return;
+	}
+	api_health(text);
+}
+
+static int
+commit(void)
+{
+	bool failed = true;
+
+	if (!store_dirty(store)) {
+		change_committed();
+		return 0;
+	}
+	if (store_commit(store, mono_ms, &commit_why) == 0) {
+		change_committed();
+		if (commit_failed)
+			log_line("the disk takes writes again");
+		failed = false;
+	} else {
+		change_failed();
+		if (!commit_failed)
+			log_line("a commit failed, nothing of it is "
+			    "acknowledged: %s", commit_why.msg);
+	}
+	if (failed != commit_failed) {
+		commit_failed = failed;
+		look_at_health();
+	}
+	return failed ? -1 : 0;
+}
+
+static void
+tell_damage(void)
+{
+	struct str text;
+
+	while (store_damage(store, &text) == 1)
+		log_line("damage: %.*s", (int)text.n, text.p);
+}
+
+static int
+open_store(struct fail *why)
+{
+	store = store_open(options.dir, &store_posix, disk_budget(&config),
+	    why);
+	if (store == NULL)
+		return -1;
+	model_reset();
+	if (replay_journal(why) == -1 || replay_head(why) == -1)
+		return -1;
+	tell_damage();
+	change_store(store);
+	api_store(store);
+	if (change_unwritten() && change_snapshot(wall_ms(), why) == -1)
+		log_line("no snapshot: %s", why->msg);
+	notify_resume(wall_ms());
+	return 0;
+}
+
+/* Is there any admin's key? */
+static bool
+has_admin(void)
+{
+	size_t i;
+
+	for (i = 0; i < model_count(KIND_KEY); i++)
+		if (((struct key *)model_at(KIND_KEY, i))->role == ROLE_ADMIN)
+			return true;
+	return false;
+}
+
+/* The file first: a key that nobody knows would lock everyone out. */
+static int
+write_key(const char *secret, struct fail *why)
+{
+	char tmp[4096], line[KEY_TEXT + 1];
+	int n, fd, dir, rc = 0;
+
+	snprintf(tmp, sizeof tmp, "%s.tmp", key_path);
+	n = snprintf(line, sizeof line, "%s\n", secret);
+	unlink(tmp);
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd == -1)
+		return fail_errno(why, "%s", tmp);
+	dir = open(options.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (write(fd, line, (size_t)n) != n || fsync(fd) == -1 ||
+	    rename(tmp, key_path) == -1 || fsync(dir) == -1)
+		rc = fail_errno(why, "%s", key_path);
+	close(dir);
+	close(fd);
+	return rc;
+}
+
+static int
+first_key(struct fail *why)
+{
+	struct change ch = { "server", "server", wall_ms(), false };
+	struct key *k;
+	unsigned char hash[KEY_HASH];
+	char secret[KEY_TEXT], hex[2 * KEY_HASH + 1];
+
+	if (snprintf(key_path, sizeof key_path, "%s/admin.key", options.dir)
+	    >= (int)sizeof key_path)
+		return fail(why, "%s: too long a name", options.dir);
+	if (!has_admin()) {
+		if (key_make("vk_", secret, why) == -1 ||
+		    write_key(secret, why) == -1)
+			return -1;
+		key_hash(str_of(secret), hash);
+		str_hex(hex, hash, sizeof hash);
+		k = (struct key *)model_draft(KIND_KEY, NULL);
+		model_text(&k->name, STR("admin"));
+		model_text(&k->hash, str_of(hex));
+		k->role = ROLE_ADMIN;
+		k->created = ch.at_ms;
+		if (change_put(KIND_KEY, &k->o, &ch, why) == NULL)
+			return -1;
+	}
+	if (commit() == -1) {
+		*why = commit_why;
+		return -1;
+	}
+	return 0;
+}
+
+static int
+open_listeners(struct fail *why)
+{
+	char text[ADDR_TEXT];
+	unsigned i;
+
+	for (i = 0; i < config.listens; i++) {
+		listeners[i] = stream_listen(str_of(config.listen[i].addr),
+		    why);
+		if (listeners[i] == -1 || loop_set(listeners[i], LOOP_IN,
+		    TAG_LISTEN | i, why) == -1 ||
+		    stream_local(listeners[i], text, why) == -1)
+			return -1;
+		printf("vilicus-server: listening on http://%s/\n", text);
+	}
+	return 0;
+}
+
+/* ---- requests ---- */
+
+static void
+drop(struct conn *c)
+{
+	loop_del(c->s.fd);
+	conn_close(c);
+}
+
+static void
+put_answer(struct conn *c, const struct api_call *a, bool head_only,
+    bool keep)
+{
+	struct http_reply r = { .status = a->status, .type = a->type,
+	    .length = a->type == NULL ? 0 : (int64_t)a->out->n,
+	    .keep_alive = keep, .extra = str_from(&a->extra) };
+	struct str body = { a->out->p, head_only || a->type == NULL ? 0 :
+	    a->out->n };
+	struct buf head;
+
+	buf_init(&head, head_room, sizeof head_room);
+	http_put_reply(&head, &r, a->now_ms);
+	if (conn_answer(c, str_from(&head), body, keep, mono_ms) == -1) {
+		drop(c);
+		return;
+	}
+	if (!c->queued)
+		answered[answered_n++] = c->slot;
+	c->queued = true;
+	c->wrote = a->wrote;
+}
+
+static void
+begin_call(struct api_call *a, struct buf *out)
+{
+	buf_init(out, answer_room, sizeof answer_room);
+	memset(a, 0, sizeof *a);
+	a->out = out;
+	a->now_ms = wall_ms();
+	a->watch_ms = watch_ms;
+	buf_init(&a->extra, a->extra_room, sizeof a->extra_room);
+}
+
+static void
+refuse(struct conn *c, int status, const char *text)
+{
+	struct api_call a;
+	struct buf out;
+
+	begin_call(&a, &out);
+	api_error(&a, status, NULL, "%s", text);
+	put_answer(c, &a, false, false);
+}
+
+static void
+handle(struct conn *c, const struct http_head *h, struct str body)
+{
+	struct api_call a;
+	struct buf out;
+
+	begin_call(&a, &out);
+	a.head = h;
+	a.body = body;
+	a.peer = c->peer;
+	api_handle(&a);
+	c->trusted = c->trusted || a.trusted;
+	put_answer(c, &a, h->method == HTTP_HEAD, h->keep_alive);
+}
+
+/* A head is there, its body is not yet: refuse it, or let it come. */
+static bool
+admit(struct conn *c, const struct http_head *h)
+{
+	struct fail why;
+	int status = api_refuse_early(h, &why);
+
+	if (status != 0) {
+		refuse(c, status, why.msg);
+		return false;
+	}
+	c->body_max = api_body_max(h);
+	if (h->expect_100 && (h->length < 0 ||
+	    h->length <= (int64_t)c->body_max))
+		conn_continue(c);
+	return true;
+}
+
+/* What has come on a connection, one request a turn. */
+static void
+process(struct conn *c)
+{
+	static struct http_head h;
+	struct fail why;
+	struct str body;
+	int status = 400;
+
+	for (;;) {
+		switch (conn_next(c, &h, &body, &status, &why)) {
+		case CONN_HEAD:
+			if (!admit(c, &h))
+				return;
+			continue;
+		case CONN_REQUEST:
+			handle(c, &h, body);
+			return;
+		case CONN_BAD:
+			refuse(c, status, why.msg);
+			return;
+		case CONN_MORE:
+			if (loop_set(c->s.fd, conn_want(c), TAG_CONN |
+			    c->slot, &why) == -1)
+				drop(c);
+			return;
+		}
+	}
+}
+
+static void
+conn_event(unsigned slot, unsigned what)
+{
+	struct conn *c = conn_at(slot);
+	struct fail why;
+
+	if (c == NULL)
+		return;
+	if (c->phase == CONN_IN_ANSWER) {
+		if (conn_flush(c, mono_ms) == -1) {
+			drop(c);
+			return;
+		}
+	} else if (what & (LOOP_IN | LOOP_HUP)) {
+		if (conn_read(c, mono_ms) == -1) {
+			drop(c);
+			return;
+		}
+	}
+	if (c->phase == CONN_IN_ANSWER || c->phase == CONN_LINGER) {
+		if (loop_set(c->s.fd, conn_want(c), TAG_CONN | slot, &why) ==
+		    -1)
+			drop(c);
+		return;
+	}
+	process(c);
+}
+
+static void
+accept_all(unsigned i)
+{
+	bool again = true, full = false;
+	struct fail why;
+	struct conn *c;
+	int n;
+
+	for (n = 0; again && n < ACCEPTS; n++) {
+		c = conn_accept(listeners[i], mono_ms, &again, &full);
+		if (c != NULL && loop_set(c->s.fd, LOOP_IN, TAG_CONN |
+		    c->slot, &why) == -1)
+			conn_close(c);
+	}
+	if (!full)
+		return;
+	/* No descriptor is left: look again at the next tick. */
+	log_line("no descriptor is left for a new connection");
+	accepting = false;
+	for (i = 0; i < config.listens; i++)
+		loop_set(listeners[i], 0, TAG_LISTEN | i, &why);
+}
+
+/* The commit is done or failed: the answers of this turn may go. */
+static void
+release(bool ok)
+{
+	unsigned n = answered_n, i;
+	struct fail why;
+
+	answered_n = 0;
+	for (i = 0; i < n; i++) {
+		struct conn *c = conn_at(answered[i]);
+
+		if (c == NULL || !c->queued)
+			continue;
+		if (!ok && c->wrote) {
+			refuse(c, 503, "nothing was stored: the disk does "
+			    "not take it");
+			c = conn_at(answered[i]);
+			if (c == NULL)
+				continue;
+		}
+		c->queued = false;
+		if (conn_flush(c, mono_ms) == -1 || loop_set(c->s.fd,
+		    conn_want(c), TAG_CONN | c->slot, &why) == -1)
+			drop(c);
+		else if (c->phase == CONN_IN_HEAD)
+			process(c);	/* it sent more than one */
+	}
+}
+
+/* ---- the loop ---- */
+
+static void
+sweep(void)
+{
+	unsigned i;
+	bool answer;
+
+	for (i = 0; i < conn_slots(); i++) {
+		struct conn *c = conn_at(i);
+
+		if (c == NULL || !conn_late(c, mono_ms, &answer))
+			continue;
+		if (answer)
+			refuse(c, 408, "the request did not come in time");
+		else
+			drop(c);
+	}
+}
+
+static void
+tick(void)
+{
+	struct watch_now now = { wall_ms(), watch_ms, false };
+	struct fail why;
+	unsigned i;
+
+	tick_ms = mono_ms;
+	watch_tick(&now);
+	tell_damage();
+	sweep();
+	look_at_health();
+	if (!accepting)
+		for (i = 0; i < config.listens; i++)
+			loop_set(listeners[i], LOOP_IN, TAG_LISTEN | i, &why);
+	accepting = true;
+	if (store_wants_snapshot(store) && !store_dirty(store) &&
+	    change_snapshot(now.now_ms, &why) == -1)
+		log_line("no snapshot: %s", why.msg);
+}
+
+static void
+reload(void)
+{
+	static struct config fresh;
+	unsigned i;
+
+	asked_reload = 0;
+	if (read_config(&fresh) > 0) {
+		log_line("%s has a fault; what was in force stays so",
+		    options.conf == NULL ? "-l" : options.conf);
+		return;
+	}
+	for (i = 0; i < fresh.listens; i++)
+		if (fresh.listens != config.listens ||
+		    strcmp(fresh.listen[i].addr, config.listen[i].addr) != 0)
+			log_line("listen %s: takes force with the next start",
+			    fresh.listen[i].addr);
+	if (fresh.disk != config.disk)
+		log_line("disk: takes force with the next start");
+	take_settings(&fresh);
+	notify_reload();
+	log_line("configuration reloaded");
+}
+
+/* The delivery's child comes and goes: watch the one there is. */
+static void
+follow_child(void)
+{
+	struct fail why;
+
+	if (child_fd == notify_fd())
+		return;
+	if (child_fd != -1)
+		loop_del(child_fd);
+	child_fd = notify_fd();
+	if (child_fd != -1)
+		loop_set(child_fd, LOOP_IN, TAG_CHILD, &why);
+}
+
+static int
+wait_ms(void)
+{
+	int64_t until = TICK_MS - (mono_ms - tick_ms), due = notify_next();
+
+	if (answered_n > 0)
+		return 0;
+	if (due != INT64_MAX && due - watch_ms < until)
+		until = due - watch_ms;
+	return until < 0 ? 0 : (int)until;
+}
+
+static void
+event(const struct loop_event *ev)
+{
+	unsigned low = (unsigned)(ev->tag & 0xffffffff);
+
+	switch (ev->tag >> 32) {
+	case 1:
+		accept_all(low);
+		break;
+	case 2:
+		/* The child may be another by now: the one there is, is
+		 * asked, and has nothing to say if it was not this one. */
+		if (notify_fd() != -1)
+			notify_ready(wall_ms(), watch_ms);
+		break;
+	default:
+		conn_event(low, ev->what);
+		break;
+	}
+}
+
+static int
+turn(struct fail *why)
+{
+	static struct loop_event ev[LOOP_EVENTS_MAX];
+	int n = loop_wait(wait_ms(), ev, why), i;
+
+	if (n == -1)
+		return -1;
+	look_at_clock();
+	for (i = 0; i < n; i++)
+		event(&ev[i]);
+	if (mono_ms - tick_ms >= TICK_MS)
+		tick();
+	if (asked_reload)
+		reload();
+	notify_due(wall_ms(), watch_ms);
+	release(commit() == 0);
+	notify_send(wall_ms(), watch_ms);
+	follow_child();
+	return 0;
+}
+
+static void
+on_signal(int sig)
+{
+	if (sig == SIGHUP)
+		asked_reload = 1;
+	else
+		asked_end = 1;
+}
+
+static void
+catch_signals(void)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
+	sa.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &sa, NULL);
+	sigaction(SIGXFSZ, &sa, NULL);
+}
+
+/* As many descriptors as we may have; a few stay for files. */
+static void
+raise_limits(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == -1)
+		return;
+	rl.rlim_cur = rl.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &rl);
+	getrlimit(RLIMIT_NOFILE, &rl);
+	conn_limits(rl.rlim_cur > CONN_MAX + 64 ? CONN_MAX :
+	    (unsigned)rl.rlim_cur - 64, CONN_BYTES);
+}
+
+static void
+usage(void)
+{
+	fprintf(stderr, "usage: vilicus-server [-f FILE] [-d DIR] "
+	    "[-l [ADDR:]PORT] [-nvV]\n");
+	_exit(2);
+}
+
+static void
+take_options(int argc, char **argv)
+{
+	int c;
+
+	while ((c = getopt(argc, argv, "f:d:l:nvV")) != -1)
+		switch (c) {
+		case 'f':
+			options.conf = optarg;
+			break;
+		case 'd':
+			options.dir = optarg;
+			break;
+		case 'l':
+			options.listen = optarg;
+			break;
+		case 'n':
+			options.test = true;
+			break;
+		case 'v':
+			log_verbose++;
+			break;
+		case 'V':
+			puts("vilicus-server " VERSION);
+			fflush(stdout);
+			_exit(0);
+		default:
+			usage();
+		}
+	if (optind != argc)
+		usage();
+}
+
+static int
+serve(struct fail *why)
+{
+	if (loop_open(why) == -1 || open_store(why) == -1 ||
+	    first_key(why) == -1)
+		return -1;
+	take_settings(&config);
+	if (open_listeners(why) == -1)
+		return -1;
+	if (access(key_path, R_OK) == 0)
+		printf("vilicus-server: admin key in %s\n", key_path);
+	fflush(stdout);
+	mono_ms = tick_ms = loop_mono_ms();
+	while (!asked_end)
+		if (turn(why) == -1)
+			return -1;
+	log_info("ends");
+	store_close(store);
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct fail why;
+	unsigned bad;
+
+	log_name("vilicus-server");
+	take_options(argc, argv);
+	bad = read_config(&config);
+	if (options.test || bad > 0) {
+		if (bad == 0)
+			puts("the configuration is fine");
+		return bad > 0;
+	}
+	umask(077);
+	catch_signals();
+	raise_limits();
+	if (child_helper(&channel_child, 1, &why) == -1 ||
+	    serve(&why) == -1) {
+		fprintf(stderr, "vilicus-server: %s\n", why.msg);
+		return 1;
+	}
+	return 0;
+}
