@@ -1,0 +1,332 @@
+/* ctl.c: the `vilicus` command: options, commands, and the exchange with the
+ * server; see ctl.h. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "ctl.h"
+#include "stream.h"
+
+#define URL_DEFAULT	"http://127.0.0.1:8454"
+#define KEY_DEFAULT	"/var/lib/vilicus/admin.key"
+#define KEY_MAX		256		/* bytes of a key and a NUL */
+#define CONNECT_MS	10000
+#define ANSWER_MS	30000
+#define REQUEST_MAX	16384		/* bytes of head and body */
+#define ANSWER_MAX	(8u << 20)
+#define PAGE		1000u		/* objects the API gives at once */
+#define API		"/api/v1/"
+
+struct ctl ctl;
+
+static char key[KEY_MAX];
+
+static const struct command {
+	const char *name;
+	int min, max;			/* words after it */
+	int (*run)(int argc, char **argv);
+	const char *args;
+} commands[] = {
+	{ "status",	0, 1,	ctl_status,	"[HOST[/CHECK]]" },
+	{ "agents",	0, 0,	ctl_show,	"" },
+	{ "checks",	0, 1,	ctl_show,	"[HOST]" },
+	{ "history",	1, 3,	ctl_show,	"HOST/CHECK [-n N]" },
+	{ "incidents",	0, 1,	ctl_incidents,	"[ID]" },
+	{ "events",	0, 2,	ctl_show,	"[-n N]" },
+	{ "recipients",	0, 0,	ctl_show,	"" },
+	{ "keys",	0, 0,	ctl_show,	"" },
+	{ "agent add",	1, 5,	ctl_add,	"HOST [interval 30s] "
+	    "[late 5m]" },
+	{ "agent rm",	1, 1,	ctl_rm,		"HOST" },
+	{ "check add",	2, 99,	ctl_add,	"HOST TYPE [PARAMETER ...] "
+	    "[RULE ...]" },
+	{ "check rm",	1, 1,	ctl_rm,		"HOST/CHECK" },
+	{ "recipient add", 3, 5, ctl_add,	"NAME pushover USERKEY "
+	    "[severity critical]" },
+	{ "recipient rm", 1, 1,	ctl_rm,		"NAME" },
+	{ "recipient test", 1, 1, ctl_recipient_test, "NAME" },
+	{ "key add",	2, 4,	ctl_add,	"NAME admin|agent "
+	    "[agent HOST]" },
+	{ "key rm",	1, 1,	ctl_rm,		"NAME|ID" },
+};
+
+const char *
+ctl_fmt(const char *fmt, ...)
+{
+	static char texts[CTL_TEXTS][CTL_TEXT];
+	static unsigned turn;
+	char *text = texts[turn++ % CTL_TEXTS];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, CTL_TEXT, fmt, ap);
+	va_end(ap);
+	return text;
+}
+
+static void
+print_line(FILE *f, const char *text)
+{
+	char line[CTL_TEXT];
+	struct buf b;
+
+	buf_init(&b, line, sizeof line);
+	buf_line(&b, str_of(text));
+	fprintf(f, "%.*s\n", (int)b.n, b.p);
+}
+
+void
+ctl_exit(int code, const char *text)
+{
+	print_line(stderr, ctl_fmt("vilicus: %s%s", ctl.doing, text));
+	exit(code);
+}
+
+void
+ctl_line(const char *text)
+{
+	if (!ctl.json)
+		print_line(stdout, text);
+}
+
+_Noreturn static void
+usage(void)
+{
+	size_t i;
+
+	fputs("usage: vilicus [-s URL] [-i FILE] [-j] COMMAND [ARG ...]\n",
+	    stderr);
+	for (i = 0; i < COUNT(commands); i++)
+		fprintf(stderr, "\t%s %s\n", commands[i].name,
+		    commands[i].args);
+	exit(CTL_USAGE);
+}
+
+struct str
+ctl_call(enum http_method m, const char *path, struct str body)
+{
+	static char answer[ANSWER_MAX], request[REQUEST_MAX];
+	static struct client c;
+	struct http_url u = ctl.url;
+	char host[256], port[16];
+	const char *text;
+	struct str json;
+	struct stream s;
+	struct fail why;
+	struct buf b;
+	int fd;
+
+	u.path = str_of(ctl_fmt("%s%s", path[0] == '/' ? "" : API, path));
+	buf_init(&b, request, sizeof request);
+	http_put_request(&b, http_method_name(m), &u,
+	    body.n > 0 || m == HTTP_POST ? (int64_t)body.n : -1);
+	buf_addf(&b, "Authorization: Bearer %s\r\n%sConnection: close\r\n\r\n",
+	    key, body.n > 0 ? "Content-Type: application/json\r\n" : "");
+	buf_add(&b, body);
+	if (b.full || str_copy(host, sizeof host, u.host) == -1 ||
+	    str_copy(port, sizeof port, u.port) == -1)
+		ctl_die(CTL_USAGE, "the request is too long");
+	fd = stream_connect(host, port, CONNECT_MS, &why);
+	if (fd == -1)
+		ctl_die(CTL_REFUSED, "%s", why.msg);
+	stream_plain(&s, fd);
+	client_begin(&c, &s, str_from(&b), false, answer, sizeof answer);
+	if (client_run(&c, ANSWER_MS) != HTTP_DONE)
+		ctl_die(CTL_REFUSED, "%s port %s: %s", host, port, c.why.msg);
+	close(fd);
+	json = (struct str){ c.body, c.body_n };
+	text = ctl_text(json, "error");
+	if (c.head.status < 200 || c.head.status > 299)
+		ctl_die(CTL_REFUSED, "%s", text[0] != '\0' ? text :
+		    http_reason(c.head.status));
+	if (json.n > 0 && json_valid(json, &why) == -1)
+		ctl_die(CTL_REFUSED, "the server's answer: %s", why.msg);
+	return json;
+}
+
+static void
+fetch_page(struct ctl_list *l)
+{
+	struct str page = ctl_call(HTTP_GET, l->next, STR("")), raw = page;
+
+	if (l->show)
+		ctl_json(page);
+	json_member(page, "meta", &raw);
+	str_copy(l->next, sizeof l->next, str_of(ctl_text(raw, "next")));
+	if (json_member(page, "objects", &raw) != JSON_ARR)
+		ctl_die(CTL_REFUSED, "the server's answer is not a list");
+	json_open(&l->j, raw);
+	json_next(&l->j, &raw);
+}
+
+void
+ctl_list(struct ctl_list *l, const char *path, unsigned left, bool show)
+{
+	*l = (struct ctl_list){ .left = left, .show = show };
+	snprintf(l->next, sizeof l->next, "%s%climit=%u", path,
+	    strchr(path, '?') == NULL ? '?' : '&', left < PAGE ? left : PAGE);
+	fetch_page(l);
+}
+
+bool
+ctl_next(struct ctl_list *l, struct str *obj)
+{
+	if (l->left == 0)
+		return false;
+	while (json_value(&l->j, obj) != JSON_OBJ) {
+		if (l->next[0] == '\0')
+			return false;
+		fetch_page(l);
+	}
+	l->left--;
+	return true;
+}
+
+const char *
+ctl_text(struct str obj, const char *name)
+{
+	char text[CTL_TEXT];
+	struct str raw;
+
+	switch (json_member(obj, name, &raw)) {
+	case JSON_BAD:
+	case JSON_END:
+	case JSON_NULL:
+		return "";
+	case JSON_STR:
+		if (json_unescape(raw, text, sizeof text) == -1)
+			return "(unreadable)";
+		return ctl_fmt("%s", text);
+	default:
+		return ctl_fmt("%.*s", (int)raw.n, raw.p);
+	}
+}
+
+struct str
+ctl_find(const char *kind, const char *name)
+{
+	struct str rest = str_of(name), host = { NULL, 0 }, found, more;
+	char path[1024];
+	struct ctl_list l;
+	struct buf b;
+
+	buf_init(&b, path, sizeof path - 1);
+	if (strcmp(kind, "check") == 0) {
+		if (str_cut(&rest, '/', &host) == -1 || rest.p == NULL)
+			ctl_die(CTL_USAGE, "%s: not HOST/CHECK", name);
+		buf_addz(&b, "check/?agent__hostname=");
+		http_escape(&b, host);
+		buf_addz(&b, "&name=");
+	} else {
+		buf_addf(&b, "%s/?%s=", kind,
+		    strcmp(kind, "agent") == 0 ? "hostname" : "name");
+	}
+	http_escape(&b, rest);
+	if (b.full)
+		ctl_die(CTL_USAGE, "%s: too long a name", name);
+	path[b.n] = '\0';
+	ctl_list(&l, path, CTL_ALL, false);
+	if (!ctl_next(&l, &found))
+		ctl_die(CTL_REFUSED, "no %s is \"%s\"", kind, name);
+	if (ctl_next(&l, &more))
+		ctl_die(CTL_REFUSED, "more than one %s is \"%s\": give its "
+		    "id", kind, name);
+	return found;
+}
+
+static void
+use_url(void)
+{
+	struct fail why;
+
+	if (http_url(str_of(ctl.server), &ctl.url, &why) == -1)
+		ctl_die(CTL_USAGE, "-s: %s", why.msg);
+	if (!str_is(ctl.url.path, "/"))
+		ctl_die(CTL_USAGE, "-s: a server's URL has no path");
+	if (ctl.url.tls)
+		ctl_die(CTL_REFUSED, "https is not built in yet");
+}
+
+/* The key: of the URL, or line 1 of a file. */
+static void
+use_key(const char *path)
+{
+	struct str s = ctl.url.user;
+	char line[KEY_MAX] = "";
+	FILE *f;
+
+	if (s.n == 0) {
+		f = fopen(path, "r");
+		if (f == NULL)
+			ctl_die(CTL_REFUSED, "the key (-i FILE): %s: %s", path,
+			    strerror(errno));
+		if (fgets(line, sizeof line, f) != NULL)
+			line[strcspn(line, "\r\n")] = '\0';
+		fclose(f);
+		s = str_trim(str_of(line));
+	}
+	if (s.n == 0 || str_copy(key, sizeof key, s) == -1)
+		ctl_die(CTL_REFUSED, "%s: line 1 is not a key", path);
+}
+
+/* The command of these words, or usage. */
+static const struct command *
+find_command(int argc, char **argv)
+{
+	const struct command *k = commands;
+	const char *two = ctl_fmt("%s %s", argc > 0 ? argv[0] : "",
+	    argc > 1 ? argv[1] : "");
+	int n;
+
+	for (; argc > 0 && k < commands + COUNT(commands); k++) {
+		n = argc - (strchr(k->name, ' ') == NULL ? 1 : 2);
+		if ((strcmp(k->name, argv[0]) == 0 ||
+		    strcmp(k->name, two) == 0) && n >= k->min && n <= k->max)
+			return k;
+	}
+	usage();
+}
+
+static const char *
+or_env(const char *name, const char *otherwise)
+{
+	const char *v = getenv(name);
+
+	return v != NULL && v[0] != '\0' ? v : otherwise;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *file = or_env("VILICUS_KEY_FILE", KEY_DEFAULT);
+	const struct command *k;
+	struct timespec now;
+	int opt, code;
+
+	ctl.server = or_env("VILICUS_URL", URL_DEFAULT);
+	while ((opt = getopt(argc, argv, "s:i:j")) != -1)
+		if (opt == 's')
+			ctl.server = optarg;
+		else if (opt == 'i')
+			file = optarg;
+		else if (opt == 'j')
+			ctl.json = true;
+		else
+			usage();
+	argc -= optind;
+	argv += optind;
+	k = find_command(argc, argv);
+	clock_gettime(CLOCK_REALTIME, &now);
+	ctl.now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	use_url();
+	use_key(file);
+	code = k->run(argc, argv);
+	if (fflush(stdout) != 0 || ferror(stdout) != 0)
+		ctl_die(CTL_REFUSED, "standard output cannot be written");
+	return code;
+}

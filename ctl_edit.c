@@ -1,0 +1,384 @@
+/* ctl_edit.c: the commands that change what is configured; see ctl.h. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "check.h"
+#include "ctl.h"
+
+#define BODY_MAX	8192
+#define TEST_MS		60000		/* how long a test is watched */
+#define POLL_MS		250
+
+/* The words of a command that are still to be read, and what they made. */
+struct words {
+	char **word;
+	int n, i;
+	const struct check_type *type;	/* of check add */
+	const struct check_param *first; /* needs no name, until it is given */
+	char way[64];			/* "above ": of the first bound */
+	struct buf body, params;
+};
+
+static const char *
+peek(const struct words *w)
+{
+	return w->i < w->n ? w->word[w->i] : "";
+}
+
+/* The next word, which must be there. */
+static const char *
+next(struct words *w)
+{
+	if (w->i == w->n)
+		ctl_die(CTL_USAGE, "nothing follows \"%s\"", w->word[w->n - 1]);
+	return w->word[w->i++];
+}
+
+static bool
+is_direction(const char *word)
+{
+	return strcmp(word, "above") == 0 || strcmp(word, "below") == 0;
+}
+
+static bool
+is_number(const char *word)
+{
+	return word[0] != '\0' && str_number(str_of(word)) == strlen(word);
+}
+
+/* What may be a number or a bool goes as one; the server knows. */
+static void
+put_scalar(struct buf *b, const char *s)
+{
+	if (is_number(s) || strcmp(s, "true") == 0 || strcmp(s, "false") == 0)
+		json_put_raw(b, str_of(s));
+	else
+		json_put(b, str_of(s));
+}
+
+/* ---- what the value of a word becomes ---- */
+
+static void
+put_text(struct words *w, const char *field)
+{
+	json_key(&w->body, field);
+	json_put(&w->body, str_of(next(w)));
+}
+
+static void
+put_duration(struct words *w, const char *field)
+{
+	int unit = strstr(field, "_ms") != NULL ? 1 : 1000;
+	const char *s = next(w);
+	int64_t ms;
+
+	if (str_duration(str_of(s), &ms) == -1 || ms % unit != 0)
+		ctl_die(CTL_USAGE, "\"%s\" is not a duration like 30s, 5m",
+		    s);
+	json_key(&w->body, field);
+	json_put_int(&w->body, ms / unit);
+}
+
+static void
+put_agent(struct words *w, const char *field)
+{
+	struct str agent = ctl_find("agent", next(w));
+
+	json_key(&w->body, field);
+	json_put(&w->body, str_of(ctl_text(agent, "resource_uri")));
+}
+
+static void
+put_type(struct words *w, const char *field)
+{
+	w->type = check_type(str_of(peek(w)));
+	if (w->type == NULL)
+		ctl_die(CTL_USAGE, "%s: no such type of check", peek(w));
+	w->first = w->type->params > 0 ? w->type->param : NULL;
+	put_text(w, field);
+}
+
+/* One bound: [METRIC] above|below NUMBER; `clear` may be a NUMBER alone,
+ * which goes the way of the first bound of crit, or else of warn. */
+static void
+put_bound(struct words *w, const char *list, bool first)
+{
+	bool clear = strcmp(list, "clear") == 0;
+	char text[256];
+	struct buf b;
+
+	buf_init(&b, text, sizeof text);
+	if (clear && w->way[0] != '\0' && is_number(peek(w))) {
+		buf_addz(&b, w->way);
+	} else {
+		if (!is_direction(peek(w)))
+			buf_addf(&b, "%s ", next(w));
+		buf_addf(&b, "%s ", next(w));
+		if (first && !clear && (list[0] == 'c' || w->way[0] == '\0'))
+			str_copy(w->way, sizeof w->way, str_from(&b));
+	}
+	buf_addz(&b, next(w));
+	if (b.full)
+		ctl_die(CTL_USAGE, "too long a bound");
+	json_put(&w->body, str_from(&b));
+}
+
+static void
+put_bounds(struct words *w, const char *list)
+{
+	json_key(&w->body, list);
+	json_arr(&w->body);
+	put_bound(w, list, true);
+	for (; strcmp(peek(w), "or") == 0; put_bound(w, list, false))
+		w->i++;
+	json_arr_end(&w->body);
+}
+
+/* What may follow an add command's first words; whether it may with this
+ * kind, the server says. */
+static const struct {
+	const char *word, *field;
+	void (*put)(struct words *w, const char *field);
+} words[] = {
+	{ "interval",	"check_interval_ms",	put_duration },
+	{ "late",	"late_after_s",		put_duration },
+	{ "warn",	"warn",			put_bounds },
+	{ "crit",	"crit",			put_bounds },
+	{ "clear",	"clear",		put_bounds },
+	{ "for",	"for_s",		put_duration },
+	{ "every",	"interval_ms",		put_duration },
+	{ "name",	"name",			put_text },
+	{ "severity",	"severity",		put_text },
+	{ "agent",	"agent",		put_agent },
+};
+
+/* The next word and its value; a bound by itself is critical. */
+static bool
+word(struct words *w)
+{
+	bool bound = w->type != NULL && is_direction(peek(w));
+	const char *s = bound ? "crit" : peek(w);
+	unsigned i = 0;
+
+	while (i < COUNT(words) && strcmp(words[i].word, s) != 0)
+		i++;
+	if (i == COUNT(words))
+		return false;
+	w->i += !bound;
+	words[i].put(w, words[i].field);
+	return true;
+}
+
+/* "3 of 5" */
+static bool
+hits(struct words *w)
+{
+	if (w->n - w->i < 3 || strcmp(w->word[w->i + 1], "of") != 0)
+		return false;
+	json_key(&w->body, "hits");
+	put_scalar(&w->body, next(w));
+	w->i++;
+	json_key(&w->body, "of");
+	put_scalar(&w->body, next(w));
+	return true;
+}
+
+/* A parameter of a check, by its name or (bare) as the first one. */
+static bool
+param(struct words *w, bool bare)
+{
+	const struct check_type *t = w->type;
+	const struct check_param *p = bare ? w->first : NULL;
+	unsigned i;
+
+	for (i = 0; !bare && t != NULL && i < t->params; i++)
+		if (strcmp(peek(w), t->param[i].name) == 0)
+			p = &t->param[i];
+	if (p == NULL)
+		return false;
+	w->i += !bare;
+	if (p == w->first)
+		w->first = NULL;
+	json_key(&w->params, p->name);
+	if (p->type == PARAM_TEXT)
+		json_put(&w->params, str_of(next(w)));
+	else
+		put_scalar(&w->params, next(w));
+	return true;
+}
+
+/* ---- add ---- */
+
+/* The first words of each kind, which are values. */
+static const struct {
+	const char *kind, *field;
+	void (*put)(struct words *w, const char *field);
+} firsts[] = {
+	{ "agent",	"hostname",	put_text },
+	{ "check",	"agent",	put_agent },
+	{ "check",	"type",		put_type },
+	{ "recipient",	"name",		put_text },
+	{ "recipient",	"channel",	put_text },
+	{ "recipient",	"address",	put_text },
+	{ "key",	"name",		put_text },
+	{ "key",	"role",		put_text },
+};
+
+/* Make an object of the words: the server's answer. */
+static struct str
+add(int argc, char **argv)
+{
+	struct words w = { .word = argv, .n = argc, .i = 2 };
+	char body[BODY_MAX], params[BODY_MAX / 2];
+	struct str json;
+	size_t i;
+
+	buf_init(&w.body, body, sizeof body);
+	buf_init(&w.params, params, sizeof params);
+	json_obj(&w.body);
+	json_obj(&w.params);
+	for (i = 0; i < COUNT(firsts); i++)
+		if (strcmp(firsts[i].kind, argv[0]) == 0)
+			firsts[i].put(&w, firsts[i].field);
+	while (w.i < w.n)
+		if (!param(&w, false) && !word(&w) && !hits(&w) &&
+		    !param(&w, true))
+			ctl_die(CTL_USAGE, "\"%s\" is not understood here",
+			    peek(&w));
+	json_obj_end(&w.params);
+	if (w.type != NULL) {
+		json_key(&w.body, "params");
+		json_put_raw(&w.body, str_from(&w.params));
+	}
+	json_obj_end(&w.body);
+	if (w.body.full || w.params.full)
+		ctl_die(CTL_USAGE, "too many words");
+	json = ctl_call(HTTP_POST, ctl_fmt("%s/", argv[0]),
+	    str_from(&w.body));
+	ctl_json(json);
+	return json;
+}
+
+/* The URL an agent is started with: the server's public address, or the one
+ * in use. */
+static const char *
+agent_url(const char *secret)
+{
+	const char *base = "", *host, *url;
+	struct ctl_list l;
+	struct str obj;
+	int scheme;
+
+	ctl_list(&l, "setting/", CTL_ALL, false);
+	if (ctl_next(&l, &obj))
+		base = ctl_text(obj, "public");
+	if (strstr(base, "://") == NULL)
+		base = ctl.server;
+	host = strstr(base, "://") + 3;
+	scheme = (int)(host - base);
+	if (strchr(host, '@') != NULL)
+		host = strchr(host, '@') + 1;
+	url = ctl_fmt("%.*s%s@%.*s/%s", scheme, base, secret,
+	    (int)strcspn(host, "/#"), host, host + strcspn(host, "#"));
+	/* It goes between quotes into somebody's shell. */
+	if (strpbrk(url, "' \\") != NULL)
+		ctl_die(CTL_REFUSED, "the server's public address is no URL");
+	return url;
+}
+
+/* A key for an agent that was just added, and how to start it. */
+static void
+agent_made(char *host)
+{
+	static char noun[] = "key", verb[] = "add", role[] = "agent";
+	char *key[] = { noun, verb, host, role, role, host };
+	const char *url;
+
+	snprintf(ctl.doing, sizeof ctl.doing, "%s was added, but has no key "
+	    "(try vilicus key add %s agent agent %s): ", host, host, host);
+	url = agent_url(ctl_text(add(COUNT(key), key), "secret"));
+	ctl_say("%s", url);
+	ctl_say("Start the agent on %s with", host);
+	ctl_say("    vilicus-agent '%s'", url);
+	ctl_say("or, to keep the key out of ps, make this URL line 1 of "
+	    "/etc/vilicus/agent.conf (mode 0600).");
+	if (strstr(url, "@127.") != NULL || strstr(url, "@[::1]") != NULL ||
+	    strstr(url, "@localhost") != NULL)
+		ctl_say("This address reaches the server from its own host "
+		    "alone; `public` sets another.");
+}
+
+int
+ctl_add(int argc, char **argv)
+{
+	struct str json = add(argc, argv);
+
+	if (strcmp(argv[0], "agent") == 0)
+		agent_made(argv[2]);
+	else if (strcmp(argv[0], "key") == 0)
+		ctl_say("%s", ctl_text(json, "secret"));
+	else if (strcmp(argv[0], "check") == 0)
+		ctl_say("%s/%s was added", argv[2], ctl_text(json, "name"));
+	else
+		ctl_say("%s was added; try: vilicus recipient test %s",
+		    argv[2], argv[2]);
+	return CTL_FINE;
+}
+
+/* ---- the others ---- */
+
+/* agent, check, recipient or key rm; a key may be named by its id. */
+int
+ctl_rm(int argc, char **argv)
+{
+	const char *path;
+	uint64_t id;
+
+	(void)argc;
+	if (strcmp(argv[0], "key") == 0 &&
+	    str_u64(str_of(argv[2]), 1, UINT64_MAX, &id) == 0)
+		path = ctl_fmt("key/%s/", argv[2]);
+	else
+		path = ctl_text(ctl_find(argv[0], argv[2]), "resource_uri");
+	ctl_call(HTTP_DELETE, path, STR(""));
+	ctl_say("%s %s was removed", argv[0], argv[2]);
+	return CTL_FINE;
+}
+
+/* Send a test, and say how its delivery fares until it ends. */
+int
+ctl_recipient_test(int argc, char **argv)
+{
+	const struct timespec pause = { 0, POLL_MS * 1000000L };
+	struct str json = ctl_find("recipient", argv[2]);
+	char path[CTL_TEXT], was[CTL_TEXT] = "";
+	const char *state, *error, *now;
+	int i;
+
+	(void)argc;
+	json = ctl_call(HTTP_POST, ctl_fmt("%stest/", ctl_text(json,
+	    "resource_uri")), STR(""));
+	str_copy(path, sizeof path, str_of(ctl_text(json, "resource_uri")));
+	for (i = 0; i < TEST_MS / POLL_MS; i++) {
+		nanosleep(&pause, NULL);
+		json = ctl_call(HTTP_GET, path, STR(""));
+		state = ctl_text(json, "state");
+		error = ctl_text(json, "last_error");
+		now = ctl_fmt("%s, attempts: %s %s", state,
+		    ctl_text(json, "attempts"), error[0] != '\0' ? error :
+		    ctl_text(json, "request"));
+		if (strcmp(now, was) != 0)
+			ctl_say("%s", now);
+		fflush(stdout);
+		str_copy(was, sizeof was, str_of(now));
+		if (strcmp(state, "queued") == 0 ||
+		    strcmp(state, "sending") == 0)
+			continue;
+		ctl_json(json);
+		return strcmp(state, "given up") == 0 ? CTL_BAD_NEWS : CTL_FINE;
+	}
+	ctl_json(json);
+	ctl_die(CTL_BAD_NEWS, "not accepted within %d s; the server goes on "
+	    "trying", TEST_MS / 1000);
+}

@@ -1,0 +1,299 @@
+/* ctl_show.c: the commands that look; see ctl.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl.h"
+
+#define HOSTS_MAX	20000
+#define LINES		20		/* of history and events, unless -n */
+#define LINES_MAX	1000000
+
+/* What a check can be, the worst first: that is the rank of its row, too. */
+static const struct {
+	const char *word, *plugin;
+	int code;
+} words[CTL_RANKS] = {
+	{ "critical",	"CRITICAL",	2 },
+	{ "unknown",	"UNKNOWN",	3 },
+	{ "warning",	"WARNING",	1 },
+	{ "ok",		"OK",		0 },
+	{ "none",	"UNKNOWN",	3 },
+	{ "off",	"UNKNOWN",	3 },
+};
+enum { CRITICAL, UNKNOWN, WARNING, GOOD, NONE, OFF };
+
+#define STATUS		"HOST=agent CHECK=name STATUS=status FOR=since " \
+			"LAST=last_result TEXT=text"
+#define STATUS_AGENT	"HOST=hostname CHECK=- STATUS=state FOR=- " \
+			"LAST=last_checkin TEXT=-"
+#define INCIDENT	"ID=id WHAT=what SEVERITY=severity OPENED=opened " \
+			"ACKNOWLEDGED=acknowledged CLOSED=closed TEXT=text"
+#define DELIVERY	"RECIPIENT=recipient CHANNEL=channel STATE=state " \
+			"ATTEMPTS=attempts SENT=sent RECEIPT=receipt " \
+			"SEEN=seen ERROR=last_error"
+
+static const struct list {
+	const char *command, *path, *columns;
+	const char *of;		/* the kind of its argument, filtered by */
+	unsigned lines;		/* unless -n says otherwise */
+	const char *none;	/* said of none, which is good news; or NULL */
+} lists[] = {
+	{ "agents", "agent/", "HOST=hostname STATE=state STATUS=status "
+	    "LAST=last_checkin VERSION=version ADDRESS=address "
+	    "DESCRIPTION=description", NULL, CTL_ALL, NULL },
+	{ "checks", "check/?order_by=agent&", "HOST=agent CHECK=name "
+	    "TYPE=type STATUS=status VALUE=value UNIT=unit "
+	    "INTERVAL_MS=interval_ms WARN=warn CRIT=crit CLEAR=clear "
+	    "FOR_S=for_s HITS=hits OF=of", "agent", CTL_ALL, NULL },
+	{ "history", "check_history/?", "TIME=timestamp "
+	    "STATUS=status VALUE=value MESSAGE=message METRICS=metrics",
+	    "check", LINES, NULL },
+	{ "incidents", "incident/?closed=null", INCIDENT, NULL, CTL_ALL,
+	    "no incident is open" },
+	{ "events", "event/?order_by=-n", "N=n TIME=at BY=by WHAT=what "
+	    "OBJECT=object NEW=new", NULL, LINES, NULL },
+	{ "recipients", "recipient/", "NAME=name CHANNEL=channel "
+	    "SEVERITY=severity ENABLED=enabled ADDRESS=address", NULL,
+	    CTL_ALL, NULL },
+	{ "keys", "key/", "ID=id NAME=name ROLE=role HOST=agent "
+	    "CREATED=created USED=last_used", NULL, CTL_ALL, NULL },
+};
+
+/* The agents, for what names them by URI. */
+static struct host {
+	char uri[48], name[65];
+} hosts[HOSTS_MAX];
+static unsigned hosts_n;
+
+/* ---- cells ---- */
+
+/* Lists are in the order of their agents: the next one is not far. */
+static void
+put_host(struct buf *b, struct str obj, const char *member)
+{
+	static unsigned at;
+	const char *uri = ctl_text(obj, member);
+	unsigned i;
+
+	for (i = 0; i < hosts_n; i++, at = (at + 1) % hosts_n)
+		if (strcmp(hosts[at].uri, uri) == 0) {
+			buf_addz(b, hosts[at].name);
+			return;
+		}
+	buf_addz(b, uri);
+}
+
+static unsigned
+status(struct str check)
+{
+	const char *text = ctl_text(check, "status");
+	unsigned w = 0;
+
+	if (strcmp(ctl_text(check, "enabled"), "false") == 0)
+		return OFF;
+	while (w < NONE && strcmp(text, words[w].word) != 0)
+		w++;
+	return w;
+}
+
+static void
+put_status(struct buf *b, struct str obj, const char *member)
+{
+	(void)member;
+	buf_addz(b, words[status(obj)].word);
+}
+
+/* How long ago a time was. */
+static void
+put_age(struct buf *b, struct str obj, const char *member)
+{
+	int64_t at;
+
+	if (str_time(str_of(ctl_text(obj, member)), &at) == -1)
+		return;
+	at = ctl.now_ms > at ? ctl.now_ms - at : 0;
+	buf_duration(b, at < 1000 ? at : at - at % 1000);
+}
+
+void
+ctl_put(struct buf *b, struct str obj, const char *member)
+{
+	static const struct {
+		const char *member;
+		void (*put)(struct buf *b, struct str obj, const char *member);
+	} table[] = {
+		{ "agent",	  put_host },	{ "status",	  put_status },
+		{ "since",	  put_age },	{ "last_result",  put_age },
+		{ "last_checkin", put_age },	{ "opened",	  put_age },
+		{ "acknowledged", put_age },	{ "closed",	  put_age },
+	};
+	const char *text = ctl_text(obj, member);
+	struct str raw;
+	enum json_tok tok = json_member(obj, member, &raw);
+	bool whole = tok == JSON_OBJ || tok == JSON_ARR;
+	size_t i;
+
+	for (i = 0; i < COUNT(table); i++)
+		if (strcmp(member, table[i].member) == 0) {
+			table[i].put(b, obj, member);
+			return;
+		}
+	/* Of JSON what people read: user:1.5,system:2 */
+	for (; *text != '\0'; text++)
+		if (!whole || strchr("{}[]\"", *text) == NULL)
+			buf_addc(b, *text);
+}
+
+/* ---- commands ---- */
+
+/* Learn an agent's name; one that is not up is a row of status.  Is it
+ * silent? */
+static bool
+take_agent(struct str agent, bool row)
+{
+	struct host *h = &hosts[hosts_n];
+	const char *state = ctl_text(agent, "state");
+	bool silent = strcmp(state, "silent") == 0;
+
+	if (hosts_n < HOSTS_MAX) {
+		hosts_n++;
+		str_copy(h->uri, sizeof h->uri,
+		    str_of(ctl_text(agent, "resource_uri")));
+		str_copy(h->name, sizeof h->name,
+		    str_of(ctl_text(agent, "hostname")));
+	}
+	if (row && strcmp(state, "up") != 0)
+		ctl_row(STATUS_AGENT, agent, silent ? CRITICAL : GOOD);
+	return silent;
+}
+
+/* All agents.  How many are silent. */
+static unsigned
+take_agents(bool rows)
+{
+	unsigned silent = 0;
+	struct ctl_list l;
+	struct str obj;
+
+	for (ctl_list(&l, "agent/", CTL_ALL, false); ctl_next(&l, &obj);)
+		silent += take_agent(obj, rows);
+	return silent;
+}
+
+int
+ctl_show(int argc, char **argv)
+{
+	const struct list *s = lists;
+	const char *path;
+	uint64_t lines;
+	struct ctl_list l;
+	struct str obj;
+	unsigned n = 0;
+	int i = 1;
+
+	while (strcmp(s->command, argv[0]) != 0)
+		s++;
+	lines = s->lines;
+	path = s->path;
+	if (strstr(s->columns, "HOST=agent") != NULL)
+		take_agents(false);
+	if (argc > i && s->of != NULL)
+		path = ctl_fmt("%s%s=%s", path, s->of,
+		    ctl_text(ctl_find(s->of, argv[i++]), "id"));
+	if (argc > i && (argc - i != 2 || strcmp(argv[i], "-n") != 0 ||
+	    str_u64(str_of(argv[i + 1]), 1, LINES_MAX, &lines) == -1))
+		ctl_die(CTL_USAGE, "%s: not -n 1 to %d", argv[i], LINES_MAX);
+	ctl_table(s->columns);
+	for (ctl_list(&l, path, (unsigned)lines, true); ctl_next(&l, &obj);
+	    n++)
+		ctl_row(s->columns, obj, 0);
+	ctl_table_end();
+	if (s->none == NULL)
+		return CTL_FINE;
+	if (n == 0)
+		ctl_say("%s", s->none);
+	return n > 0 ? CTL_BAD_NEWS : CTL_FINE;
+}
+
+/* One check, as a Nagios plugin says it. */
+static int
+status_plugin(const char *host_check)
+{
+	struct str obj = ctl_find("check", host_check);
+	const char *text = ctl_text(obj, "text"), *state;
+	unsigned w = status(obj);
+	const char *note = w >= NONE ? " (no result yet)" : "";
+
+	ctl_json(obj);
+	obj = ctl_call(HTTP_GET, ctl_text(obj, "agent"), STR(""));
+	state = ctl_text(obj, "state");
+	/* What was well when its agent was last heard may not be so now. */
+	if (strcmp(state, "up") != 0) {
+		note = strcmp(state, "silent") == 0 ?
+		    " (the agent is silent)" : " (the agent is not running)";
+		w = w > UNKNOWN ? UNKNOWN : w;
+	}
+	ctl_say("%s - %s: %s%s", words[w].plugin, host_check, text, note);
+	return words[w].code;
+}
+
+int
+ctl_status(int argc, char **argv)
+{
+	unsigned n[CTL_RANKS] = { 0 }, silent, bad, w;
+	const char *path = "check/?order_by=agent";
+	char summary[256];
+	struct ctl_list l;
+	struct str obj;
+	struct buf b;
+
+	if (argc > 1 && strchr(argv[1], '/') != NULL)
+		return status_plugin(argv[1]);
+	ctl_table(STATUS);
+	if (argc > 1) {
+		obj = ctl_find("agent", argv[1]);
+		silent = take_agent(obj, true);
+		path = ctl_fmt("check/?agent=%s", ctl_text(obj, "id"));
+	} else {
+		silent = take_agents(true);
+	}
+	for (ctl_list(&l, path, CTL_ALL, true); ctl_next(&l, &obj); n[w]++) {
+		w = status(obj);
+		ctl_row(STATUS, obj, w);
+	}
+	ctl_table_end();
+	buf_init(&b, summary, sizeof summary);
+	buf_addf(&b, "%u agents, %u silent; checks:", hosts_n, silent);
+	for (w = 0; w < CTL_RANKS; w++)
+		if (n[w] > 0 || w == GOOD)
+			buf_addf(&b, " %u %s", n[w], words[w].word);
+	ctl_say("%.*s", (int)b.n, b.p);
+	bad = silent + n[CRITICAL] + n[UNKNOWN] + n[WARNING];
+	return bad > 0 ? CTL_BAD_NEWS : CTL_FINE;
+}
+
+/* One incident and whom it was told, or those that are open. */
+int
+ctl_incidents(int argc, char **argv)
+{
+	struct str obj, raw = STR("");
+	struct json j;
+	uint64_t id;
+
+	if (argc == 1)
+		return ctl_show(argc, argv);
+	if (str_u64(str_of(argv[1]), 1, UINT64_MAX, &id) == -1)
+		ctl_die(CTL_USAGE, "%s: not an incident's number", argv[1]);
+	obj = ctl_call(HTTP_GET, ctl_fmt("incident/%s/", argv[1]), STR(""));
+	ctl_json(obj);
+	ctl_table(INCIDENT);
+	ctl_row(INCIDENT, obj, 0);
+	ctl_table_end();
+	ctl_table(DELIVERY);
+	json_member(obj, "deliveries", &raw);
+	json_open(&j, raw);
+	for (json_next(&j, &raw); json_value(&j, &raw) == JSON_OBJ;)
+		ctl_row(DELIVERY, raw, 0);
+	ctl_table_end();
+	return ctl_text(obj, "closed")[0] == '\0' ? CTL_BAD_NEWS : CTL_FINE;
+}

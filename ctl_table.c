@@ -1,0 +1,144 @@
+/* ctl_table.c: what goes to the terminal; see ctl.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl.h"
+
+#define COLUMNS_MAX	16
+#define CELL_MAX	512		/* bytes of a cell */
+#define ROW_MAX		(1 + COLUMNS_MAX * (CELL_MAX + 1))
+#define ROOM		(8u << 20)	/* bytes of the rows that wait */
+
+/* Rows as they wait: a byte of rank, then the cells, each with a NUL.  The
+ * titles are the first row, of rank 0. */
+static char room[ROOM];
+static struct buf rows;
+static unsigned columns, waiting;
+static size_t width[COLUMNS_MAX];
+
+/* How many characters a text takes. */
+static size_t
+characters(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s != '\0'; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
+static void
+print_cell(const char *text, unsigned column, bool colours)
+{
+	static const struct {
+		const char *word;
+		int colour;		/* SGR */
+	} table[] = {
+		{ "ok", 32 }, { "up", 32 }, { "warning", 33 },
+		{ "unknown", 35 }, { "critical", 31 }, { "silent", 31 },
+	};
+	int pad = (int)(width[column] - characters(text)) + 2;
+	size_t i = 0;
+
+	while (i < COUNT(table) && strcmp(text, table[i].word) != 0)
+		i++;
+	if (colours && i < COUNT(table))
+		printf("\033[%dm%s\033[0m", table[i].colour, text);
+	else
+		fputs(text, stdout);
+	if (column + 1 == columns)
+		putchar('\n');
+	else
+		printf("%*s", pad, "");
+}
+
+/* Past a row, which is printed if wanted. */
+static const char *
+one_row(const char *p, bool wanted, bool colours)
+{
+	unsigned i;
+
+	for (p++, i = 0; i < columns; p += strlen(p) + 1, i++)
+		if (wanted)
+			print_cell(p, i, colours);
+	return p;
+}
+
+void
+ctl_table_end(void)
+{
+	const char *none = getenv("NO_COLOR"), *p, *end = rows.p + rows.n;
+	bool colours = isatty(STDOUT_FILENO) && (none == NULL ||
+	    none[0] == '\0');
+	char rank;
+
+	for (rank = 0; rank <= CTL_RANKS && waiting > 0; rank++)
+		for (p = rows.p; p < end;)
+			p = one_row(p, *p == rank, colours);
+	rows.n = waiting = 0;
+}
+
+/* obj NULL: the titles. */
+static void
+add_row(const char *spec, const struct str *obj, unsigned rank)
+{
+	struct str rest = str_of(spec), member, title;
+	char text[CTL_TEXT], line[CELL_MAX + 1];
+	struct buf b, cell;
+
+	buf_addc(&rows, (char)rank);
+	for (columns = 0; str_cut(&rest, ' ', &member) == 0; columns++) {
+		str_cut(&member, '=', &title);
+		buf_init(&b, text, sizeof text);
+		if (obj == NULL)
+			buf_add(&b, title);
+		else
+			ctl_put(&b, *obj, ctl_fmt("%.*s", (int)member.n,
+			    member.p));
+		buf_init(&cell, line, CELL_MAX);
+		buf_line(&cell, b.n == 0 ? STR("-") : str_from(&b));
+		line[cell.n] = '\0';
+		if (characters(line) > width[columns])
+			width[columns] = characters(line);
+		buf_add(&rows, (struct str){ line, cell.n + 1 });
+	}
+}
+
+void
+ctl_table(const char *spec)
+{
+	buf_init(&rows, room, sizeof room);
+	memset(width, 0, sizeof width);
+	add_row(spec, NULL, 0);
+	waiting = 0;
+}
+
+void
+ctl_row(const char *spec, struct str obj, unsigned rank)
+{
+	if (ctl.json)
+		return;
+	if (rows.cap - rows.n < ROW_MAX)
+		ctl_table_end();
+	add_row(spec, &obj, rank + 1);
+	waiting++;
+}
+
+void
+ctl_json(struct str json)
+{
+	struct buf b;
+
+	if (!ctl.json)
+		return;
+	if (json.n > 0 && json.p[json.n - 1] == '\n')
+		json.n--;
+	buf_init(&b, room, sizeof room);
+	if (isatty(STDOUT_FILENO))
+		buf_line(&b, json);
+	else
+		buf_add(&b, json);
+	printf("%.*s\n", (int)b.n, b.p);
+}
