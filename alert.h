@@ -22,7 +22,7 @@
 #include "str.h"
 
 #define ALERT_BOUNDS_MAX	4	/* of one list */
-#define ALERT_METRIC_MAX	32	/* bytes of a metric's name, NUL incl. */
+#define ALERT_METRIC_MAX	32	/* bytes of a metric name and a NUL */
 #define ALERT_OF_MAX		64	/* largest `of` */
 #define ALERT_STATE_TEXT	256	/* bytes of a state as text */
 #define ALERT_UNKNOWN_MS	300000	/* patience with unknown */
@@ -37,12 +37,16 @@ const char *status_name(enum status s);	/* "ok" ...; NONE: "none" */
 /* 0 or -1; "none" is not read. */
 int status_parse(struct str s, enum status *out);
 
-/* `[METRIC] above|below NUMBER`; metric "" is the value. */
+/* `[METRIC] above|below NUMBER`, words set apart by spaces; metric "" is the
+ * value, and is what the name "value" is read as.  A metric's name is 1 to 31
+ * bytes of [A-Za-z0-9_.:-].  A bound's limit itself is neither above nor
+ * below. */
 struct alert_bound {
 	char metric[ALERT_METRIC_MAX];
 	bool above;
 	int64_t limit;			/* thousandths */
 };
+bool alert_name_char(char c);		/* also of hosts and checks */
 int alert_bound_parse(struct str s, struct alert_bound *b, struct fail *why);
 void alert_bound_put(struct buf *b, const struct alert_bound *bound);
 
@@ -54,7 +58,8 @@ struct alert_list {
 struct alert_rule {
 	struct alert_list warn, crit, clear;
 	int64_t for_ms;			/* 0: at once */
-	unsigned hits, of;		/* 1 of 1: at once; hits <= of <= 64 */
+	unsigned hits, of;		/* 1 of 1: at once; hits <= of <= 64;
+					 * 0 hits are 1, too few of are hits */
 };
 
 struct alert_metric {
@@ -75,7 +80,8 @@ struct alert_result {
 struct alert_signal {
 	bool on;
 	int64_t since_ms;	/* first result of the run against `on`; 0 */
-	uint64_t bits;		/* newest results, lowest bit last: 1 is bad */
+	uint64_t bits;		/* newest results, lowest bit last: 1 is bad;
+				 * unused by unknown */
 };
 
 struct alert_state {
@@ -90,41 +96,69 @@ struct alert_change {
 	int64_t at_ms;
 };
 
+/* The value or metric that a bound is about.  0, or -1: the result has none,
+ * with *v undefined. */
+int alert_value(const struct alert_bound *b, const struct alert_result *res,
+    int64_t *v);
+
 void alert_reset(struct alert_state *st);
 
 /*
  * What this result is by itself: the worst of the given status and of the
- * bounds that hold.  *why_bound (may be NULL) is the bound that decided, or
- * NULL.  A bound over a metric or value that the result lacks does not
- * hold.
+ * bounds that hold.  *why_bound (may be NULL) is the bound that decided (the
+ * first of its list that holds), or NULL when none made it worse than the
+ * given status.  A bound over a metric or value that the result lacks does
+ * not hold.
  */
 enum status alert_judge(const struct alert_rule *r,
     const struct alert_result *res, const struct alert_bound **why_bound);
 
 /*
  * One result.  One that is not newer than the newest stepped changes
- * nothing (it fills history).  An unknown result moves the unknown signal
- * only, which comes on after ALERT_UNKNOWN_MS of nothing but unknown and
- * goes off with the first result that is known; the other two keep still.
- * for_ms and hits/of both must be met where both are given.  While the
- * warning or critical signal is on, a result that is not behind `clear`
- * (all of its bounds not holding; default the list itself) counts as bad
- * for it.
+ * nothing (it fills history); so does one stamped 0 or before.
+ *
+ * A result judged unknown moves the unknown signal only, which comes on
+ * after ALERT_UNKNOWN_MS of nothing but unknown and goes off with the first
+ * result that is known; the other two keep still, as if it had not been.
+ *
+ * For the critical signal a result is bad when judged critical, for the
+ * warning signal when judged warning or critical.  While a signal is on, a
+ * result that is not behind `clear` (all of its bounds not holding; default
+ * the list itself) counts as bad for it, too.
+ *
+ *	on	with a bad result, when at least `hits` of the newest `of`
+ *		are bad, and for_ms lie between the first of the bad ones in
+ *		a row and this one
+ *	off	with a good result, when fewer than `hits` of the newest `of`
+ *		are bad, the newest `hits` are good, and for_ms lie between
+ *		the first of the good ones in a row and this one
+ *
+ * So for_ms and hits/of both must be met where both are given.  With the
+ * first result NONE becomes ok, or what is on at once.  What went off keeps
+ * counting: under 2 of 10 an old bad result and a new one are two.
  */
 struct alert_change alert_step(const struct alert_rule *r,
     struct alert_state *st, const struct alert_result *res);
 
-/* Is a result received at received_ms, stamped at_ms, late? */
+/* Is a result received at received_ms, stamped at_ms, late?  More than two
+ * intervals and ALERT_LATE_MS; any int64 may be given. */
 bool alert_late(int64_t at_ms, int64_t received_ms, int64_t interval_ms);
 
-/* The state as text for the journal, and back.  0 or -1. */
+/*
+ * The state as text for the journal, and back: "AT SINCE W U C", each signal
+ * "ON,SINCE,BITS", all decimal; held follows from the signals.  No byte of it
+ * needs an escape in JSON.  get: 0, or -1 with *st untouched (not this form,
+ * a time after AT, signals without a result).
+ */
 void alert_state_put(struct buf *b, const struct alert_state *st);
 int alert_state_get(struct str s, struct alert_state *st);
 
 /*
  * Whom to tell.  A recipient wants what is at least `wants`, was told
  * `told` (OK: nothing) of this incident, and the incident is now `now`
- * (OK: closed).
+ * (OK: closed).  An alarm when it is now worse than told and bad enough for
+ * the recipient; a recovery when it closed and anything was told.  NONE is
+ * never told of.
  */
 enum alert_tell { ALERT_TELL_NOTHING, ALERT_TELL_ALARM, ALERT_TELL_RECOVERY };
 enum alert_tell alert_tell(enum status wants, enum status told,
