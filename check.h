@@ -16,6 +16,7 @@
 
 #define CHECK_PARAMS_MAX	1024	/* bytes of canonical parameters */
 #define CHECK_NAME_MAX		64	/* bytes of a check's name */
+#define CHECK_TEXT_MAX		128	/* bytes of a text parameter */
 
 enum check_param_type { PARAM_TEXT, PARAM_INT, PARAM_BOOL };
 
@@ -24,6 +25,7 @@ struct check_param {
 	enum check_param_type type;
 	int64_t min, max;	/* of an integer; of a text: its bytes */
 	const char *what;	/* for forms and schema: what it is */
+	bool required;
 };
 
 struct check_type {
@@ -32,6 +34,7 @@ struct check_type {
 	bool judges;		/* may give a status of its own */
 	const struct check_param *param;
 	unsigned params;
+	const char *shown;	/* what follows the number in a text */
 };
 
 extern const struct check_type check_types[];
@@ -39,33 +42,38 @@ extern const unsigned check_types_n;
 
 const struct check_type *check_type(struct str name);	/* or NULL */
 
-/* Canonical parameters of json (a JSON object, or empty) into out.  0, or
- * -1 with *field the parameter that is wrong (static) and *why. */
+/* Canonical parameters of json (a JSON object, or empty) into out.  A null
+ * is as good as absent.  0, or -1 with *field the parameter that is wrong
+ * (static; "params" if it is none of the type's) and *why. */
 int check_params(const struct check_type *t, struct str json,
     struct buf *out, const char **field, struct fail *why);
 
-/* One parameter of canonical parameters.  0, or -1: not given (a number
- * then is *v untouched, so set the default before). */
+/* One parameter of canonical parameters, or member of another JSON object.
+ * 0, or -1: not given, none that fits in dst, or none from min to max (dst
+ * then is "", *v untouched, so set the default before). */
 int check_param_text(struct str params, const char *name, char *dst,
     size_t cap);
-int check_param_int(struct str params, const char *name, int64_t *v);
+int check_param_int(struct str params, const char *name, int64_t min,
+    int64_t max, int64_t *v);
 
 /* The default name: the type and first parameter, '/' written as ':' and
- * what a name may not hold as '_': "process nginx", "cpu". */
+ * what a name may not hold as '_': "process nginx", "cpu".  At most
+ * CHECK_NAME_MAX bytes, and always a name that check_name_ok takes. */
 void check_name(const struct check_type *t, struct str params,
     struct buf *out);
 
 /* Is s a host or check name: 1-64 of [A-Za-z0-9._:-] and inner spaces? */
 bool check_name_ok(struct str s);
 
-/* Add what the type's parameters demand to a rule: process_check's min and
- * max become `crit` bounds (min absent and max absent: below 1). */
-void check_rule(const struct check_type *t, struct str params,
+/* Add what the type's parameters demand to a rule: a process check's min
+ * and max become `crit` bounds.  min is 1 unless given, or 0 where max is 0.
+ * 0, or -1 when the list has no room for them (r is as it was). */
+int check_rule(const struct check_type *t, struct str params,
     struct alert_rule *r);
 
 /* How a result reads: "0 running, at least 1 expected"; "99.8 percent, above
- * 90 for 5 s".  bound: what decided it, or NULL; message: the result's own,
- * appended if any. */
+ * 90 for 5 s".  r: NULL, or the rule; bound: what decided it, or NULL;
+ * message: the result's own, appended if any. */
 void check_text(struct buf *b, const struct check_type *t, struct str params,
     const struct alert_rule *r, const struct alert_result *res,
     const struct alert_bound *bound, struct str message);

@@ -2,7 +2,8 @@
  * probe.h: how the agent measures: one row a check type.
  *
  * Runs in the agent's own process: allocates nothing, blocks on nothing,
- * writes nothing to the host.  proc.h has what it reads.
+ * writes nothing to the host.  proc.h has what it reads; proc_open comes
+ * first.
  */
 #ifndef PROBE_H
 #define PROBE_H
@@ -13,27 +14,40 @@
 #include "str.h"
 
 #define PROBE_METRICS_MAX	8
+#define PROBE_TEXT		256	/* bytes of a message and a NUL */
 
 struct probe_result {
 	enum status given;	/* NONE, or UNKNOWN with text */
 	bool has_value;
 	int64_t value;		/* thousandths */
 	unsigned metrics;
-	struct { const char *name; int64_t value; } metric[PROBE_METRICS_MAX];
-	char text[256];
+	struct probe_metric {
+		const char *name;	/* static */
+		int64_t value;
+	} metric[PROBE_METRICS_MAX];
+	char text[PROBE_TEXT];
 };
 
-/* What is remembered of one check from one run to the next. */
+/* What is remembered of one check from one run to the next; zero at first. */
 struct probe_state {
-	uint64_t a, b, c, d, e, f, g;
+	uint64_t v[7];
 	bool primed;
 };
 
-/*
- * Run one check.  0: *r is a result.  1: no result yet (a share of CPU needs
- * two looks); run it again in a second or at the next interval.
- */
-int probe_run(const struct check_type *t, struct str params,
-    struct probe_state *st, struct probe_result *r);
+/* One check to run; with type NULL one that cannot be, and params says why.
+ * rc is 0: r is a result; 1: no result yet (a share of CPU needs two looks);
+ * run it again in a second or at the next interval. */
+struct probe_job {
+	const struct check_type *type;
+	struct str params;
+	struct probe_state *state;
+	struct probe_result r;
+	int rc;
+};
+
+/* Run n checks (at most PROBE_JOBS_MAX) together: what several of them look
+ * at is looked at once. */
+#define PROBE_JOBS_MAX	256
+void probe_all(struct probe_job *job, unsigned n);
 
 #endif

@@ -1,0 +1,201 @@
+/* probe.c: see probe.h. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "loop.h"
+#include "probe.h"
+#include "proc.h"
+
+/* Of one field of CPU time; so that five of them and a factor fit 64 bits. */
+#define TICKS_MAX	(UINT64_C(1) << 40)
+
+static void
+unknown(struct probe_result *r, struct str text)
+{
+	r->given = STATUS_UNKNOWN;
+	snprintf(r->text, sizeof r->text, "%.*s", (int)text.n, text.p);
+}
+
+static void
+metric(struct probe_result *r, const char *name, int64_t value)
+{
+	assert(r->metrics < PROBE_METRICS_MAX);
+	r->metric[r->metrics].name = name;
+	r->metric[r->metrics++].value = value;
+}
+
+/* A count as thousandths; what is past the range is its end. */
+static int64_t
+milli(uint64_t v)
+{
+	return v > MILLI_MAX / 1000 ? MILLI_MAX : (int64_t)v * 1000;
+}
+
+/* Thousandths of a percent that part is of whole, both < 2^43. */
+static int64_t
+percent(uint64_t part, uint64_t whole)
+{
+	return (int64_t)((part * 100000 + whole / 2) / whole);
+}
+
+/* Ticks from a to b.  What went back (the kernel's idle and iowait do, a
+ * little) stood still. */
+static uint64_t
+ticks(uint64_t a, uint64_t b)
+{
+	if (b < a)
+		return 0;
+	return b - a > TICKS_MAX ? TICKS_MAX : b - a;
+}
+
+/*
+ * Busy is all but idle and iowait: time that was stolen was wanted.  When
+ * user, system or stolen time goes back (a CPU was unplugged), the two looks
+ * do not compare, and the later one is the new first.
+ */
+static int
+cpu_share(const struct proc_cpu *now, struct probe_state *st,
+    struct probe_result *r)
+{
+	const uint64_t look[5] = { now->user, now->system, now->steal,
+	    now->iowait, now->idle };
+	uint64_t d[5], all = 0;
+	bool first = !st->primed;
+	unsigned i;
+
+	for (i = 0; i < 5; i++) {
+		d[i] = ticks(st->v[i], look[i]);
+		all += d[i];
+		first = first || (i < 3 && look[i] < st->v[i]);
+	}
+	if (!first && all == 0)
+		return 1;	/* too soon: keep the first look */
+	memcpy(st->v, look, sizeof look);
+	st->primed = true;
+	if (first)
+		return 1;
+	r->has_value = true;
+	r->value = percent(d[0] + d[1] + d[2], all);
+	metric(r, "user", percent(d[0], all));
+	metric(r, "system", percent(d[1], all));
+	metric(r, "steal", percent(d[2], all));
+	metric(r, "iowait", percent(d[3], all));
+	return 0;
+}
+
+static void
+run_cpu(struct probe_job **job, unsigned n)
+{
+	struct proc_cpu now;
+	struct fail why;
+	unsigned i;
+	int rc = proc_cpu(&now, &why);
+
+	for (i = 0; i < n; i++)
+		if (rc == -1)
+			unknown(&job[i]->r, str_of(why.msg));
+		else
+			job[i]->rc = cpu_share(&now, job[i]->state,
+			    &job[i]->r);
+}
+
+static void
+process_result(struct probe_job *job, const struct proc_query *q, bool hidden)
+{
+	struct probe_state *st = job->state;
+	uint64_t now = (uint64_t)loop_mono_ms(), spent = q->ticks - st->v[0],
+	    past = now - st->v[1];
+
+	if (hidden && !(q->one_user && q->uid == geteuid())) {
+		unknown(&job->r, STR("the agent may not see all processes: "
+		    "/proc is mounted with hidepid"));
+		return;
+	}
+	job->r.has_value = true;
+	job->r.value = milli(q->count);
+	if (q->count == 0)
+		return;
+	metric(&job->r, "rss_bytes", milli(q->rss_bytes));
+	/* The group's share of one CPU since the last look, if it is the
+	 * same processes as then. */
+	if (st->primed && st->v[2] == q->mark && q->ticks >= st->v[0] &&
+	    now > st->v[1] && spent <= TICKS_MAX && past <= TICKS_MAX)
+		metric(&job->r, "cpu_percent", percent(spent * 1000 /
+		    proc_ticks_per_s(), past));
+	*st = (struct probe_state){ { q->ticks, now, q->mark }, true };
+}
+
+/* Fill q from the parameters.  0 or -1. */
+static int
+process_query(struct str params, char name[CHECK_TEXT_MAX + 1],
+    struct proc_query *q, struct fail *why)
+{
+	char user[CHECK_TEXT_MAX + 1];
+
+	*q = (struct proc_query){ .count = 0 };
+	if (check_param_text(params, "process_name", name,
+	    CHECK_TEXT_MAX + 1) == -1)
+		return fail(why, "no process_name");
+	q->name = str_of(name);
+	q->one_user = check_param_text(params, "user", user,
+	    sizeof user) == 0;
+	return q->one_user ? proc_uid(str_of(user), &q->uid, why) : 0;
+}
+
+static void
+run_process(struct probe_job **job, unsigned n)
+{
+	static struct proc_query query[PROBE_JOBS_MAX];
+	static char name[PROBE_JOBS_MAX][CHECK_TEXT_MAX + 1];
+	struct fail why;
+	unsigned i, k = 0;
+	int rc;
+
+	for (i = 0; i < n; i++)
+		if (process_query(job[i]->params, name[k], &query[k],
+		    &why) == -1)
+			unknown(&job[i]->r, str_of(why.msg));
+		else
+			job[k++] = job[i];
+	rc = proc_count(query, k, &why);
+	for (i = 0; i < k; i++)
+		if (rc == -1)
+			unknown(&job[i]->r, str_of(why.msg));
+		else
+			process_result(job[i], &query[i], rc == 1);
+}
+
+/* run() is given all jobs of its type; it may reorder what job points to. */
+static const struct {
+	const char *type;
+	void (*run)(struct probe_job **job, unsigned n);
+} runs[] = {
+	{ "process",	run_process },
+	{ "cpu",	run_cpu },
+};
+
+void
+probe_all(struct probe_job *job, unsigned n)
+{
+	static struct probe_job *of_type[PROBE_JOBS_MAX];
+	unsigned i, k, t;
+
+	assert(n <= PROBE_JOBS_MAX);
+	for (i = 0; i < n; i++) {
+		memset(&job[i].r, 0, sizeof job[i].r);
+		job[i].r.given = STATUS_NONE;
+		job[i].rc = 0;
+		if (job[i].type == NULL)
+			unknown(&job[i].r, job[i].params);
+	}
+	for (t = 0; t < COUNT(runs); t++) {
+		for (i = k = 0; i < n; i++)
+			if (job[i].type != NULL &&
+			    strcmp(job[i].type->name, runs[t].type) == 0)
+				of_type[k++] = &job[i];
+		if (k > 0)
+			runs[t].run(of_type, k);
+	}
+}

@@ -1,0 +1,356 @@
+/* proc_linux.c: see proc.h; procfs by openat(2), pread(2), getdents64(2). */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdalign.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "proc.h"
+
+#define STAT_BYTES	1024	/* enough of a stat file, of either kind */
+#define ARG0_BYTES	512
+#define PASSWD_BYTES	262144	/* all that is looked at of it */
+#define PID_TEXT	12
+#define KTHREAD		0x00200000u	/* PF_KTHREAD, kernel's sched.h */
+#define DIRENT_LEN	16	/* offset of d_reclen in linux_dirent64 */
+#define DIRENT_NAME	19	/* and of d_name */
+
+static int dir_fd = AT_FDCWD, stat_fd = -1;
+
+int
+proc_open(const char *root, struct fail *why)
+{
+	dir_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd == -1)
+		return fail_errno(why, "%s", root);
+	stat_fd = openat(dir_fd, "stat", O_RDONLY | O_CLOEXEC);
+	if (stat_fd == -1)
+		return fail_errno(why, "%s/stat", root);
+	return 0;
+}
+
+uint64_t
+proc_ticks_per_s(void)
+{
+	return (uint64_t)sysconf(_SC_CLK_TCK);
+}
+
+/* The next word of a line of words; 0, or -1 at its end.  A word that
+ * nothing follows may be cut short and does not count. */
+static int
+next_word(struct str *rest, struct str *word)
+{
+	do {
+		if (str_cut(rest, ' ', word) == -1)
+			return -1;
+	} while (word->n == 0);
+	return rest->p != NULL ? 0 : -1;
+}
+
+int
+proc_cpu_parse(struct str text, struct proc_cpu *c)
+{
+	enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, N };
+	uint64_t v[N] = { 0 };
+	struct str line, word;
+	int i = 0;
+
+	do {
+		if (str_cut(&text, '\n', &line) == -1 || text.p == NULL)
+			return -1;
+	} while (!str_starts(line, STR("cpu ")));
+	line = str_after(line, 4);
+	while (i < N && str_cut(&line, ' ', &word) == 0)
+		if (word.n > 0 &&
+		    str_u64(word, 0, UINT64_MAX, &v[i++]) == -1)
+			return -1;
+	if (i <= IDLE)
+		return -1;
+	c->user = v[USER] + v[NICE];
+	c->system = v[SYSTEM] + v[IRQ] + v[SOFTIRQ];
+	c->idle = v[IDLE];
+	c->iowait = v[IOWAIT];
+	c->steal = v[STEAL];
+	return 0;
+}
+
+int
+proc_stat_parse(struct str text, struct proc_stat *p)
+{
+	enum { STATE = 3, FLAGS = 9, UTIME = 14, STIME, START = 22, RSS = 24 };
+	uint64_t v[RSS + 1] = { 0 };
+	struct str word;
+	size_t n;
+	int i;
+
+	if (str_cut(&text, '(', &word) == -1 || word.n == 0)
+		return -1;
+	for (n = text.n; n > 0 && text.p[n - 1] != ')'; n--)
+		;
+	if (n == 0)
+		return -1;
+	p->comm = (struct str){ text.p, n - 1 };
+	text = str_after(text, n);
+	for (i = STATE; i <= RSS; i++) {
+		if (next_word(&text, &word) == -1)
+			return -1;
+		if (i == STATE)
+			p->state = word.p[0];
+		else if ((i == FLAGS || i == UTIME || i == STIME ||
+		    i == START || i == RSS) &&
+		    str_u64(word, 0, UINT64_MAX, &v[i]) == -1)
+			return -1;
+	}
+	p->kernel = (v[FLAGS] & KTHREAD) != 0;
+	p->ticks = v[UTIME] + v[STIME];
+	p->start = v[START];
+	p->rss_pages = v[RSS];
+	return 0;
+}
+
+static struct str
+base_name(struct str path)
+{
+	size_t i = path.n;
+
+	while (i > 0 && path.p[i - 1] != '/')
+		i--;
+	return (struct str){ path.p + i, path.n - i };
+}
+
+struct str
+proc_arg0(struct str cmdline)
+{
+	struct str first = { NULL, 0 };
+
+	str_cut(&cmdline, '\0', &first);
+	return base_name(first);
+}
+
+struct str
+proc_exe(struct str link)
+{
+	static const struct str gone = { " (deleted)", 10 };
+
+	if (link.n > gone.n && memcmp(link.p + link.n - gone.n, gone.p,
+	    gone.n) == 0)
+		link.n -= gone.n;
+	return base_name(link);
+}
+
+bool
+proc_named(struct str comm, struct str arg0, struct str exe, struct str want)
+{
+	if (str_eq(comm, want) || str_eq(arg0, want) || str_eq(exe, want))
+		return want.n > 0;
+	/* Cut by the kernel.  Whoever knows the whole name decides. */
+	return comm.n == PROC_COMM && want.n > comm.n &&
+	    str_starts(want, comm) && !str_starts(arg0, comm) &&
+	    !str_starts(exe, comm);
+}
+
+int
+proc_passwd(struct str line, struct str user, uint32_t *uid)
+{
+	struct str name, word;
+	uint64_t v;
+
+	if (str_cut(&line, ':', &name) == -1 || !str_eq(name, user) ||
+	    str_cut(&line, ':', &word) == -1 ||
+	    str_cut(&line, ':', &word) == -1 || line.p == NULL ||
+	    str_u64(word, 0, UINT32_MAX, &v) == -1)
+		return -1;
+	*uid = (uint32_t)v;
+	return 0;
+}
+
+int
+proc_dirent(struct str *rest, struct str *name)
+{
+	uint16_t len;
+	const char *end;
+
+	if (rest->n <= DIRENT_NAME)
+		return -1;
+	memcpy(&len, rest->p + DIRENT_LEN, sizeof len);
+	if (len <= DIRENT_NAME || len > rest->n)
+		return -1;
+	end = memchr(rest->p + DIRENT_NAME, '\0', (size_t)len - DIRENT_NAME);
+	if (end == NULL)
+		return -1;
+	*name = (struct str){ rest->p + DIRENT_NAME,
+	    (size_t)(end - rest->p) - DIRENT_NAME };
+	*rest = (struct str){ rest->p + len, rest->n - len };
+	return 0;
+}
+
+int
+proc_cpu(struct proc_cpu *c, struct fail *why)
+{
+	char text[STAT_BYTES];
+	ssize_t n = pread(stat_fd, text, sizeof text, 0);
+
+	if (n == -1)
+		return fail_errno(why, "/proc/stat");
+	if (proc_cpu_parse((struct str){ text, (size_t)n }, c) == -1)
+		return fail(why, "/proc/stat: no line of CPU time");
+	return 0;
+}
+
+int
+proc_read(const char *path, char *dst, size_t cap, struct str *text)
+{
+	int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC), saved;
+	ssize_t n;
+
+	if (fd == -1)
+		return -1;
+	n = read(fd, dst, cap);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	*text = (struct str){ dst, n > 0 ? (size_t)n : 0 };
+	return n == -1 ? -1 : 0;
+}
+
+/* One process, its names read when they are first asked for. */
+struct seen {
+	char pid[PID_TEXT];
+	struct proc_stat st;
+	bool have_names;
+	struct str arg0, exe;
+	char stat[STAT_BYTES], cmdline[ARG0_BYTES], link[PATH_MAX];
+};
+
+static void
+read_names(struct seen *s)
+{
+	char path[PID_TEXT + 16];
+	struct str text;
+	ssize_t n;
+
+	s->have_names = true;
+	s->arg0 = s->exe = (struct str){ NULL, 0 };
+	if (s->st.kernel)
+		return;
+	snprintf(path, sizeof path, "%s/cmdline", s->pid);
+	if (proc_read(path, s->cmdline, sizeof s->cmdline, &text) == 0)
+		s->arg0 = proc_arg0(text);
+	snprintf(path, sizeof path, "%s/exe", s->pid);
+	n = readlinkat(dir_fd, path, s->link, sizeof s->link);
+	if (n > 0)
+		s->exe = proc_exe((struct str){ s->link, (size_t)n });
+}
+
+static bool
+counts(struct seen *s, const struct proc_query *q)
+{
+	struct stat st;
+
+	if (!str_eq(s->st.comm, q->name) && !s->have_names)
+		read_names(s);
+	if (!str_eq(s->st.comm, q->name) &&
+	    !proc_named(s->st.comm, s->arg0, s->exe, q->name))
+		return false;
+	/* /proc/N itself belongs to the process's effective user, always;
+	 * what is in it may be root's (proc(5), "dumpable"). */
+	return !q->one_user || (fstatat(dir_fd, s->pid, &st, 0) == 0 &&
+	    st.st_uid == q->uid);
+}
+
+static void
+count(const struct proc_stat *st, uint64_t pid, struct proc_query *q)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t room = (UINT64_MAX - q->rss_bytes) / page;
+
+	q->count++;
+	q->ticks += st->ticks;
+	q->rss_bytes = st->rss_pages > room ? UINT64_MAX :
+	    q->rss_bytes + st->rss_pages * page;
+	q->mark += (pid << 40 ^ st->start) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+/* One process.  0, 1 (we may not look) or -1. */
+static int
+look(uint64_t pid, struct proc_query *q, size_t n, struct fail *why)
+{
+	static struct seen s;
+	char path[PID_TEXT + 16];
+	struct str text;
+	size_t i;
+
+	snprintf(s.pid, sizeof s.pid, "%d", (int)pid);
+	snprintf(path, sizeof path, "%s/stat", s.pid);
+	if (proc_read(path, s.stat, sizeof s.stat, &text) == -1)
+		return errno == ENOENT || errno == ESRCH ? 0 :
+		    errno == EACCES || errno == EPERM ? 1 :
+		    fail_errno(why, "/proc/%s", path);
+	if (proc_stat_parse(text, &s.st) == -1 || s.st.state == 'Z' ||
+	    s.st.state == 'X')
+		return 0;
+	s.have_names = false;
+	for (i = 0; i < n; i++)
+		if (counts(&s, &q[i]))
+			count(&s.st, pid, &q[i]);
+	return 0;
+}
+
+int
+proc_count(struct proc_query *q, size_t n, struct fail *why)
+{
+	static alignas(8) char dents[8192];
+	struct str rest, name;
+	uint64_t pid;
+	bool whole = false, barred = false;
+	long got;
+	int rc;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		q[i].count = q[i].rss_bytes = q[i].ticks = q[i].mark = 0;
+	if (lseek(dir_fd, 0, SEEK_SET) == -1)
+		return fail_errno(why, "/proc");
+	while ((got = syscall(SYS_getdents64, dir_fd, dents,
+	    sizeof dents)) > 0) {
+		rest = (struct str){ dents, (size_t)got };
+		while (proc_dirent(&rest, &name) == 0) {
+			if (str_u64(name, 1, INT_MAX, &pid) == -1)
+				continue;
+			rc = look(pid, q, n, why);
+			if (rc == -1)
+				return -1;
+			whole = whole || pid == 1;
+			barred = barred || rc == 1;
+		}
+	}
+	if (got == -1)
+		return fail_errno(why, "/proc");
+	/* Mounted with hidepid, /proc lacks what is not ours, process 1 too. */
+	return !whole || barred;
+}
+
+int
+proc_uid(struct str user, uint32_t *uid, struct fail *why)
+{
+	static char text[PASSWD_BYTES];
+	struct str rest, line;
+	uint64_t v;
+
+	if (str_u64(user, 0, UINT32_MAX, &v) == 0) {
+		*uid = (uint32_t)v;
+		return 0;
+	}
+	if (proc_read("/etc/passwd", text, sizeof text, &rest) == -1)
+		return fail_errno(why, "/etc/passwd");
+	/* A line without an end may be cut. */
+	while (str_cut(&rest, '\n', &line) == 0 && rest.p != NULL)
+		if (proc_passwd(line, user, uid) == 0)
+			return 0;
+	return fail(why, "no user %.*s", (int)user.n, user.p);
+}
