@@ -1,0 +1,196 @@
+/* agent.c: options, the URL and signals of vilicus-agent(8); see agent.h. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "key.h"
+#include "log.h"
+#include "proc.h"
+
+#define CONF_FILE	"/etc/vilicus/agent.conf"
+#define CONF_MAX	4096	/* bytes of it */
+#define MACHINE_ID	32	/* bytes of a machine-id(5) */
+#define EXIT_USAGE	2
+
+volatile sig_atomic_t agent_stop;
+
+static struct agent_conf conf;
+static const char *file;		/* -f, or NULL */
+static char *url_arg;			/* the argument, or NULL */
+static uint64_t ring_bytes = AGENT_RING_DEFAULT;
+
+static int
+options(int argc, char **argv, struct fail *why)
+{
+	int c;
+
+	while ((c = getopt(argc, argv, ":1nvVf:b:")) != -1) {
+		switch (c) {
+		case '1': conf.once = true; break;
+		case 'n': conf.once = conf.dry = true; break;
+		case 'v': log_verbose++; break;
+		case 'V': puts("vilicus-agent " AGENT_VERSION); exit(0);
+		case 'f': file = optarg; break;
+		case 'b':
+			if (str_size(str_of(optarg), &ring_bytes) == 0 &&
+			    ring_bytes >= AGENT_RING_MIN &&
+			    ring_bytes <= AGENT_RING_MAX)
+				break;
+			return fail(why, "-b %s: not a size from 4K to 4M",
+			    optarg);
+		default: return fail(why, "usage: vilicus-agent [-1nvV] "
+			    "[-f FILE] [-b BYTES] [URL]");
+		}
+	}
+	url_arg = argv[optind];
+	if (argc - optind > 1)
+		return fail(why, "more than one URL");
+	return 0;
+}
+
+/* Split the URL into conf. */
+static int
+conf_url(struct str url, struct fail *why)
+{
+	struct http_url u;
+
+	if (http_url(url, &u, why) == -1)
+		return -1;
+	if (u.tls || u.fragment.n > 0)
+		return fail(why, "https and pins are not built in yet");
+	while (u.path.n > 0 && u.path.p[u.path.n - 1] == '/')
+		u.path.n--;
+	if (u.path.n > 0 && memchr(u.path.p, '?', u.path.n) != NULL)
+		return fail(why, "URL: no query may stand in it");
+	if (u.user.n == 0)
+		return fail(why, "URL: no key in it: http://KEY@HOST:PORT/");
+	if (str_copy(conf.host, sizeof conf.host, u.host) == -1 ||
+	    str_copy(conf.port, sizeof conf.port, u.port) == -1 ||
+	    str_copy(conf.base, sizeof conf.base, u.path) == -1 ||
+	    str_copy(conf.key, sizeof conf.key, u.user) == -1)
+		return fail(why, "URL: too long");
+	return 0;
+}
+
+/* The URL is the file's first line.  What else may stand there one day narrows
+ * what the server may ask: ignoring that would be worse than stopping. */
+static int
+conf_file(const char *path, struct fail *why)
+{
+	static char text[CONF_MAX];
+	struct str rest, line, url = { NULL, 0 };
+	struct stat st;
+	unsigned n = 0;
+
+	if (proc_read(path, text, sizeof text, &rest) == -1)
+		return fail_errno(why, "%s", path);
+	if (rest.n == sizeof text)
+		return fail(why, "%s: %d bytes or more", path, CONF_MAX);
+	if (stat(path, &st) == 0 && (st.st_mode & S_IROTH))
+		log_line("%s: everyone may read it, and it holds a key", path);
+	while (str_cut(&rest, '\n', &line) == 0) {
+		line = str_trim(line);
+		if (n++ == 0)
+			url = line;
+		else if (line.n > 0 && line.p[0] != '#')
+			return fail(why, "%s:%u: only the URL, in line 1, is "
+			    "built in yet", path, n);
+	}
+	return conf_url(url, why) == 0 ? 0 : fail_in(why, "%s:1", path);
+}
+
+/* What others may see of us in ps: the URL without its key. */
+static void
+hide(char *url)
+{
+	char *at = strchr(url, '@'), *p = strstr(url, "//");
+
+	if (at != NULL)
+		for (p = p == NULL || p > at ? url : p + 2; p < at; p++)
+			*p = 'x';
+}
+
+static int
+find_url(struct fail *why)
+{
+	const char *env = getenv("VILICUS_URL");
+	int rc;
+
+	if (url_arg != NULL) {
+		rc = conf_url(str_of(url_arg), why);
+		hide(url_arg);
+		return rc;
+	}
+	if (file == NULL && env != NULL)
+		return conf_url(str_of(env), why);
+	return conf_file(file != NULL ? file : CONF_FILE, why);
+}
+
+/* What this host is, and a name for it that stays: a hash of its machine-id,
+ * which is to be kept from the network (machine-id(5)). */
+static void
+describe_host(void)
+{
+	char id[14 + MACHINE_ID] = "vilicus agent ";
+	unsigned char hash[KEY_HASH];
+	struct utsname u;
+	struct str got;
+
+	if (uname(&u) == 0)
+		snprintf(conf.platform, sizeof conf.platform, "%.20s %.24s "
+		    "%.16s", u.sysname, u.release, u.machine);
+	if (proc_read("/etc/machine-id", id + 14, MACHINE_ID, &got) == -1 ||
+	    got.n != MACHINE_ID)
+		return;
+	key_hash((struct str){ id, sizeof id }, hash);
+	str_hex(conf.guid, hash, 16);
+}
+
+/* It ends the loop's wait.  The alarm ends one that begins right now, after
+ * the look at agent_stop. */
+static void
+on_signal(int sig)
+{
+	(void)sig;
+	agent_stop = 1;
+	alarm(1);
+}
+
+static int
+signals(struct fail *why)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+
+	sigemptyset(&sa.sa_mask);
+	if (sigaction(SIGTERM, &sa, NULL) == -1 ||
+	    sigaction(SIGINT, &sa, NULL) == -1 ||
+	    sigaction(SIGALRM, &sa, NULL) == -1 ||
+	    signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return fail_errno(why, "signals");
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct fail why;
+	int code = EXIT_USAGE;
+
+	log_name("vilicus-agent");
+	if (options(argc, argv, &why) == -1 || find_url(&why) == -1)
+		goto out;
+	code = 1;
+	if (signals(&why) == -1 || proc_open("/proc", &why) == -1)
+		goto out;
+	describe_host();
+	agent_ring_init((size_t)ring_bytes);
+	return agent_cycle_run(&conf);
+out:
+	log_line("%s", why.msg);
+	return code;
+}

@@ -1,0 +1,269 @@
+/* agent_wire.c: what goes over the wire, as bytes; see agent.h. */
+#include <string.h>
+
+#include "agent.h"
+#include "json.h"
+
+#define REPORT_END	128	/* bytes of a report after its results */
+
+int
+agent_wire_head(struct buf *b, const struct agent_conf *conf,
+    const struct agent_request *q)
+{
+	char path[512];
+	struct http_url u = { .host = str_of(conf->host),
+	    .port = str_of(conf->port) };
+	struct buf p;
+
+	buf_init(&p, path, sizeof path);
+	buf_addf(&p, "%s%s", conf->base, q->path);
+	if (q->id > 0)
+		buf_addf(&p, "%lld/", (long long)q->id);
+	u.path = str_from(&p);
+	http_put_request(b, q->method, &u, q->length);
+	buf_addf(b, "Authorization: Bearer %s\r\n", conf->key);
+	if (q->etag[0] != '\0')
+		buf_addf(b, "If-None-Match: %s\r\n", q->etag);
+	if (q->length >= 0)
+		buf_addz(b, "Content-Type: application/json\r\n");
+	buf_addz(b, "\r\n");
+	return b->full || p.full ? -1 : 0;
+}
+
+/* Open the list `name` of an object. */
+static int
+open_list(struct str obj, const char *name, struct json *j)
+{
+	struct str raw;
+
+	if (json_member(obj, name, &raw) != JSON_ARR)
+		return -1;
+	json_open(j, raw);
+	json_next(j, &raw);
+	return 0;
+}
+
+/* An answer's body: of bounded size, and JSON throughout. */
+static int
+valid(struct str body, struct fail *why)
+{
+	if (body.n > AGENT_LIST_MAX)
+		return fail(why, "an answer of more than %d bytes",
+		    AGENT_LIST_MAX);
+	if (json_valid(body, why) == -1)
+		return fail_in(why, "an answer that is no JSON");
+	return 0;
+}
+
+/* Brought into its bounds. */
+static int64_t
+interval(int64_t ms)
+{
+	return ms < AGENT_EVERY_MIN_MS ? AGENT_EVERY_MIN_MS :
+	    ms > AGENT_EVERY_MAX_MS ? AGENT_EVERY_MAX_MS : ms;
+}
+
+int
+agent_wire_self(struct str body, struct agent_self *s, struct fail *why)
+{
+	struct json j;
+	struct str obj, more;
+
+	if (valid(body, why) == -1)
+		return -1;
+	if (open_list(body, "objects", &j) == -1 ||
+	    json_value(&j, &obj) != JSON_OBJ ||
+	    json_value(&j, &more) != JSON_ARR_END)
+		return fail(why, "the key is not that of one agent");
+	if (check_param_int(obj, "id", 1, INT64_MAX, &s->id) == -1 ||
+	    check_param_int(obj, "revision", 0, INT64_MAX,
+	    &s->revision) == -1 ||
+	    check_param_int(obj, "check_interval_ms", 0, INT64_MAX,
+	    &s->interval_ms) == -1)
+		return fail(why, "an agent without id, revision or "
+		    "check_interval_ms");
+	s->interval_ms = interval(s->interval_ms);
+	check_param_text(obj, "hostname", s->hostname, sizeof s->hostname);
+	return 0;
+}
+
+/* Type and parameters of a check, or why it has no type. */
+static void
+take_params(struct str obj, struct agent_check *c, struct buf *text)
+{
+	char type[AGENT_TEXT_MAX];
+	struct str raw = { NULL, 0 };
+	const char *field;
+	struct fail why;
+	size_t from = text->n;
+
+	check_param_text(obj, "type", type, sizeof type);
+	c->type = check_type(str_of(type));
+	if (json_member(obj, "params", &raw) == JSON_NULL)
+		raw.n = 0;
+	if (c->type == NULL)
+		fail(&why, "this agent has no %s check",
+		    check_name_ok(str_of(type)) ? type : "such");
+	else if (check_params(c->type, raw, text, &field, &why) == -1)
+		c->type = NULL;
+	if (c->type == NULL) {
+		text->n = from;
+		buf_addz(text, why.msg);
+	}
+	c->params = (struct str){ text->p + from, text->n - from };
+}
+
+/* One check into the set, if it is enabled.  0 or -1. */
+static int
+take_check(struct str obj, int64_t default_ms, struct agent_set *set,
+    struct fail *why)
+{
+	struct agent_check *c = &set->check[set->n];
+	struct str raw;
+
+	if (json_member(obj, "enabled", &raw) == JSON_FALSE)
+		return 0;
+	if (set->n++ == AGENT_CHECKS_MAX)
+		return fail(why, "more than %d checks", AGENT_CHECKS_MAX);
+	*c = (struct agent_check){ .interval_ms = default_ms };
+	check_param_text(obj, "name", c->name, sizeof c->name);
+	if (check_param_int(obj, "id", 1, INT64_MAX, &c->id) == -1 ||
+	    !check_name_ok(str_of(c->name)))
+		return fail(why, "a check without id or name");
+	check_param_int(obj, "interval_ms", 0, INT64_MAX, &c->interval_ms);
+	c->interval_ms = interval(c->interval_ms);
+	take_params(obj, c, &set->text);
+	return 0;
+}
+
+int
+agent_wire_checks(struct str body, int64_t default_ms, struct agent_set *set,
+    struct fail *why)
+{
+	struct json j;
+	struct str obj;
+	enum json_tok tok;
+
+	set->n = 0;
+	buf_init(&set->text, set->room, sizeof set->room);
+	if (valid(body, why) == -1)
+		return -1;
+	if (open_list(body, "objects", &j) == -1)
+		return fail(why, "an answer without a list of objects");
+	while ((tok = json_value(&j, &obj)) == JSON_OBJ)
+		if (take_check(obj, default_ms, set, why) == -1)
+			return -1;
+	if (tok != JSON_ARR_END)
+		return fail(why, "a list of checks that are no objects");
+	if (set->text.full)
+		return fail(why, "parameters of more than %d bytes",
+		    AGENT_LIST_MAX);
+	return 0;
+}
+
+int
+agent_wire_answer(struct str body, struct agent_answer *a, struct fail *why)
+{
+	struct json j;
+	struct str obj;
+
+	*a = (struct agent_answer){ .refused = 0 };
+	if (valid(body, why) == -1)
+		return -1;
+	if (check_param_int(body, "revision", 0, INT64_MAX,
+	    &a->revision) == -1 ||
+	    check_param_int(body, "now_ms", 1, TIME_MAX, &a->now_ms) == -1)
+		return fail(why, "an answer without revision or now_ms");
+	if (open_list(body, "refused", &j) == 0)
+		while (json_value(&j, &obj) == JSON_OBJ)
+			if (a->refused++ == 0)
+				agent_wire_error(obj, a->error);
+	return 0;
+}
+
+void
+agent_wire_error(struct str body, char text[FAIL_MAX])
+{
+	text[0] = '\0';
+	if (body.n <= AGENT_LIST_MAX)
+		check_param_text(body, "error", text, FAIL_MAX);
+}
+
+static void
+put_text(struct buf *b, const char *name, const char *text)
+{
+	json_key(b, name);
+	json_put(b, str_of(text));
+}
+
+void
+agent_wire_own(struct buf *b, const struct agent_conf *conf)
+{
+	json_obj(b);
+	put_text(b, "version", AGENT_VERSION);
+	put_text(b, "platform", conf->platform);
+	put_text(b, "guid", conf->guid);
+	json_obj_end(b);
+}
+
+static void
+put_result(struct buf *b, const struct agent_result *res, int64_t offset_ms)
+{
+	const struct probe_result *r = &res->r;
+	unsigned i;
+
+	json_obj(b);
+	buf_addf(b, "\"check\":\"/api/v1/check/%lld/\"", (long long)res->check);
+	json_key(b, "timestamp");
+	json_put_time(b, res->mono_ms + offset_ms);
+	if (r->has_value) {
+		json_key(b, "value");
+		json_put_milli(b, r->value);
+	}
+	if (r->metrics > 0) {
+		json_key(b, "metrics");
+		json_obj(b);
+		for (i = 0; i < r->metrics; i++) {
+			json_key(b, r->metric[i].name);
+			json_put_milli(b, r->metric[i].value);
+		}
+		json_obj_end(b);
+	}
+	if (r->text[0] != '\0')
+		put_text(b, "message", r->text);
+	if (r->given != STATUS_NONE)
+		put_text(b, "status", status_name(r->given));
+	json_obj_end(b);
+}
+
+unsigned
+agent_wire_report(struct buf *b, unsigned max, int64_t offset_ms,
+    int64_t now_ms)
+{
+	static struct agent_result res;
+	struct agent_ring_at at = { 0, 0 };
+	struct buf was;
+	unsigned n = 0;
+
+	json_obj(b);
+	json_key(b, "objects");
+	json_arr(b);
+	b->cap -= REPORT_END;
+	while (n < max && agent_ring_next(&at, &res)) {
+		was = *b;
+		put_result(b, &res, offset_ms);
+		if (b->full) {
+			*b = was;
+			break;
+		}
+		n++;
+	}
+	b->cap += REPORT_END;
+	json_arr_end(b);
+	json_key(b, "dropped");
+	json_put_int(b, agent_ring_dropped());
+	json_key(b, "now_ms");
+	json_put_int(b, now_ms);
+	json_obj_end(b);
+	return n;
+}
