@@ -12,6 +12,7 @@ LDFLAGS	=
 LDLIBS	= -lbearssl -lz
 PREFIX	= /usr/local
 DESTDIR	=
+LISTEN	= 127.0.0.1:8454
 
 SYS	= linux
 
@@ -27,20 +28,24 @@ PIELD	= -pie -Wl,-z,relro -Wl,-z,now
 
 COMMON	= client.o fail.o http.o json.o key.o log.o loop_$(SYS).o str.o \
 	  stream.o
-SERVER	= server.o alert.o api.o channel.o check.o child.o config.o conn.o \
-	  model.o notify.o page.o pool.o store.o store_head.o \
-	  store_journal.o tls.o
-AGENT	= agent.o alert.o check.o child.o probe.o proc_$(SYS).o
-CTL	= ctl.o
-HDR	= alert.h api.h channel.h check.h child.h client.h config.h conn.h \
-	  fail.h http.h json.h key.h log.h loop.h model.h notify.h page.h \
-	  pool.h probe.h proc.h store.h str.h stream.h tls.h
+SERVER	= server.o alert.o api.o api_list.o api_object.o api_result.o \
+	  change.o channel.o check.o child.o config.o conn.o model.o \
+	  model_field.o model_set.o notify.o page.o pool.o store.o \
+	  store_head.o store_journal.o tls.o watch.o
+AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
+	  alert.o check.o child.o probe.o proc_$(SYS).o
+CTL	= ctl.o ctl_edit.o ctl_show.o ctl_table.o alert.o check.o
+HDR	= agent.h alert.h api.h api_impl.h change.h channel.h check.h child.h \
+	  client.h config.h conn.h ctl.h fail.h http.h json.h key.h log.h \
+	  loop.h model.h model_impl.h notify.h page.h pool.h probe.h proc.h \
+	  store.h store_impl.h str.h stream.h tls.h watch.h
 PROGS	= vilicus-server vilicus-agent vilicus
-TESTS	= tests/alert_test tests/check_test tests/child_test \
-	  tests/channel_test tests/client_test tests/config_test \
-	  tests/http_test tests/json_test tests/key_test tests/loop_test \
-	  tests/model_test tests/probe_test tests/store_test tests/str_test \
-	  tests/tls_test
+TESTS	= tests/agent_test tests/alert_test tests/change_test tests/check_test \
+	  tests/child_test tests/channel_test tests/client_test \
+	  tests/config_test tests/conn_test tests/http_test tests/json_test \
+	  tests/key_test tests/loop_test tests/model_test tests/pool_test \
+	  tests/probe_test tests/store_test tests/str_test tests/tls_test \
+	  tests/told_test tests/watch_test
 
 all: $(PROGS)
 
@@ -59,22 +64,31 @@ vilicus: $(CTL) $(COMMON)
 $(SERVER) $(AGENT) $(CTL) $(COMMON): $(HDR)
 
 # The tests: each by itself, from its own file and the objects it needs.
+T_agent	= agent_ring.o agent_wire.o alert.o check.o http.o json.o str.o fail.o
 T_alert	= alert.o json.o str.o fail.o
 T_check	= check.o alert.o json.o str.o fail.o
 T_child	= child.o str.o fail.o log.o
 T_channel	= channel.o child.o client.o http.o json.o loop_$(SYS).o log.o str.o stream.o tls.o fail.o
 T_client	= client.o http.o loop_$(SYS).o str.o stream.o fail.o
-T_config	= config.o model.o check.o alert.o json.o str.o fail.o key.o http.o
+T_config	= config.o http.o str.o fail.o
+T_conn	= conn.o http.o loop_$(SYS).o pool.o str.o stream.o fail.o
 T_http	= http.o str.o fail.o
 T_json	= json.o str.o fail.o
 T_key	= key.o str.o fail.o
 T_loop	= loop_$(SYS).o fail.o
-T_model	= model.o check.o alert.o json.o str.o fail.o key.o
+MODEL	= model.o model_field.o model_set.o check.o alert.o json.o key.o \
+	  str.o fail.o
+T_model	= $(MODEL)
+T_change = change.o log.o $(MODEL)
+T_watch	= watch.o notify.o change.o $(MODEL)
+T_pool	= pool.o
 T_probe	= probe.o check.o alert.o proc_$(SYS).o json.o str.o fail.o
 T_store	= store.o store_head.o store_journal.o json.o str.o fail.o
 T_str	= str.o fail.o
 T_tls	= tls.o loop_$(SYS).o str.o stream.o fail.o
 
+tests/agent_test: tests/agent_test.o $(T_agent)
+	$(LINK) tests/agent_test.o $(T_agent) $(LDLIBS)
 tests/alert_test: tests/alert_test.o $(T_alert)
 	$(LINK) tests/alert_test.o $(T_alert) $(LDLIBS)
 tests/check_test: tests/check_test.o $(T_check)
@@ -97,6 +111,16 @@ tests/loop_test: tests/loop_test.o $(T_loop)
 	$(LINK) tests/loop_test.o $(T_loop) $(LDLIBS)
 tests/model_test: tests/model_test.o $(T_model)
 	$(LINK) tests/model_test.o $(T_model) $(LDLIBS)
+tests/change_test: tests/change_test.o $(T_change)
+	$(LINK) tests/change_test.o $(T_change) $(LDLIBS)
+tests/conn_test: tests/conn_test.o $(T_conn)
+	$(LINK) tests/conn_test.o $(T_conn) $(LDLIBS)
+tests/pool_test: tests/pool_test.o $(T_pool)
+	$(LINK) tests/pool_test.o $(T_pool) $(LDLIBS)
+tests/told_test: tests/told_test.o $(T_watch)
+	$(LINK) tests/told_test.o $(T_watch) $(LDLIBS)
+tests/watch_test: tests/watch_test.o $(T_watch)
+	$(LINK) tests/watch_test.o $(T_watch) $(LDLIBS)
 tests/probe_test: tests/probe_test.o $(T_probe)
 	$(LINK) tests/probe_test.o $(T_probe) $(LDLIBS)
 tests/store_test: tests/store_test.o $(T_store)
@@ -106,9 +130,27 @@ tests/str_test: tests/str_test.o $(T_str)
 tests/tls_test: tests/tls_test.o $(T_tls)
 	$(LINK) tests/tls_test.o $(T_tls) $(LDLIBS)
 
-tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/client_test.o tests/config_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/loop_test.o tests/model_test.o tests/probe_test.o tests/store_test.o tests/str_test.o tests/tls_test.o: $(HDR) tests/test.h
+tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/client_test.o tests/config_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/loop_test.o tests/model_test.o tests/probe_test.o tests/store_test.o tests/str_test.o tests/tls_test.o: $(HDR) tests/test.h
+tests/change_test.o tests/conn_test.o tests/pool_test.o: $(HDR) tests/test.h
+tests/told_test.o tests/watch_test.o: $(HDR) tests/test.h tests/watch_world.h
 
-check: all $(TESTS)
+.PHONY: all check check-long check-san check-unit clean everything install run
+
+everything: all $(TESTS)
+
+# A server and an agent for this host, with their data in run/.
+run: all
+	tests/try run $(LISTEN)
+
+# The end-to-end tests; cpu.py loads the machine and so runs alone.
+E2E	= tests/e2e/main.py tests/e2e/crash.py tests/e2e/kill9.py \
+	  tests/e2e/sync.py tests/e2e/legacy.py tests/e2e/silent.py \
+	  tests/e2e/hostile.py tests/e2e/try.py tests/e2e/roles.py
+
+check: everything
+	tests/run $(TESTS) tests/style tests/e2e/cpu.py -p $(E2E)
+
+check-unit: $(TESTS)
 	tests/run $(TESTS)
 
 check-san:
@@ -116,13 +158,18 @@ check-san:
 	$(MAKE) check-unit FORTIFY= CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all' LDFLAGS='-fsanitize=address,undefined'
 	$(MAKE) clean
 
-check-unit: $(TESTS)
-	tests/run $(TESTS)
+check-long: everything
+	KILLS=500 tests/run tests/e2e/kill9.py tests/chroot
 
 install: all
 	mkdir -p $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin
 	cp vilicus-server vilicus-agent $(DESTDIR)$(PREFIX)/sbin/
 	cp vilicus $(DESTDIR)$(PREFIX)/bin/
+	for m in doc/*.[158]; do \
+		[ -e "$$m" ] || continue; \
+		d=$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; \
+		mkdir -p "$$d" && cp "$$m" "$$d/" || exit 1; \
+	done
 
 clean:
-	rm -f $(PROGS) *.o tests/*.o tests/*.log $(TESTS)
+	rm -f $(PROGS) *.o tests/*.o tests/*.log tests/e2e/*.log $(TESTS)

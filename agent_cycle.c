@@ -26,7 +26,7 @@
 #define TOGETHER_MS	50	/* due within this: one request */
 #define AGAIN_MS	1000	/* after "no result yet" */
 #define BACKOFF_MIN_MS	2000	/* doubled to the greatest; then a */
-#define BACKOFF_MAX_MS	60000	/* random half to whole of it is waited */
+#define BACKOFF_MAX_MS	30000	/* random half to whole of it is waited */
 #define RETRY_AFTER_MAX_S 600	/* of a Retry-After, the most we honour */
 #define NEVER		INT64_MAX
 

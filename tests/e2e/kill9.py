@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""kill -9 at random moments under a stream of results: none is lost.
+
+KILLS (50) says how often.  What was answered 2xx must be there; what was
+sent without an answer may be; anything else would be invented.
+"""
+import http.client
+import os
+import random
+import threading
+import time
+
+import vil
+from vil import check, same
+
+ROUNDS = int(os.environ.get("KILLS", "50"))
+SENDERS = 3
+
+
+class Sender(threading.Thread):
+    """Sends results for one check until the server is gone: those of now
+    one by one, or a history, in batches too."""
+
+    def __init__(self, server, key, target, at_ms):
+        super().__init__()
+        self.server, self.key, self.target = server, key, target
+        self.at_ms, self.live = at_ms, at_ms is None
+        self.acked, self.maybe, self.odd, self.value = {}, {}, [], 0
+
+    def again(self):
+        """Another thread that goes on where this one ended."""
+        s = Sender(self.server, self.key, self.target, self.at_ms)
+        s.live, s.value = self.live, self.value
+        s.acked, s.maybe = self.acked, self.maybe
+        return s
+
+    def batch(self, n):
+        """n results no one had before."""
+        made = {}
+        for _ in range(n):
+            self.at_ms = max(self.at_ms or 0, vil.now_ms() - 1) + 1 \
+                if self.live else self.at_ms + 1 + random.randrange(3)
+            self.value += 1
+            made[vil.stamp(self.at_ms)] = self.value / 1000
+        return made
+
+    def send(self, client, made):
+        objects = [{"check": self.target, "timestamp": t, "value": v,
+                    "message": "n%d" % (v * 1000)} for t, v in made.items()]
+        if len(objects) == 1:
+            status, obj = client.api("POST", "check_history/", objects[0])
+            good = status == 201
+        else:
+            status, obj = client.api("PATCH", "check_history/",
+                                     {"objects": objects})
+            good = status == 202 and obj["stored"] == len(made) and \
+                obj["refused"] == []
+        if good:
+            self.acked.update(made)
+        else:
+            self.odd.append((status, obj))
+
+    def run(self):
+        client = self.server.client(self.key)
+        while not self.odd:
+            made = self.batch(1 if self.live else
+                              random.choice((1, 1, 5, 20)))
+            self.maybe.update(made)
+            try:
+                self.send(client, made)
+            except (OSError, http.client.HTTPException):
+                break
+        client.close()
+
+
+def history(server, uri):
+    """All results of a check, by pages of `before`."""
+    found, before = {}, ""
+    number = uri.rstrip("/").rpartition("/")[2]
+    while True:
+        page = server.objects("check_history/?check=%s&limit=1000%s"
+                              % (number, before))
+        for h in page:
+            if h["timestamp"] in found:
+                raise vil.Fault("twice: %s" % h)
+            found[h["timestamp"]] = h["value"]
+        if len(page) < 1000:
+            return found
+        before = "&before=" + page[-1]["timestamp"]
+
+
+def compare(sender, found):
+    lost = {t: v for t, v in sender.acked.items() if found.get(t) != v}
+    made_up = {t: v for t, v in found.items() if sender.maybe.get(t) != v}
+    same(lost, {}, "acknowledged and lost")
+    same(made_up, {}, "invented")
+
+
+def nothing_is_lost(bench):
+    server = vil.Server(bench)
+    agent = server.add("agent", hostname="web1")
+    key = server.agent_key(agent)
+    uris = [server.add("check", agent=agent["resource_uri"], type="cpu",
+                       name="cpu %d" % i)["resource_uri"]
+            for i in range(SENDERS)]
+    begin = [None, vil.now_ms() - 7200000, vil.now_ms() - 86400000]
+    senders = [Sender(server, key, u, b) for u, b in zip(uris, begin)]
+    worst = 0
+    for n in range(ROUNDS):
+        for s in senders:
+            s.start()
+        time.sleep(random.uniform(0.01, 0.3))
+        server.kill9()
+        for s in senders:
+            s.join()
+            same(s.odd, [], "an answer out of place")
+        t = time.monotonic()
+        server.start()
+        worst = max(worst, time.monotonic() - t)
+        senders = [s.again() for s in senders]
+        if n % 10 == 9 or n == ROUNDS - 1:
+            for s in senders:
+                compare(s, history(server, s.target))
+    total = sum(len(s.acked) for s in senders)
+    check(total > ROUNDS, "there was a stream", total)
+    same(server.stop(), 0, "ends cleanly")
+    server.start()
+    for s in senders:
+        compare(s, history(server, s.target))
+    print("%d kills, %d results acknowledged, slowest start %.0f ms"
+          % (ROUNDS, total, worst * 1000))
+
+
+vil.run(nothing_is_lost)
