@@ -45,8 +45,10 @@ static struct {
 	struct str addrs;	/* those not tried yet */
 	struct stream s;
 	struct client c;
-	char in[HTTP_HEAD_MAX + 2 * AGENT_LIST_MAX];
 } link_ = { .fd = -1 };
+
+/* Apart, so that its pages are nobody's until they are used. */
+static char answer_room[HTTP_HEAD_MAX + 2 * AGENT_LIST_MAX];
 
 /* In the child: numeric addresses, a line each, or "!" and why there are
  * none. */
@@ -166,8 +168,8 @@ step_dial(int64_t now, struct fail *why)
 static enum http_rc
 step_up(void)
 {
-	client_begin(&link_.c, &link_.s, link_.request, false, link_.in,
-	    sizeof link_.in);
+	client_begin(&link_.c, &link_.s, link_.request, false, answer_room,
+	    sizeof answer_room);
 	link_.state = BUSY;
 	return HTTP_MORE;
 }
