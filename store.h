@@ -27,10 +27,10 @@
 #define STORE_METRICS_MAX	32	/* metrics of a result */
 #define STORE_NAME_MAX		32	/* bytes of a metric's name */
 #define STORE_TEXT_MAX		256	/* bytes of a result's message */
-#define STORE_RESULTS_MAX	65536	/* results of a report */
-#define STORE_PENDING_MAX	(4u << 20) /* bytes that await a commit */
+#define STORE_RESULTS_MAX	2048	/* results of a report */
+#define STORE_PENDING_MAX	(4u << 20) /* that await a commit, per kind */
 #define STORE_JOURNAL_BYTES	(4u << 20) /* a journal file rotates after */
-#define STORE_HEAD_BYTES	(1u << 20) /* a head file rotates after */
+#define STORE_HEAD_BYTES	(256u << 10) /* a head file rotates after */
 #define STORE_RETRY_MS		60000	/* between tries of a failing disk */
 
 /* The file calls, as POSIX has them (openat(2), pread(2) ...). */
@@ -41,11 +41,14 @@ struct store_io {
 	int (*fdatasync)(int fd);
 	int (*fsync)(int fd);
 	int (*ftruncate)(int fd, off_t n);
-	int (*renameat)(int da, const char *a, int db, const char *b);
 	int (*unlinkat)(int dir, const char *path, int flags);
 	int (*mkdirat)(int dir, const char *path, mode_t mode);
 	int (*fstat)(int fd, struct stat *st);
 	int (*close)(int fd);
+	/* Each name in a directory, until name returns non-zero. */
+	int (*list)(int dir, int (*name)(void *arg, const char *name),
+	    void *arg);
+	int (*lock)(int fd);		/* fcntl(2): F_SETLK, F_WRLCK */
 };
 extern const struct store_io store_posix;
 
@@ -79,9 +82,13 @@ struct store_report {
 struct store;				/* on the store's heap */
 
 /*
- * Open DIR, made 0700 if it is not there, recover it, and take its lock.
- * budget_bytes bounds it (oldest head files go first).  NULL with *why: it
- * is in use, or the system refuses; never because of what the files hold.
+ * Open DIR, made 0700 if it is not there, take its lock, and recover it.
+ * budget_bytes bounds it (0: nothing does): the oldest head files give way,
+ * then those of the journal that no start reads, these first when they have
+ * half of it; never one in use.  NULL with *why: it is in use, the system
+ * refuses, or something in it is a link; never because of what files hold.
+ * The lock is fcntl(2)'s: one store a process, and nothing else in the
+ * process may open and close DIR/lock.  store_close commits nothing.
  */
 struct store *store_open(const char *dir, const struct store_io *io,
     uint64_t budget_bytes, struct fail *why);
@@ -89,11 +96,16 @@ void store_close(struct store *s);
 
 /*
  * Then read what there is, before the first append: all of the live
- * journal (its newest file, which begins with a snapshot), one record a
- * call, whole lines without the newline; and the reports from *from_seq on.
+ * journal, one record a call, whole lines without the newline and without
+ * the files' own first lines; and the reports from from_seq on.  The live
+ * journal is its newest file, which begins with a snapshot; files before it
+ * too, where a failing disk had one begun without, or damage in it makes
+ * what stands there of use: a snapshot then comes after what it repeats.
  * 1: one; 0: the end; -1: cannot be read (*why).  Borrowed until the next
- * call.  store_damage says what was met that was not whole: 1 a text (file,
- * offset, what), 0 no more.
+ * call that reads the same kind: no store_find between results.
+ * store_damage says what was met that was not whole: 1 a text (file, offset,
+ * what), 0 no more.  Damage in a finished head file is met when it is read,
+ * which may be long after the start: ask from time to time.
  */
 int store_journal_next(struct store *s, struct str *line, struct fail *why);
 int store_report_next(struct store *s, uint64_t from_seq,
@@ -104,18 +116,23 @@ int store_damage(struct store *s, struct str *text);
 
 /*
  * Append, to memory until the commit.  body: the members of a JSON object
- * without its braces ("\"at\":…,\"by\":…"); the store adds n, more, prev and
- * crc.  The records of one commit are one batch: after a crash all of them
- * are there, or none.  keep: on a failed commit the record stays pending and
- * is tried again (decisions); otherwise it is dropped (settings, which were
- * answered 503 and are undone by the caller).  0, or -1: no room.
+ * without its braces ("\"at\":…,\"by\":…"), and no newline; the store adds
+ * n, more, prev and crc.  The records of one commit are one batch: after a
+ * crash all of them are there, or none.  keep: on a failed commit the record
+ * stays pending and is tried again (decisions); otherwise it is dropped
+ * (settings, which were answered 503 and are undone by the caller).  0, or
+ * -1: no room, or body is empty or leaves less than 136 bytes of
+ * STORE_LINE_MAX.
  */
 int store_journal(struct store *s, struct str body, bool keep,
     struct fail *why);
 
 /* A report: begin, its results, end.  begin fails (-1) when there may be no
- * room for max_results more; then the others cannot.  Reports are always
- * kept.  store_report_begin returns the report's seq in *seq. */
+ * room for max_results more; then the others cannot.  One of up to
+ * STORE_RESULTS_MAX results has room when nothing is pending; for more it
+ * fails always.  r->seq and r->results are not read.  A result past its
+ * limits is a fault of the caller's.  Reports are always kept.
+ * store_report_begin returns the report's seq in *seq. */
 int store_report_begin(struct store *s, const struct store_report *r,
     unsigned max_results, uint64_t *seq, struct fail *why);
 void store_report_add(struct store *s, const struct store_result *r);
@@ -139,8 +156,10 @@ uint64_t store_journal_n(const struct store *s, char hash[65]);
 
 /*
  * Rotate the journal.  When store_wants_snapshot says so, the caller begins,
- * puts every live object's body, and ends: a new file, synced, renamed into
- * place.  0, or -1 (the old file goes on).  Not while records are pending.
+ * puts every live object's body, and ends: a new file, which counts once its
+ * end is on the platter.  0, or -1 (it is dropped, and what stands before it
+ * goes on in another).  Not while records are pending, nor may any be
+ * appended before the end.  Its records say "snap":true.
  */
 bool store_wants_snapshot(const struct store *s);
 int store_snapshot_begin(struct store *s, int64_t at_ms, struct fail *why);
@@ -151,6 +170,7 @@ int store_snapshot_end(struct store *s, struct fail *why);
  * History of one check: up to limit results with at_ms < before_ms, newest
  * first by at_ms, committed or pending.  store_find returns how many and
  * fills pos; store_load gives one (borrowed until the next call), 0 or -1.
+ * A pos holds until the next append or commit.
  */
 struct store_pos {
 	uint32_t file, offset, index;
@@ -162,19 +182,22 @@ unsigned store_find(struct store *s, uint64_t check, int64_t before_ms,
 int store_load(struct store *s, const struct store_pos *pos,
     struct store_report *rep, struct store_result *r);
 
-/* Is there a result of check at exactly at_ms?  Committed or pending. */
+/* Is there a result of check at exactly at_ms?  Committed, pending, or added
+ * to the report being written.  Fast when none so late has been seen. */
 bool store_has(struct store *s, uint64_t check, int64_t at_ms);
 
 /*
- * Records of the journal for people: from number n on, over all files kept.
- * 1: *line; 0: none such; -1.  Committed ones only.  Sequential reading (n,
- * n + 1, ...) is fast.  store_journal_first: the oldest number kept.
+ * Record n of the journal, for people, over all files kept.  1: *line, good
+ * until the next call; 0: none such, or one of a snapshot, or a file's first
+ * line, which tell nothing new; -1.  Committed ones only.  Reading one after
+ * the other, up or down, is fast.  store_journal_first: the oldest number
+ * kept, or 0.
  */
 int store_journal_read(struct store *s, uint64_t n, struct str *line,
     struct fail *why);
 uint64_t store_journal_first(const struct store *s);
 
-/* Bytes allocated in the directory, and series kept. */
+/* Bytes that the directory's files take on the disk. */
 uint64_t store_bytes(const struct store *s);
 
 #endif

@@ -1,0 +1,730 @@
+/*
+ * store_help.h: what store_test.c stands on: a disk that fails, directories
+ * as a whole, records that are functions of their number, and what a start
+ * finds of them.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "../store.h"
+#include "test.h"
+
+#define T0	INT64_C(1700000000000)
+#define LATER	(STORE_RETRY_MS + 1)
+
+static char root[64], dir[80];
+
+/* A disk that fails: call number fault_at, and all from it on if sticky. */
+enum { CLEAN, FAIL, SHORT };
+static struct {
+	unsigned long calls, fault_at, syncs;
+	int error, kind;
+	bool sticky, hit;
+	int only;			/* call of that letter, or 0: any */
+	size_t bytes;			/* written */
+	char trace[64];			/* the letters of the calls */
+	unsigned traced;
+} disk;
+
+static bool
+faulty(int letter)
+{
+	if (disk.traced < sizeof disk.trace - 1)
+		disk.trace[disk.traced++] = (char)letter;
+	if (disk.kind == CLEAN || (disk.only != 0 && disk.only != letter))
+		return false;
+	disk.calls++;
+	if (disk.calls != disk.fault_at &&
+	    !(disk.sticky && disk.calls > disk.fault_at))
+		return false;
+	disk.hit = true;
+	errno = disk.error;
+	return true;
+}
+
+static int
+t_openat(int at, const char *path, int flags, mode_t mode)
+{
+	return faulty('o') ? -1 : store_posix.openat(at, path, flags, mode);
+}
+
+static ssize_t
+t_pread(int fd, void *p, size_t n, off_t at)
+{
+	return faulty('r') ? -1 : store_posix.pread(fd, p, n, at);
+}
+
+static ssize_t
+t_pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	bool bad = faulty('w');
+
+	if (bad && (disk.kind == FAIL || n < 2))
+		return -1;
+	disk.bytes += n;
+	return store_posix.pwrite(fd, p, bad ? n / 2 : n, at);
+}
+
+static int
+t_fdatasync(int fd)
+{
+	(void)fd;
+	disk.syncs++;
+	return faulty('s') ? -1 : 0;
+}
+
+static int
+t_fsync(int fd)
+{
+	(void)fd;
+	disk.syncs++;
+	return faulty('S') ? -1 : 0;
+}
+
+static int
+t_ftruncate(int fd, off_t n)
+{
+	return faulty('t') ? -1 : store_posix.ftruncate(fd, n);
+}
+
+static int
+t_unlinkat(int at, const char *path, int flags)
+{
+	return faulty('u') ? -1 : store_posix.unlinkat(at, path, flags);
+}
+
+static int
+t_mkdirat(int at, const char *path, mode_t mode)
+{
+	return faulty('d') ? -1 : store_posix.mkdirat(at, path, mode);
+}
+
+static int
+t_fstat(int fd, struct stat *st)
+{
+	return faulty('f') ? -1 : store_posix.fstat(fd, st);
+}
+
+static int
+t_close(int fd)
+{
+	return store_posix.close(fd);
+}
+
+static int
+t_list(int at, int (*name)(void *, const char *), void *arg)
+{
+	return faulty('l') ? -1 : store_posix.list(at, name, arg);
+}
+
+static int
+t_lock(int fd)
+{
+	return faulty('k') ? -1 : store_posix.lock(fd);
+}
+
+static const struct store_io test_io = {
+	t_openat, t_pread, t_pwrite, t_fdatasync, t_fsync, t_ftruncate,
+	t_unlinkat, t_mkdirat, t_fstat, t_close, t_list, t_lock
+};
+
+/* Directories as a whole. */
+
+struct image {
+	char name[64];
+	size_t n;
+	char *p;
+};
+static struct image image[64];
+static unsigned images;
+
+static void
+path_of(char *path, size_t cap, const char *sub, const char *name)
+{
+	snprintf(path, cap, "%s/%s%s%s", dir, sub, *sub ? "/" : "", name);
+}
+
+static void
+each(const char *sub, void (*fn)(const char *path, const char *name))
+{
+	char path[256], rel[96];
+	struct dirent *e;
+	DIR *d;
+
+	path_of(path, sizeof path, sub, "");
+	if ((d = opendir(path)) == NULL)
+		return;
+	while ((e = readdir(d)) != NULL) {
+		if (e->d_name[0] == '.' || strlen(e->d_name) > 40)
+			continue;
+		path_of(path, sizeof path, sub, e->d_name);
+		snprintf(rel, sizeof rel, "%s/%.40s", sub, e->d_name);
+		fn(path, rel);
+	}
+	closedir(d);
+}
+
+static void
+remove_one(const char *path, const char *name)
+{
+	(void)name;
+	(void)remove(path);
+}
+
+static void
+wipe(void)
+{
+	each("journal", remove_one);
+	each("head", remove_one);
+	each("", remove_one);
+	(void)remove(dir);
+}
+
+static size_t
+slurp(const char *path, char **p)
+{
+	FILE *f = fopen(path, "rb");
+	size_t n = 0;
+
+	*p = malloc(1 << 20);
+	if (f == NULL)
+		return 0;
+	n = fread(*p, 1, 1 << 20, f);
+	fclose(f);
+	return n;
+}
+
+static void
+spit(const char *name, const char *p, size_t n)
+{
+	char path[256];
+	FILE *f;
+
+	path_of(path, sizeof path, "", name);
+	f = fopen(path, "wb");
+	CHECK(f != NULL && fwrite(p, 1, n, f) == n && fclose(f) == 0);
+}
+
+static void
+take(const char *path, const char *name)
+{
+	struct image *m = &image[images++];
+
+	snprintf(m->name, sizeof m->name, "%s", name);
+	m->n = slurp(path, &m->p);
+}
+
+static void
+image_take(void)
+{
+	while (images > 0)
+		free(image[--images].p);
+	each("journal", take);
+	each("head", take);
+}
+
+static struct image *
+image_of(const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < images; i++)
+		if (strcmp(image[i].name, name) == 0)
+			return &image[i];
+	return NULL;
+}
+
+/* Everything as it was, but that file with these bytes. */
+static void
+image_put(const struct image *but, const char *p, size_t n)
+{
+	char path[256];
+	unsigned i;
+
+	wipe();
+	mkdir(dir, 0700);
+	path_of(path, sizeof path, "", "journal");
+	mkdir(path, 0700);
+	path_of(path, sizeof path, "", "head");
+	mkdir(path, 0700);
+	for (i = 0; i < images; i++) {
+		if (&image[i] == but)
+			spit(image[i].name, p, n);
+		else
+			spit(image[i].name, image[i].p, image[i].n);
+	}
+}
+
+static bool
+exists(const char *name)
+{
+	char path[256];
+	struct stat st;
+
+	path_of(path, sizeof path, "", name);
+	return lstat(path, &st) == 0;
+}
+
+/* What is written: a function of a number, so that it can be recognized. */
+
+static void
+make_result(uint64_t seq, unsigned j, struct store_result *r)
+{
+	static const char *const names[] = { "user", "rss_bytes", "x" };
+	static char text[32];
+	unsigned i;
+
+	*r = (struct store_result){ .check = 1 + (seq + j) % 4 };
+	r->at_ms = T0 + (int64_t)seq * 1000 - (int64_t)j * 10;
+	r->code = (uint8_t)((seq + j) % 4);
+	r->given = (uint8_t)(j == 0 ? STORE_NO_CODE : j == 1 ? r->code :
+	    (r->code + 1) % 4);
+	r->late = seq % 7 == 0;
+	r->has_value = j != 1;
+	if (r->has_value)
+		r->value = ((int64_t)seq - 5) * 1234 * (int64_t)(j + 1);
+	r->metrics = j;
+	for (i = 0; i < j; i++) {
+		r->metric[i].name = str_of(names[(seq + i) % 3]);
+		r->metric[i].value = (int64_t)(seq * 7 + i);
+	}
+	snprintf(text, sizeof text, "text %u", (unsigned)seq);
+	r->text = str_of(seq % 2 ? "" : text);
+}
+
+static void
+make_report(uint64_t seq, struct store_report *r)
+{
+	*r = (struct store_report){ .seq = seq, .source = seq % 5,
+	    .received_ms = T0 + (int64_t)seq * 1000, .dropped = seq % 3,
+	    .results = (unsigned)(1 + seq % 3) };
+}
+
+static bool
+same_report(const struct store_report *a, const struct store_report *b)
+{
+	return a->seq == b->seq && a->source == b->source &&
+	    a->received_ms == b->received_ms && a->dropped == b->dropped &&
+	    a->results == b->results;
+}
+
+static bool
+same_result(const struct store_result *a, const struct store_result *b)
+{
+	unsigned i;
+
+	if (a->check != b->check || a->at_ms != b->at_ms ||
+	    a->code != b->code || a->given != b->given ||
+	    a->late != b->late || a->has_value != b->has_value ||
+	    a->value != b->value || a->metrics != b->metrics ||
+	    !str_eq(a->text, b->text))
+		return false;
+	for (i = 0; i < a->metrics; i++)
+		if (!str_eq(a->metric[i].name, b->metric[i].name) ||
+		    a->metric[i].value != b->metric[i].value)
+			return false;
+	return true;
+}
+
+static int
+put_report(struct store *s, uint64_t *seq)
+{
+	struct store_report r;
+	struct store_result res;
+	struct fail why;
+	unsigned j;
+
+	make_report(store_head_seq(s) + 1, &r);
+	if (store_report_begin(s, &r, r.results, seq, &why) != 0)
+		return -1;
+	for (j = 0; j < r.results; j++) {
+		make_result(*seq, j, &res);
+		store_report_add(s, &res);
+	}
+	store_report_end(s);
+	return 0;
+}
+
+/* Record i of the journal; mark makes two lives of one number differ. */
+static int
+put_record(struct store *s, unsigned i, bool keep)
+{
+	struct fail why;
+	char p[64];
+
+	snprintf(p, sizeof p, "\"i\":%u,\"what\":\"put\"", i);
+	return store_journal(s, str_of(p), keep, &why);
+}
+
+static long
+record_i(struct str line)
+{
+	const char *p = memchr(line.p, 'i', line.n);
+	long i = -1;
+
+	while (p != NULL && (p[-1] != '"' || p[1] != '"' || p[2] != ':'))
+		p = memchr(p + 1, 'i', (size_t)(line.p + line.n - p - 1));
+	if (p == NULL)
+		return -1;
+	for (i = 0, p += 3; *p >= '0' && *p <= '9'; p++)
+		i = i * 10 + *p - '0';
+	return i;
+}
+
+static struct store *
+must_open(void)
+{
+	struct fail why;
+	struct store *s = store_open(dir, &test_io, 0, &why);
+
+	if (s == NULL) {
+		printf("open: %s\n", why.msg);
+		exit(1);
+	}
+	return s;
+}
+
+static struct store *
+fresh(void)
+{
+	wipe();
+	memset(&disk, 0, sizeof disk);
+	return must_open();
+}
+
+/* What a start finds. */
+#define RECORDS_MAX	4096
+static struct {
+	uint64_t reports, seq;		/* how many; the last */
+	unsigned records;
+	bool has[RECORDS_MAX];		/* record i */
+	bool seen[RECORDS_MAX];		/* report seq */
+	unsigned damages;
+	bool wrong;			/* something was invented */
+	char text[FAIL_MAX];		/* of the first damage */
+} found;
+
+static void
+read_reports(struct store *s, uint64_t from)
+{
+	struct store_report r, want;
+	struct store_result got, res;
+	struct fail why;
+	unsigned j;
+
+	while (store_report_next(s, from, &r, &why) == 1) {
+		make_report(r.seq, &want);
+		found.wrong |= !same_report(&r, &want) || r.seq <= found.seq;
+		for (j = 0; store_result_next(s, &got) == 1; j++) {
+			make_result(r.seq, j, &res);
+			found.wrong |= !same_result(&got, &res);
+		}
+		found.wrong |= j != r.results;
+		found.reports++;
+		found.seq = r.seq;
+		if (r.seq < RECORDS_MAX)
+			found.seen[r.seq] = true;
+	}
+}
+
+static void
+read_all(struct store *s)
+{
+	struct str line, text;
+	struct fail why;
+	long i;
+
+	memset(&found, 0, sizeof found);
+	while (store_damage(s, &text) == 1) {
+		if (found.damages++ == 0)
+			str_copy(found.text, sizeof found.text, text);
+	}
+	while (store_journal_next(s, &line, &why) == 1) {
+		i = record_i(line);
+		found.records++;
+		found.wrong |= i < 0 || i >= RECORDS_MAX;
+		if (i >= 0 && i < RECORDS_MAX)
+			found.has[i] = true;
+	}
+	read_reports(s, 0);
+}
+
+/* Open, read, and go on: one more report and record, there after that. */
+static void
+check_goes_on(int row, unsigned fresh_i)
+{
+	uint64_t seq = 0, reports;
+	struct store_result r;
+	struct fail why;
+	struct store *s = must_open();
+
+	read_all(s);
+	CHECK_ROW(row, !found.wrong);
+	reports = found.reports;
+	CHECK_ROW(row, put_report(s, &seq) == 0 && seq == found.seq + 1);
+	CHECK_ROW(row, put_record(s, fresh_i, true) == 0);
+	CHECK_ROW(row, store_commit(s, 0, &why) == 0);
+	make_result(seq, 0, &r);
+	CHECK_ROW(row, store_has(s, r.check, r.at_ms));
+	store_close(s);
+	s = must_open();
+	read_all(s);
+	CHECK_ROW(row, !found.wrong && found.reports == reports + 1);
+	CHECK_ROW(row, found.has[fresh_i] && found.seq == seq);
+	store_close(s);
+}
+
+static void
+write_sample(struct store *s, unsigned commits)
+{
+	struct fail why;
+	uint64_t seq;
+	unsigned i, base = (unsigned)store_head_seq(s);
+
+	for (i = 0; i < commits; i++) {
+		CHECK(put_report(s, &seq) == 0 && seq == base + i + 1);
+		CHECK(put_record(s, 2 * i, true) == 0);
+		CHECK(put_record(s, 2 * i + 1, false) == 0);
+		CHECK(store_dirty(s));
+		CHECK(store_commit(s, 0, &why) == 0 && !store_dirty(s));
+	}
+}
+
+static const char *
+trace(void)
+{
+	static char was[sizeof disk.trace];
+
+	memcpy(was, disk.trace, sizeof was);
+	memset(disk.trace, 0, sizeof disk.trace);
+	disk.traced = 0;
+	return was;
+}
+
+static void
+print_result(const struct store_result *r)
+{
+	unsigned i;
+
+	printf("%d %lld %d %d %lld ", (int)r->check, (long long)r->at_ms,
+	    r->code, r->given, (long long)r->value);
+	for (i = 0; i < r->metrics; i++)
+		printf("%.*s=%lld ", (int)r->metric[i].name.n,
+		    r->metric[i].name.p, (long long)r->metric[i].value);
+	printf("%.*s\n", (int)r->text.n, r->text.p);
+}
+
+/* For the reader in python: write a store, and print what it should say. */
+static int
+sample(const char *where)
+{
+	struct store *s;
+	struct fail why;
+	struct str line;
+	uint64_t n;
+
+	snprintf(dir, sizeof dir, "%s", where);
+	s = store_open(dir, &test_io, 0, &why);
+	if (s == NULL) {
+		printf("%s\n", why.msg);
+		return 1;
+	}
+	write_sample(s, 7);
+	CHECK(store_snapshot_begin(s, T0, &why) == 0);
+	store_snapshot_put(s, STR("\"i\":1"));
+	CHECK(store_snapshot_end(s, &why) == 0);
+	write_sample(s, 3);
+	for (n = 1; n <= store_journal_n(s, NULL); n++)
+		if (store_journal_read(s, n, &line, &why) == 1)
+			printf("%.*s\n", (int)line.n, line.p);
+	store_close(s);
+	s = must_open();
+	for (n = 1; n <= 10; n++) {
+		struct store_report rep;
+		struct store_result r;
+
+		if (store_report_next(s, 0, &rep, &why) != 1)
+			break;
+		printf("report %d source %d results %u\n", (int)rep.seq,
+		    (int)rep.source, rep.results);
+		while (store_result_next(s, &r) == 1)
+			print_result(&r);
+	}
+	store_close(s);
+	return test_bad != 0;
+}
+
+/* Make line 1, or record 1, say version 2, and add a torn tail. */
+static void
+make_foreign(struct image *m, bool head)
+{
+	unsigned char *p = (unsigned char *)m->p;
+	size_t n = p[0], nl;
+	unsigned long crc;
+	char text[9];
+
+	if (head) {
+		p[22] = 2;
+		crc = crc32(crc32(0, p, 4), p + 8, (unsigned)n);
+		for (n = 0; n < 4; n++)
+			p[4 + n] = (unsigned char)(crc >> 8 * n);
+	} else {
+		nl = (size_t)((char *)memchr(p, '\n', m->n) - m->p);
+		*(strstr(m->p, "\"version\":1") + 10) = '2';
+		crc = crc32(0, p, (unsigned)(nl - 18));
+		snprintf(text, sizeof text, "%08lx", crc);
+		memcpy(p + nl - 10, text, 8);
+	}
+	memcpy(p + m->n, "torn", 4);
+	m->n += 4;
+}
+
+/* Finding what make_result made. */
+static unsigned
+find_text(struct store *s, uint64_t check, int64_t before, unsigned limit)
+{
+	struct store_pos pos[STORE_FIND_MAX];
+	struct store_report rep, want;
+	struct store_result got, res;
+	unsigned i, j, n = store_find(s, check, before, limit, pos);
+
+	for (i = 0; i < n; i++) {
+		CHECK(store_load(s, &pos[i], &rep, &got) == 0);
+		CHECK(i == 0 || pos[i].at_ms < pos[i - 1].at_ms);
+		CHECK(got.at_ms == pos[i].at_ms && got.at_ms < before);
+		make_report(rep.seq, &want);
+		CHECK(same_report(&rep, &want) && got.check == check);
+		for (j = 0; j < rep.results; j++) {
+			make_result(rep.seq, j, &res);
+			if (res.check == check)
+				break;
+		}
+		CHECK(same_result(&got, &res));
+	}
+	return n;
+}
+
+static void
+check_find(struct store *s, unsigned reports)
+{
+	struct store_result r;
+	unsigned seq, j, of[5] = { 0 }, c;
+
+	for (seq = 1; seq <= reports; seq++) {
+		for (j = 0; j < 1 + seq % 3; j++) {
+			make_result(seq, j, &r);
+			of[r.check]++;
+			CHECK_ROW(seq, store_has(s, r.check, r.at_ms));
+			CHECK_ROW(seq, !store_has(s, r.check, r.at_ms + 1));
+			CHECK_ROW(seq, !store_has(s, 77, r.at_ms));
+		}
+	}
+	for (c = 1; c <= 4; c++) {
+		CHECK(find_text(s, c, INT64_MAX, STORE_FIND_MAX) == of[c]);
+		CHECK(find_text(s, c, INT64_MAX, 7) == 7);
+		CHECK(find_text(s, c, T0 + 1, 9) == 0);
+		CHECK(find_text(s, c, INT64_MIN, 9) == 0);
+		CHECK(find_text(s, c, INT64_MAX, 0) == 0);
+		CHECK(find_text(s, c, T0 + 30000, 5) == 5);
+	}
+}
+
+/* A life of the store: what was acknowledged in it, and is it there? */
+
+struct life {
+	uint64_t acked_seq;
+	bool acked[RECORDS_MAX];	/* record i */
+	unsigned next;			/* i of the next */
+};
+
+static void
+live(struct life *l, struct store *s, int64_t *mono)
+{
+	struct fail why;
+	uint64_t seq = 0;
+	unsigned i;
+	bool put = put_report(s, &seq) == 0;
+
+	put = put_record(s, l->next++, true) == 0 && put;
+	put = put_record(s, l->next++, true) == 0 && put;
+	if (store_commit(s, *mono, &why) == 0 && put) {
+		/* All that was kept before is there, too. */
+		for (i = 0; i < l->next; i++)
+			l->acked[i] = true;
+		l->acked_seq = store_head_seq(s);
+	}
+	*mono += LATER;
+}
+
+static void
+live_snapshot(struct life *l, struct store *s)
+{
+	struct fail why;
+	char p[32];
+	unsigned i;
+
+	if (store_snapshot_begin(s, T0, &why) != 0)
+		return;
+	for (i = 0; i < l->next; i++) {
+		snprintf(p, sizeof p, "\"i\":%u", i);
+		if (l->acked[i])
+			store_snapshot_put(s, str_of(p));
+	}
+	(void)store_snapshot_end(s, &why);
+}
+
+/* One life with a fault in it.  crash: it ends there as by kill -9. */
+static void
+run_life(struct life *l, bool crash)
+{
+	struct store *s;
+	struct fail why;
+	int64_t mono = 0;
+	unsigned i;
+
+	s = store_open(dir, &test_io, 0, &why);
+	if (s == NULL && !crash) {
+		disk.sticky = false;
+		s = store_open(dir, &test_io, 0, &why);
+		CHECK(s != NULL);
+	}
+	if (s == NULL)
+		return;
+	for (i = 0; i < 5; i++) {
+		live(l, s, &mono);
+		if (i == 2)
+			live_snapshot(l, s);
+		if (i == 3 && !crash)
+			disk.sticky = false;
+	}
+	if (!crash && store_dirty(s)) {
+		CHECK(store_commit(s, mono, &why) == 0);
+		for (i = 0; i < l->next; i++)
+			l->acked[i] = true;
+		l->acked_seq = store_head_seq(s);
+	}
+	store_close(s);
+}
+
+static void
+check_life(int row, const struct life *l)
+{
+	struct store *s = must_open();
+	uint64_t q;
+	unsigned i;
+
+	read_all(s);
+	store_close(s);
+	CHECK_ROW(row, !found.wrong);
+	for (i = 0; i < l->next; i++)
+		CHECK_ROW(row, found.has[i] || !l->acked[i]);
+	for (; i < RECORDS_MAX; i++)
+		CHECK_ROW(row, !found.has[i]);
+	for (q = 1; q <= l->acked_seq; q++)
+		CHECK_ROW(row, found.seen[q]);
+	check_goes_on(row, 3000);
+}
