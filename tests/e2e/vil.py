@@ -117,7 +117,7 @@ class Process:
         with open(self.out, "ab") as o, open(self.err, "ab") as e:
             self.p = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=o, stderr=e, cwd=cwd,
-                env=dict(os.environ, **(env or {})))
+                env=dict(os.environ, **(env or {})), start_new_session=True)
         bench.started.append(self)
 
     def running(self):
@@ -331,10 +331,11 @@ class Bench:
 
     def close(self):
         for p in reversed(self.started):
-            if p.running():
-                p.p.send_signal(signal.SIGCONT)
-                p.p.kill()
-                p.p.wait()
+            try:        # with what it started and left behind
+                os.killpg(p.p.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            p.p.wait()
         self.started = []
         if self.clean:
             shutil.rmtree(self.dir, ignore_errors=True)
