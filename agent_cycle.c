@@ -329,7 +329,7 @@ took_list(struct str body, const struct http_head *h, struct fail *why)
 	/* One too long is as good as none. */
 	(void)str_copy(a.etag, sizeof a.etag, http_field(h, "ETag"));
 	(a.now->n == was->n ? log_info : log_line)("%s at %s port %s: "
-	    "%u checks", a.self.hostname, a.conf->host, a.conf->port,
+	    "checks: %u", a.self.hostname, a.conf->host, a.conf->port,
 	    a.now->n);
 	return 0;
 }

@@ -263,7 +263,7 @@ ctl_status(int argc, char **argv)
 	}
 	ctl_table_end();
 	buf_init(&b, summary, sizeof summary);
-	buf_addf(&b, "%u agents, %u silent; checks:", hosts_n, silent);
+	buf_addf(&b, "agents: %u, silent: %u; checks:", hosts_n, silent);
 	for (w = 0; w < CTL_RANKS; w++)
 		if (n[w] > 0 || w == GOOD)
 			buf_addf(&b, " %u %s", n[w], words[w].word);

@@ -152,7 +152,7 @@ def configure(bench):
 def look(bench):
     """status, history and incidents over results."""
     server, ctl = fixture(bench)
-    same(ctl("status"), "0 agents, 0 silent; checks: 0 ok\n", "of nothing")
+    same(ctl("status"), "agents: 0, silent: 0; checks: 0 ok\n", "of nothing")
     same(ctl("incidents"), "no incident is open\n", "none")
     a = server.add("agent", hostname="web1")
     cpu = server.add("check", agent=a["resource_uri"], type="cpu",
@@ -172,7 +172,7 @@ def look(bench):
     same([(r["HOST"], r["CHECK"], r["STATUS"]) for r in
           table(out[:out.rindex("1 agents")])],
          [("web1", "cpu", "ok"), ("web1", "process nginx", "ok")], "ok")
-    check(out.endswith("1 agents, 0 silent; checks: 2 ok\n"), "sum", out)
+    check(out.endswith("agents: 1, silent: 0; checks: 2 ok\n"), "sum", out)
     out = ctl("status", "web1/cpu")
     check(out.startswith("OK - web1/cpu: 12.5 percent"), "a plugin", out)
     check("\u202e" not in out and "[a?b]" in out, "fit for a terminal", out)
