@@ -170,7 +170,7 @@ def look(bench):
     result(server, nginx, 3, value=1)
     out = ctl("status")
     same([(r["HOST"], r["CHECK"], r["STATUS"]) for r in
-          table(out[:out.rindex("1 agents")])],
+          table(out[:out.rindex("agents: 1")])],
          [("web1", "cpu", "ok"), ("web1", "process nginx", "ok")], "ok")
     check(out.endswith("agents: 1, silent: 0; checks: 2 ok\n"), "sum", out)
     out = ctl("status", "web1/cpu")
