@@ -31,102 +31,111 @@ api_store(struct store *s)
 
 #define NEED_KEY "a valid key is needed: Authorization: Bearer KEY"
 
-enum shape { PAGE, ROOT, LIST, SCHEMA, OBJECT, SUB };
-
-/* A resource "*" is one per check type: process_check, cpu_check ... */
-static const struct route {
-	enum shape shape;
-	const char *resource, *sub;
-	enum http_method method;
-	unsigned roles;
-	api_fn *fn;
-} routes[] = {
-	{ PAGE,	  "/",		   "",	   HTTP_GET,	N,	  page_home },
-	{ PAGE,	  "/status",	   "",	   HTTP_GET,	READ,	  page_status },
-	{ PAGE,	  "/healthz",	   "",	   HTTP_GET,	N,	  page_health },
-	{ ROOT,	  "",		   "",	   HTTP_GET,	READ | A, api_root },
-	{ LIST,	  "agent",	   "",	   HTTP_GET,	READ | A, api_list },
-	{ LIST,	  "agent",	   "",	   HTTP_POST,	M,	  api_post },
-	{ SCHEMA, "agent",	   "",	   HTTP_GET,	READ,	  api_schema },
-	{ OBJECT, "agent",	   "",	   HTTP_GET,	READ | A, api_get },
-	{ OBJECT, "agent",	   "",	   HTTP_PUT,	M | A,	  api_put },
-	{ OBJECT, "agent",	   "",	   HTTP_PATCH,	M | A,	  api_put },
-	{ OBJECT, "agent",	   "",	   HTTP_DELETE,	M,	  api_delete },
-	{ LIST,	  "check",	   "",	   HTTP_GET,	READ | A, api_list },
-	{ LIST,	  "check",	   "",	   HTTP_POST,	M,	  api_post },
-	{ SCHEMA, "check",	   "",	   HTTP_GET,	READ,	  api_schema },
-	{ OBJECT, "check",	   "",	   HTTP_GET,	READ | A, api_get },
-	{ OBJECT, "check",	   "",	   HTTP_PUT,	M,	  api_put },
-	{ OBJECT, "check",	   "",	   HTTP_PATCH,	M,	  api_put },
-	{ OBJECT, "check",	   "",	   HTTP_DELETE,	M,	  api_delete },
-	{ LIST,	  "*",		   "",	   HTTP_GET,	READ | A, api_list },
-	{ LIST,	  "*",		   "",	   HTTP_POST,	M,	  api_post },
-	{ SCHEMA, "*",		   "",	   HTTP_GET,	READ,	  api_schema },
-	{ OBJECT, "*",		   "",	   HTTP_GET,	READ | A, api_get },
-	{ OBJECT, "*",		   "",	   HTTP_PUT,	M,	  api_put },
-	{ OBJECT, "*",		   "",	   HTTP_PATCH,	M,	  api_put },
-	{ OBJECT, "*",		   "",	   HTTP_DELETE,	M,	  api_delete },
-	{ LIST,	  "check_history", "",	   HTTP_GET,	READ | A, api_history },
-	{ LIST,	  "check_history", "",	   HTTP_POST,	M | A,
-	    api_history_post },
-	{ LIST,	  "check_history", "",	   HTTP_PATCH,	M | A,
-	    api_history_patch },
-	{ OBJECT, "check_history", "",	   HTTP_GET,	READ | A,
-	    api_history_one },
-	{ LIST,	  "incident",	   "",	   HTTP_GET,	READ,	  api_list },
-	{ SCHEMA, "incident",	   "",	   HTTP_GET,	READ,	  api_schema },
-	{ OBJECT, "incident",	   "",	   HTTP_GET,	READ,	  api_get },
-	{ LIST,	  "delivery",	   "",	   HTTP_GET,	READ,	  api_list },
-	{ SCHEMA, "delivery",	   "",	   HTTP_GET,	READ,	  api_schema },
-	{ OBJECT, "delivery",	   "",	   HTTP_GET,	READ,	  api_get },
-	{ LIST,	  "recipient",	   "",	   HTTP_GET,	O | M,	  api_list },
-	{ LIST,	  "recipient",	   "",	   HTTP_POST,	M,	  api_post },
-	{ SCHEMA, "recipient",	   "",	   HTTP_GET,	READ,	  api_schema },
-	{ OBJECT, "recipient",	   "",	   HTTP_GET,	O | M,	  api_get },
-	{ OBJECT, "recipient",	   "",	   HTTP_PUT,	M,	  api_put },
-	{ OBJECT, "recipient",	   "",	   HTTP_PATCH,	M,	  api_put },
-	{ OBJECT, "recipient",	   "",	   HTTP_DELETE,	M,	  api_delete },
-	{ SUB,	  "recipient",	   "test", HTTP_POST,	M,	  api_test },
-	{ LIST,	  "key",	   "",	   HTTP_GET,	M,	  api_list },
-	{ LIST,	  "key",	   "",	   HTTP_POST,	M,	  api_post },
-	{ SCHEMA, "key",	   "",	   HTTP_GET,	M,	  api_schema },
-	{ OBJECT, "key",	   "",	   HTTP_GET,	M,	  api_get },
-	{ OBJECT, "key",	   "",	   HTTP_DELETE,	M,	  api_delete },
-	{ LIST,	  "setting",	   "",	   HTTP_GET,	READ,	  api_list },
-	{ SCHEMA, "setting",	   "",	   HTTP_GET,	READ,	  api_schema },
-	{ OBJECT, "setting",	   "",	   HTTP_GET,	READ,	  api_get },
-	{ LIST,	  "event",	   "",	   HTTP_GET,	O | M,	  api_events },
-	{ OBJECT, "event",	   "",	   HTTP_GET,	O | M,	  api_event },
+/* What is done, by the shape of a path and the method. */
+struct acts {
+	api_fn *fn[SHAPES][HTTP_OPTIONS];
 };
 
-static bool
-has_schema(const char *resource)
-{
-	size_t i;
+static const struct acts objects = { {
+	[LIST]	 = { [HTTP_GET] = api_list, [HTTP_POST] = api_post },
+	[OBJECT] = { [HTTP_GET] = api_get, [HTTP_PUT] = api_put,
+		     [HTTP_PATCH] = api_put, [HTTP_DELETE] = api_delete },
+	[SCHEMA] = { [HTTP_GET] = api_schema },
+} }, results = { {
+	[LIST]	 = { [HTTP_GET] = api_history, [HTTP_POST] = api_history_post,
+		     [HTTP_PATCH] = api_history_patch },
+	[OBJECT] = { [HTTP_GET] = api_history_one },
+} }, events = { {
+	[LIST]	 = { [HTTP_GET] = api_events },
+	[OBJECT] = { [HTTP_GET] = api_event },
+} },
+test	    = { { [OBJECT] = { [HTTP_POST] = api_test } } },
+root	    = { { [LIST] = { [HTTP_GET] = api_root } } },
+home_page   = { { [LIST] = { [HTTP_GET] = page_home } } },
+status_page = { { [LIST] = { [HTTP_GET] = page_status } } },
+health_page = { { [LIST] = { [HTTP_GET] = page_health } } };
 
-	for (i = 0; i < COUNT(routes); i++)
-		if (routes[i].shape == SCHEMA &&
-		    strcmp(routes[i].resource, resource) == 0)
-			return true;
-	return false;
+/* Who may GET (the schema: but for agents), POST, PUT and PATCH, DELETE; 0:
+ * there is no such method.  "*" is one resource per check type:
+ * process_check, cpu_check ... */
+static const struct route {
+	const char *name, *sub;
+	const struct acts *acts;
+	unsigned read, make, change, remove;
+} routes[] = {
+	{ "/",             "",     &home_page,   N,        0,     0,     0 },
+	{ "/status",       "",     &status_page, READ,     0,     0,     0 },
+	{ "/healthz",      "",     &health_page, N,        0,     0,     0 },
+	{ "",              "",     &root,        READ | A, 0,     0,     0 },
+	{ "agent",         "",     &objects,     READ | A, M,     M | A, M },
+	{ "check",         "",     &objects,     READ | A, M,     M,     M },
+	{ "*",             "",     &objects,     READ | A, M,     M,     M },
+	{ "check_history", "",     &results,     READ | A, M | A, M | A, 0 },
+	{ "incident",      "",     &objects,     READ,     0,     0,     0 },
+	{ "delivery",      "",     &objects,     READ,     0,     0,     0 },
+	{ "recipient",     "",     &objects,     O | M,    M,     M,     M },
+	{ "recipient",     "test", &test,        0,        M,     0,     0 },
+	{ "key",           "",     &objects,     M,        M,     0,     M },
+	{ "setting",       "",     &objects,     READ,     0,     0,     0 },
+	{ "event",         "",     &events,      O | M,    0,     0,     0 },
+};
+
+/* What a method does there, and who may; or NULL: it is not for that. */
+static api_fn *
+act(const struct route *r, enum shape shape, enum http_method m,
+    unsigned *roles)
+{
+	if (m >= HTTP_OPTIONS)
+		return NULL;
+	if (m == HTTP_HEAD)
+		m = HTTP_GET;
+	*roles = m == HTTP_GET ? r->read : m == HTTP_POST ? r->make :
+	    m == HTTP_DELETE ? r->remove : r->change;
+	if (shape == SCHEMA)
+		*roles &= READ;
+	return *roles == 0 ? NULL : r->acts->fn[shape][m];
+}
+
+/* The route of a call, with some method; or NULL. */
+static const struct route *
+find_route(const struct call *k)
+{
+	const struct route *r;
+	unsigned m, roles;
+
+	for (r = routes; r < routes + COUNT(routes); r++) {
+		if (strcmp(r->sub, k->sub) != 0 || (r->name[0] == '*' ?
+		    k->type == NULL : strcmp(r->name, k->resource) != 0))
+			continue;
+		for (m = 0; m < HTTP_OPTIONS; m++)
+			if (act(r, k->shape, m, &roles) != NULL)
+				return r;
+	}
+	return NULL;
 }
 
 static void
-show_resource(struct buf *b, const struct route *r, const char *type)
+allow(struct call *k, const struct route *r)
 {
-	char name[48];
+	unsigned m, roles;
 
-	snprintf(name, sizeof name, "%s%s", type == NULL ? r->resource : type,
-	    type == NULL ? "" : "_check");
+	buf_addz(&k->c->extra, "Allow: ");
+	for (m = 0; m < HTTP_OPTIONS; m++)
+		if (act(r, k->shape, m, &roles) != NULL)
+			buf_addf(&k->c->extra, "%s, ", http_method_name(m));
+	buf_addz(&k->c->extra, "OPTIONS\r\n");
+}
+
+static void
+show_resource(struct buf *b, const struct route *r, const char *name)
+{
 	json_key(b, name);
 	json_obj(b);
-	json_key(b, "list_endpoint");
-	buf_addf(b, "\"" MODEL_API "%s/\"", name);
-	json_key(b, "schema");
-	if (has_schema(r->resource))
-		buf_addf(b, "\"" MODEL_API "%s/schema/\"", name);
+	api_uri(b, "list_endpoint", "%s", name);
+	if (r->acts->fn[SCHEMA][HTTP_GET] != NULL)
+		api_uri(b, "schema", "%s/schema", name);
 	else
-		json_put_null(b);
+		api_null(b, "schema");
 	json_obj_end(b);
 }
 
@@ -134,44 +143,27 @@ show_resource(struct buf *b, const struct route *r, const char *type)
 void
 api_root(struct call *k)
 {
-	struct buf *b = k->c->out;
-	size_t i;
+	const struct route *r;
+	char name[48];
 	unsigned t;
 
-	json_obj(b);
-	for (i = 0; i < COUNT(routes); i++) {
-		const struct route *r = &routes[i];
-
-		if (r->shape != LIST || r->method != HTTP_GET)
-			continue;
-		if (r->resource[0] != '*') {
-			show_resource(b, r, NULL);
-			continue;
+	json_obj(k->c->out);
+	for (r = routes; r < routes + COUNT(routes); r++) {
+		if (r->name[0] >= 'a' && r->sub[0] == '\0')
+			show_resource(k->c->out, r, r->name);
+		for (t = 0; r->name[0] == '*' && t < check_types_n; t++) {
+			snprintf(name, sizeof name, "%s_check",
+			    check_types[t].name);
+			show_resource(k->c->out, r, name);
 		}
-		for (t = 0; t < check_types_n; t++)
-			show_resource(b, r, check_types[t].name);
 	}
-	json_obj_end(b);
-	api_json(k, 200);
-}
-
-void
-api_schema(struct call *k)
-{
-	model_schema(k->c->out, k->kind);
+	json_obj_end(k->c->out);
 	api_json(k, 200);
 }
 
 /* ---- answers ---- */
 
-static void
-clear(struct api_call *c)
-{
-	c->out->n = 0;
-	c->out->full = false;
-}
-
-void
+int
 api_error(struct api_call *c, int status, const char *field,
     const char *fmt, ...)
 {
@@ -181,12 +173,11 @@ api_error(struct api_call *c, int status, const char *field,
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	clear(c);
+	buf_init(c->out, c->out->p, c->out->cap);
 	json_obj(c->out);
 	json_add(c->out, "error", str_of(text));
-	if (field != NULL) {
+	if (field != NULL)
 		json_add(c->out, "field", str_of(field));
-	}
 	json_obj_end(c->out);
 	buf_addc(c->out, '\n');
 	c->status = status;
@@ -196,30 +187,26 @@ api_error(struct api_call *c, int status, const char *field,
 		    "realm=\"vilicus\", charset=\"UTF-8\"\r\n");
 	if (status == 503)
 		buf_addz(&c->extra, "Retry-After: 5\r\n");
-}
-
-int
-api_bad(struct call *k, int status, const char *field, const struct fail *why)
-{
-	bool named = field == NULL || str_starts(str_of(why->msg),
-	    str_of(field));
-
-	api_error(k->c, status, field, "%s%s%s", named ? "" : field,
-	    named ? "" : ": ", why->msg);
 	return -1;
 }
 
 int
 api_wrong(struct call *k, const char *field, const char *what)
 {
-	api_error(k->c, 400, field, "%s: %s", field, what);
-	return -1;
+	return api_error(k->c, 400, field, "%s: %s", field, what);
+}
+
+int
+api_no_room(struct call *k, const struct fail *why)
+{
+	return api_error(k->c, 503, NULL, "nothing was stored: %s", why->msg);
 }
 
 void
-api_no_room(struct call *k, const struct fail *why)
+api_empty(struct call *k, int status)
 {
-	api_error(k->c, 503, NULL, "nothing was stored: %s", why->msg);
+	k->c->status = status;
+	k->c->type = NULL;
 }
 
 void
@@ -235,36 +222,36 @@ api_json(struct call *k, int status)
 	k->c->type = "application/json";
 }
 
-struct watch_now
-api_now(const struct call *k)
+void
+api_uri(struct buf *b, const char *name, const char *fmt, ...)
 {
-	return (struct watch_now){ k->c->now_ms, k->c->watch_ms, false };
+	char text[128];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	json_key(b, name);
+	buf_addf(b, "\"" MODEL_API "%s/\"", text);
 }
 
-struct change
-api_change(const struct call *k, bool keep)
+void
+api_null(struct buf *b, const char *name)
 {
-	return (struct change){ k->by, "api", k->c->now_ms, keep };
-}
-
-struct model_view
-api_view(const struct call *k)
-{
-	return (struct model_view){ k->role == ROLE_AGENT &&
-	    k->kind == KIND_CHECK, k->type != NULL, k->resource };
+	json_key(b, name);
+	json_put_null(b);
 }
 
 bool
 api_sees(const struct call *k, enum kind kind, const struct object *o)
 {
-	if (k->role != ROLE_AGENT)
-		return true;
-	if (kind == KIND_AGENT)
-		return o->id == k->key->agent;
-	return kind == KIND_CHECK &&
-	    ((const struct check *)(const void *)o)->agent_id ==
-	    k->key->agent;
+	uint64_t agent = kind == KIND_AGENT ? o->id : kind != KIND_CHECK ? 0 :
+	    ((const struct check *)(const void *)o)->agent_id;
+
+	return k->role != ROLE_AGENT || agent == k->key->agent;
 }
+
+/* ---- bodies ---- */
 
 int
 api_body(struct call *k)
@@ -272,26 +259,39 @@ api_body(struct call *k)
 	struct str type = http_field(k->c->head, "Content-Type"), media;
 	struct fail why;
 
-	if (http_field(k->c->head, "Content-Encoding").n > 0) {
-		api_error(k->c, 415, NULL, "a Content-Encoding is not taken");
-		return -1;
-	}
+	if (http_field(k->c->head, "Content-Encoding").n > 0)
+		return api_error(k->c, 415, NULL, "a Content-Encoding is not "
+		    "taken");
 	if (str_cut(&type, ';', &media) == -1 ||
-	    !str_ieq(str_trim(media), STR("application/json"))) {
-		api_error(k->c, 415, NULL, "the body must be application/json, "
-		    "and its Content-Type say so");
-		return -1;
-	}
-	if (json_valid(k->c->body, &why) == -1) {
-		api_error(k->c, 400, NULL, "the body is not JSON: %s",
+	    !str_ieq(str_trim(media), STR("application/json")))
+		return api_error(k->c, 415, NULL, "the body must be "
+		    "application/json, and its Content-Type say so");
+	if (json_valid(k->c->body, &why) == -1)
+		return api_error(k->c, 400, NULL, "the body is not JSON: %s",
 		    why.msg);
-		return -1;
-	}
-	if (json_member(k->c->body, "", &media) == JSON_BAD) {
-		api_error(k->c, 400, NULL, "the body must be a JSON object");
-		return -1;
-	}
+	if (json_member(k->c->body, "", &media) == JSON_BAD)
+		return api_error(k->c, 400, NULL, "the body must be a JSON "
+		    "object");
 	return 0;
+}
+
+void
+api_members(struct api_member *m, struct str obj)
+{
+	json_open(&m->j, obj);
+	json_next(&m->j, &m->raw);
+}
+
+int
+api_member(struct call *k, struct api_member *m)
+{
+	struct str key;
+
+	if (json_next(&m->j, &key) != JSON_KEY)
+		return 0;
+	m->tok = json_value(&m->j, &m->raw);
+	return json_unescape(key, m->name, sizeof m->name) == 0 ? 1 :
+	    api_wrong(k, "body", "too long a name");
 }
 
 /* ---- who asks ---- */
@@ -303,36 +303,24 @@ unbase64(struct str s, char *dst, size_t cap)
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	    "abcdefghijklmnopqrstuvwxyz0123456789+/";
 	uint32_t bits = 0;
-	size_t i, n = 0;
+	struct buf b;
 	int have = 0;
 
+	buf_init(&b, dst, cap - 1);
 	while (s.n > 0 && s.p[s.n - 1] == '=')
 		s.n--;
-	for (i = 0; i < s.n; i++) {
-		const char *at = memchr(digits, s.p[i], 64);
+	for (; s.n > 0; s = str_after(s, 1)) {
+		const char *at = memchr(digits, s.p[0], 64);
 
-		if (at == NULL || n + 1 >= cap)
+		if (at == NULL)
 			return -1;
 		bits = bits << 6 | (uint32_t)(at - digits);
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			dst[n++] = (char)(bits >> have & 0xff);
-		}
+		have = (have + 6) % 8;
+		if (have < 6)
+			buf_addc(&b, (char)(bits >> have & 0xff));
 	}
-	dst[n] = '\0';
-	return strlen(dst) == n ? 0 : -1;
-}
-
-/* What follows the last ':' of a NAME:KEY. */
-static struct str
-after_colon(struct str s)
-{
-	struct str key = s, head;
-
-	while (str_cut(&s, ':', &head) == 0)
-		key = head;
-	return key;
+	dst[b.n] = '\0';
+	return b.full || strlen(dst) != b.n ? -1 : 0;
 }
 
 static struct key *
@@ -345,15 +333,17 @@ find_key(const struct http_head *h)
 	if (str_cut(&s, ' ', &scheme) == -1 || s.p == NULL)
 		return NULL;
 	s = str_trim(s);
-	if (str_ieq(scheme, STR("ApiKey"))) {
-		s = after_colon(s);
-	} else if (str_ieq(scheme, STR("Basic"))) {
+	if (str_ieq(scheme, STR("Basic"))) {
 		if (unbase64(s, plain, sizeof plain) == -1)
 			return NULL;
-		s = after_colon(str_of(plain));
-	} else if (!str_ieq(scheme, STR("Bearer"))) {
+		s = str_of(plain);
+	} else if (!str_ieq(scheme, STR("Bearer")) &&
+	    !str_ieq(scheme, STR("ApiKey")))
 		return NULL;
-	}
+	/* NAME:KEY */
+	if (!str_ieq(scheme, STR("Bearer")) && s.n >= KEY_TEXT &&
+	    s.p[s.n - KEY_TEXT] == ':')
+		s = str_after(s, s.n - KEY_TEXT + 1);
 	/* Longer ones cannot be ours, and are not worth hashing; and an agent's
 	 * key is none without its agent. */
 	k = s.n != KEY_TEXT - 1 ? NULL : model_key(s);
@@ -366,19 +356,13 @@ find_key(const struct http_head *h)
 static bool
 foreign(const struct http_head *h)
 {
-	struct str origin = http_field(h, "Origin"), rest;
-	struct fail why;
-	struct http_url u;
+	struct str s = http_field(h, "Origin");
 
-	if (origin.p == NULL || h->method == HTTP_GET ||
-	    h->method == HTTP_HEAD)
+	if (s.p == NULL || h->method == HTTP_GET || h->method == HTTP_HEAD)
 		return false;
-	if (http_url(origin, &u, &why) == -1)
+	if (!str_starts(s, STR("http://")) && !str_starts(s, STR("https://")))
 		return true;
-	rest = origin;
-	rest.p += u.tls ? 8 : 7;
-	rest.n -= u.tls ? 8 : 7;
-	return !str_ieq(rest, h->host);
+	return !str_ieq(str_after(s, s.p[4] == 's' ? 8 : 7), h->host);
 }
 
 /* ---- what is asked ---- */
@@ -392,98 +376,45 @@ part(struct str *path, char *dst, size_t cap)
 	dst[0] = '\0';
 	if (str_cut(path, '/', &s) == -1)
 		return 0;
-	return http_unescape(s, false, dst, cap);
-}
-
-static enum shape
-shape_of(const struct call *k)
-{
-	if (k->resource[0] == '\0')
-		return ROOT;
-	if (k->item[0] == '\0')
-		return LIST;
-	if (strcmp(k->item, "schema") == 0)
-		return SCHEMA;
-	return k->sub[0] == '\0' ? OBJECT : SUB;
+	if (http_unescape(s, false, dst, cap) == -1 ||
+	    strchr(dst, '/') != NULL)
+		return -1;
+	return s.n == 0 && path->p != NULL ? -1 : 0;	/* "//" */
 }
 
 /* Take the path apart.  0, or -1: nothing can be there. */
 static int
-take_path(struct call *k, struct str path, enum shape *shape)
+take_path(struct call *k, struct str path)
 {
 	size_t n;
 
-	for (n = 1; n < path.n; n++)
-		if (path.p[n] == '/' && path.p[n - 1] == '/')
-			return -1;
-	if (!str_starts(path, STR(MODEL_API))) {
-		*shape = PAGE;
+	k->shape = LIST;
+	if (!str_starts(path, STR(MODEL_API)))
 		return str_copy(k->resource, sizeof k->resource, path);
-	}
-	path.p += sizeof MODEL_API - 1;
-	path.n -= sizeof MODEL_API - 1;
+	path = str_after(path, sizeof MODEL_API - 1);
 	if (part(&path, k->resource, sizeof k->resource) == -1 ||
 	    part(&path, k->item, sizeof k->item) == -1 ||
 	    part(&path, k->sub, sizeof k->sub) == -1 || path.n > 0)
 		return -1;
-	*shape = shape_of(k);
-	if (*shape == SCHEMA && k->sub[0] != '\0')
-		return -1;
+	if (k->item[0] != '\0')
+		k->shape = strcmp(k->item, "schema") == 0 ? SCHEMA : OBJECT;
 	if (k->item[0] == '0' ||
 	    str_u64(str_of(k->item), 1, INT64_MAX, &k->id) == -1)
 		k->id = 0;
-	if (model_kind(str_of(k->resource), &k->kind) == 0)
-		return 0;
 	n = strlen(k->resource);
-	if (n > 6 && strcmp(k->resource + n - 6, "_check") == 0)
-		k->type = check_type((struct str){ k->resource, n - 6 });
-	if (k->type != NULL)
-		k->kind = KIND_CHECK;
+	if (model_kind(str_of(k->resource), &k->kind) == 0 || n <= 6 ||
+	    strcmp(k->resource + n - 6, "_check") != 0)
+		return 0;
+	k->type = check_type((struct str){ k->resource, n - 6 });
+	k->kind = KIND_CHECK;
 	return 0;
-}
-
-static bool
-matches(const struct route *r, const struct call *k, enum shape shape)
-{
-	if (r->shape != shape || strcmp(r->sub, shape == SUB ? k->sub : "")
-	    != 0)
-		return false;
-	if (r->resource[0] == '*')
-		return k->type != NULL;
-	return strcmp(r->resource, k->resource) == 0;
-}
-
-/* The route, or NULL; *allow lists the methods that there are. */
-static const struct route *
-find_route(const struct call *k, enum shape shape, enum http_method method,
-    struct buf *allow)
-{
-	const struct route *found = NULL;
-	size_t i;
-
-	if (method == HTTP_HEAD)
-		method = HTTP_GET;
-	for (i = 0; i < COUNT(routes); i++) {
-		if (!matches(&routes[i], k, shape))
-			continue;
-		buf_addf(allow, "%s%s", allow->n > 0 ? ", " : "",
-		    http_method_name(routes[i].method));
-		if (routes[i].method == HTTP_GET)
-			buf_addz(allow, ", HEAD");
-		if (routes[i].method == method)
-			found = &routes[i];
-	}
-	if (allow->n > 0)
-		buf_addz(allow, ", OPTIONS");
-	return found;
 }
 
 size_t
 api_body_max(const struct http_head *h)
 {
-	struct str head = STR(MODEL_API "check_history");
-
-	return str_starts(h->path, head) ? API_RESULTS_MAX : API_BODY_MAX;
+	return str_starts(h->path, STR(MODEL_API "check_history")) ?
+	    API_RESULTS_MAX : API_BODY_MAX;
 }
 
 int
@@ -508,21 +439,13 @@ static void
 identify(struct call *k)
 {
 	k->key = find_key(k->c->head);
-	k->role = k->key == NULL ? ROLE_NONE : (enum role)k->key->role;
 	if (k->key == NULL)
 		return;
+	k->role = (enum role)k->key->role;
 	k->c->trusted = true;
 	k->key->last_used = k->c->now_ms - k->c->now_ms % 3600000;
 	snprintf(k->by, sizeof k->by, "key:%llu",
 	    (unsigned long long)k->key->o.id);
-}
-
-static void
-options(struct call *k, const struct buf *allow)
-{
-	buf_addf(&k->c->extra, "Allow: %.*s\r\n", (int)allow->n, allow->p);
-	k->c->status = 204;
-	k->c->type = NULL;
 }
 
 /* Route and key together decide; without a key nothing is told about what
@@ -531,42 +454,41 @@ static void
 dispatch(struct call *k)
 {
 	const struct http_head *h = k->c->head;
-	char list[96];
-	struct buf allow;
-	enum shape shape = PAGE;
-	const struct route *r = NULL;
-	bool path_ok = take_path(k, h->path, &shape) == 0;
+	const struct route *r = take_path(k, h->path) == -1 ? NULL :
+	    find_route(k);
+	unsigned roles = 0;
+	api_fn *fn = r == NULL ? NULL : act(r, k->shape, h->method, &roles);
 
-	buf_init(&allow, list, sizeof list);
-	if (path_ok)
-		r = find_route(k, shape, h->method, &allow);
 	identify(k);
-	if (k->key == NULL && !(r != NULL && (r->roles & N)))
+	if (k->key == NULL && !(roles & N))
 		api_error(k->c, 401, NULL, NEED_KEY);
-	else if (allow.n == 0)
+	else if (r == NULL)
 		api_error(k->c, 404, NULL, "there is nothing here; "
 		    MODEL_API " lists the resources");
-	else if (h->method == HTTP_OPTIONS)
-		options(k, &allow);
-	else if (r == NULL) {
+	else if (h->method == HTTP_OPTIONS) {
+		api_empty(k, 204);
+		allow(k, r);
+	} else if (fn == NULL) {
 		api_error(k->c, 405, NULL, "%s is not for this resource",
 		    http_method_name(h->method));
-		buf_addf(&k->c->extra, "Allow: %.*s\r\n", (int)allow.n,
-		    allow.p);
-	} else if (!(r->roles & (N | 1u << k->role)))
+		allow(k, r);
+	} else if (!(roles & (N | 1u << k->role)))
 		api_error(k->c, 403, NULL, "this key may not do that");
 	else if (foreign(h))
 		api_error(k->c, 403, NULL, "another site's page sent this");
 	else
-		r->fn(k);
+		fn(k);
 }
 
 void
 api_handle(struct api_call *c)
 {
-	struct call k = { .c = c, .role = ROLE_NONE };
+	struct call k = { .c = c, .role = ROLE_NONE,
+	    .now = { c->now_ms, c->watch_ms, false },
+	    .asked = { k.by, "api", c->now_ms, false },
+	    .decided = { k.by, "api", c->now_ms, true } };
 
-	clear(c);
+	buf_init(c->out, c->out->p, c->out->cap);
 	buf_init(&c->extra, c->extra_room, sizeof c->extra_room);
 	c->wrote = c->trusted = false;
 	c->status = 500;

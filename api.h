@@ -45,8 +45,8 @@ int api_refuse_early(const struct http_head *h, struct fail *why);
 
 void api_handle(struct api_call *c);
 
-/* An answer that is an error, in place of what there was. */
-void api_error(struct api_call *c, int status, const char *field,
+/* An answer that is an error, in place of what there was: always -1. */
+int api_error(struct api_call *c, int status, const char *field,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /* What /healthz says: set by the server.  NULL: all is well. */

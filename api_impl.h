@@ -11,47 +11,74 @@
 #include "store.h"
 #include "watch.h"
 
+/* A path: RESOURCE/ (or a page's), RESOURCE/ID/ (and SUB/ after it),
+ * RESOURCE/schema/. */
+enum shape { LIST, OBJECT, SCHEMA, SHAPES };
+
 /* One call on its way: what was asked, and by whom. */
 struct call {
 	struct api_call *c;
 	struct key *key;		/* NULL: without */
 	enum role role;
 	char by[32];			/* "key:3" */
+	struct watch_now now;
+	struct change asked, decided;	/* decided: kept, whatever the disk */
 	enum kind kind;
 	const struct check_type *type;	/* of process_check ..., or NULL */
+	enum shape shape;
 	char resource[48];		/* "agent" */
 	char item[64], sub[32];		/* after it, "" when not there */
 	uint64_t id;			/* item as a number, or 0 */
 };
 
-/* A field of a body that is wrong, or the whole body: always -1. */
-int api_bad(struct call *k, int status, const char *field,
-    const struct fail *why);
+/* 400 "FIELD: what": always -1. */
+int api_wrong(struct call *k, const char *field, const char *what);
 
-struct watch_now api_now(const struct call *k);
-struct change api_change(const struct call *k, bool keep);
+/* The store could not take it, 503: always -1. */
+int api_no_room(struct call *k, const struct fail *why);
 
-/* Answer with what is in c->out as JSON. */
+/* Answer with what is in c->out as JSON; or without a body. */
 void api_json(struct call *k, int status);
+void api_empty(struct call *k, int status);
 
-/* The store could not take it: 503. */
-void api_no_room(struct call *k, const struct fail *why);
+/* A member that is the URI of "check/1"; one that is null. */
+void api_uri(struct buf *b, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void api_null(struct buf *b, const char *name);
 
 /* The body as one valid JSON object; 0, or -1 with the error answered. */
 int api_body(struct call *k);
 
-/* How objects of this call look. */
-struct model_view api_view(const struct call *k);
+/* The members of an object of the body, one a call: 1, 0 at its end, -1
+ * (answered). */
+struct api_member {
+	struct json j;
+	char name[64];
+	enum json_tok tok;		/* as of json_value */
+	struct str raw;
+};
+void api_members(struct api_member *m, struct str obj);
+int api_member(struct call *k, struct api_member *m);
+
+/* An object as this call shows it. */
+void api_show(struct call *k, const struct object *o);
+
+/* ETag: the revision.  Is it the one that the client has? */
+bool api_etag(struct call *k, int64_t revision);
 
 /* May this key see the object? */
 bool api_sees(const struct call *k, enum kind kind, const struct object *o);
 
-/* "/api/v1/check/17/", ".../process_check/17/" or 17: the check's id. */
+/* A parameter of the type that the resource is of, or NULL. */
+const struct check_param *api_flat(const struct call *k, const char *name);
+
+/* "/api/v1/check/17/", ".../process_check/17/" or 17: the check's id.  0 or
+ * -1. */
 int api_check_ref(struct str s, uint64_t *id);
 
-/* An agent was heard with this call, and that is stored.  0, or -1
+/* The agent was heard with this call, and that is stored.  0, or -1
  * (answered). */
-int api_heard(struct call *k, struct agent *a);
+int api_heard(struct call *k);
 
 typedef void api_fn(struct call *k);
 api_fn api_list, api_get, api_post, api_put, api_delete, api_test;
@@ -59,25 +86,23 @@ api_fn api_history, api_history_one, api_history_post, api_history_patch;
 api_fn api_events, api_event, api_root, api_schema;
 api_fn page_status, page_home, page_health;
 
-/* 400 "FIELD: what": always -1. */
-int api_wrong(struct call *k, const char *field, const char *what);
-
 /* The query, one parameter a call, unescaped; limit, offset and format are
- * taken by the way.  1, 0 at its end, -1 (answered).  Begin with rest. */
+ * taken by the way.  1, 0 at its end, -1 (answered).  Begin with api_query. */
 struct api_query {
 	struct str rest;
 	char name[64], value[256];
-	int64_t limit, offset;		/* 0 before the first call */
+	int64_t limit, offset;
 	char text[1024];		/* what else there was, for next */
 	struct buf again;
 };
 void api_query(const struct call *k, struct api_query *q);
 int api_param(struct call *k, struct api_query *q);
 
-/* The meta of a list; total -1: not known.  next (may be NULL): the address
- * of the next page, else by offset. */
+/* Begin a list, and end it.  total -1: not known; next (may be NULL): the
+ * address of the next page, else by offset. */
 void api_meta(struct call *k, const struct api_query *q, int64_t total,
     const char *next);
+void api_meta_end(struct call *k);
 
 extern struct store *api_the_store;
 extern const char *api_sick;	/* why /healthz is 503, or NULL */

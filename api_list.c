@@ -7,15 +7,23 @@
 
 #define FILTERS_MAX	8
 #define SORT_MAX	65536	/* objects that can be put in order */
+#define VALUE_MAX	1024	/* bytes of a computed value */
 
 enum op { OP_IS, OP_GTE, OP_LT, OP_IN, OP_STARTS };
 
 static const char *const ops[] = { "exact", "gte", "lt", "in",
     "startswith" };
 
-struct filter {
-	const struct field *field;	/* NULL: the id */
+/* What objects are filtered or put in order by: a field, a parameter of
+ * their type, or neither: the id. */
+struct by {
+	const struct field *field;
+	const struct check_param *param;
 	bool hostname;			/* of the agent it refers to */
+};
+
+struct filter {
+	struct by by;
 	enum op op;
 	char value[256];
 };
@@ -24,82 +32,114 @@ struct query {
 	struct api_query q;
 	struct filter filter[FILTERS_MAX];
 	unsigned filters;
-	const struct field *order;	/* NULL: by id */
+	struct by order;
 	bool down;
 };
 
-static struct sort {
-	int64_t number;
-	const char *text;
-	struct object *o;
-} sorted[SORT_MAX];
-static bool sort_down;
+static struct object *found[SORT_MAX];
+static size_t found_n;
+static const struct query *sorted_by;
 
 /* ---- values ---- */
 
+struct value {
+	struct str text;		/* NULL: a number */
+	int64_t number;
+};
+
 static bool
-is_number(const struct filter *f)
+is_number(const struct by *by)
 {
-	return !f->hostname && (f->field == NULL ||
-	    model_is_number(f->field));
+	if (by->param != NULL)
+		return by->param->type == PARAM_INT;
+	return !by->hostname && (by->field == NULL ||
+	    model_is_number(by->field));
 }
 
 /* What a number is compared with: a time, a reference, a word, null. */
 static int
-wanted_number(const struct field *f, struct str s, int64_t *v)
+wanted_number(const struct by *by, struct str s, int64_t *v)
 {
+	enum field_type type = by->field == NULL ? FIELD_INT : by->field->type;
 	uint64_t id;
 
-	if (f != NULL && f->type == FIELD_WORD) {
-		for (*v = 0; f->words[*v] != NULL; ++*v)
-			if (str_is(s, f->words[*v]))
+	if (type == FIELD_WORD) {
+		for (*v = 0; by->field->words[*v] != NULL; ++*v)
+			if (str_is(s, by->field->words[*v]))
 				return 0;
 		return -1;
 	}
 	*v = str_is(s, "true");
 	if (*v == 1 || str_is(s, "null") || str_is(s, "false"))
 		return 0;
-	if (f != NULL && f->type == FIELD_TIME)
+	if (type == FIELD_TIME)
 		return str_time(s, v);
-	if (f == NULL || f->type != FIELD_REF)
+	if (type != FIELD_REF)
 		return str_i64(s, INT64_MIN, INT64_MAX, v);
-	if (model_ref(s, f->ref, &id) == -1)
+	if (model_ref(s, by->field->ref, &id) == -1)
 		return -1;
 	*v = (int64_t)id;
 	return 0;
 }
 
-/* A text as it is kept; what is computed as clients see it. */
-static struct str
-text_of(const struct filter *f, const struct object *o, char *room, size_t cap)
+/* A parameter's value.  0, or -1: it is not given. */
+static int
+param_of(const struct by *by, const struct object *o, char room[VALUE_MAX],
+    struct value *v)
 {
-	const struct agent *a;
-	struct buf b;
-	struct str s;
+	const struct check *c = (const void *)o;
+	struct str raw;
 
-	if (f->hostname) {
-		a = model_agent((uint64_t)model_number(f->field, o));
-		return str_of(a == NULL ? "" : a->hostname);
-	}
-	if (model_is_text(f->field))
-		return str_of(*model_text_at(f->field, o));
-	buf_init(&b, room, cap);
-	model_show_field(&b, f->field, o);
-	s = str_from(&b);
-	s.p += strlen(f->field->name) + 3;
-	s.n -= strlen(f->field->name) + 3;
-	if (s.n >= 2 && s.p[0] == '"')
-		s = (struct str){ s.p + 1, s.n - 2 };
-	return s;
+	if (json_member(str_of(c->params), by->param->name, &raw) < JSON_STR)
+		return -1;
+	if (is_number(by))
+		return str_i64(raw, INT64_MIN, INT64_MAX, &v->number);
+	json_unescape(raw, room, VALUE_MAX);
+	v->text = str_of(room);
+	return 0;
 }
 
+/* An object's value: a text as it is kept, or computed in room.  0, or -1:
+ * it has none. */
 static int
-text_sign(struct str a, struct str b)
+value_of(const struct by *by, const struct object *o, char room[VALUE_MAX],
+    struct value *v)
 {
-	size_t n = a.n < b.n ? a.n : b.n;
-	int sign = n == 0 ? 0 : memcmp(a.p, b.p, n);
+	const struct field *f = by->field;
+	const struct agent *a;
+	struct buf b;
 
-	return sign != 0 ? sign : a.n < b.n ? -1 : a.n > b.n;
+	*v = (struct value){ .number = (int64_t)o->id };
+	if (by->param != NULL)
+		return param_of(by, o, room, v);
+	if (f != NULL && model_is_number(f))
+		v->number = model_number(f, o);
+	if (by->hostname) {
+		a = model_agent((uint64_t)v->number);
+		v->text = str_of(a == NULL ? "" : a->hostname);
+	} else if (f != NULL && model_is_text(f)) {
+		v->text = str_of(*model_text_at(f, o));
+	} else if (!is_number(by)) {
+		buf_init(&b, room, VALUE_MAX);
+		model_show_field(&b, f, o);
+		v->text = str_after(str_from(&b), strlen(f->name) + 3);
+		if (v->text.n >= 2 && v->text.p[0] == '"')
+			v->text = (struct str){ v->text.p + 1, v->text.n - 2 };
+	}
+	return 0;
+}
+
+/* Where one stands against the other: below 0, 0 or above. */
+static int
+sign_of(struct value a, struct value b)
+{
+	size_t n = a.text.n < b.text.n ? a.text.n : b.text.n;
+	int sign;
+
+	if (a.text.p == NULL)
+		return (a.number > b.number) - (a.number < b.number);
+	sign = n == 0 ? 0 : memcmp(a.text.p, b.text.p, n);
+	return sign != 0 ? sign : (a.text.n > n) - (b.text.n > n);
 }
 
 /* ---- the query ---- */
@@ -113,20 +153,11 @@ api_query(const struct call *k, struct api_query *q)
 	buf_init(&q->again, q->text, sizeof q->text);
 }
 
-static int
-take_number(struct call *k, struct api_query *q, int64_t *at)
-{
-	if (str_i64(str_of(q->value), 0, INT32_MAX, at) == -1)
-		return api_wrong(k, q->name, "a number from 0");
-	if (q->limit == 0 || q->limit > API_LIMIT_MAX)
-		q->limit = API_LIMIT_MAX;
-	return 0;
-}
-
 int
 api_param(struct call *k, struct api_query *q)
 {
 	struct str name, value;
+	int64_t *at;
 
 	while (http_query(&q->rest, &name, &value) == 0) {
 		if (http_unescape(name, true, q->name, sizeof q->name) == -1 ||
@@ -134,27 +165,51 @@ api_param(struct call *k, struct api_query *q)
 		    -1)
 			return api_wrong(k, "query", "not well formed, or too "
 			    "long");
-		if (strcmp(q->name, "limit") == 0 ||
-		    strcmp(q->name, "offset") == 0) {
-			if (take_number(k, q, q->name[0] == 'l' ? &q->limit :
-			    &q->offset) == -1)
-				return -1;
-		} else if (strcmp(q->name, "format") != 0 && name.n > 0) {
-			buf_addc(&q->again, '&');
-			buf_add(&q->again, name);
-			buf_addc(&q->again, '=');
-			buf_add(&q->again, value);
-			return q->again.full ? api_wrong(k, "query",
-			    "too long") : 1;
-		}
+		at = strcmp(q->name, "limit") == 0 ? &q->limit :
+		    strcmp(q->name, "offset") == 0 ? &q->offset : NULL;
+		if (at != NULL && str_i64(str_of(q->value), 0, INT32_MAX, at)
+		    == -1)
+			return api_wrong(k, q->name, "a number from 0");
+		if (at != NULL || strcmp(q->name, "format") == 0 ||
+		    name.n == 0)
+			continue;
+		buf_addc(&q->again, '&');
+		buf_add(&q->again, name);
+		buf_addc(&q->again, '=');
+		buf_add(&q->again, value);
+		return q->again.full ? api_wrong(k, "query", "too long") : 1;
 	}
+	if (q->limit == 0 || q->limit > API_LIMIT_MAX)
+		q->limit = API_LIMIT_MAX;
 	return 0;
+}
+
+const struct check_param *
+api_flat(const struct call *k, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; k->type != NULL && i < k->type->params; i++)
+		if (strcmp(k->type->param[i].name, name) == 0)
+			return &k->type->param[i];
+	return NULL;
+}
+
+/* The name in a query.  0, or -1: there is no such field. */
+static int
+take_by(const struct call *k, const char *name, struct by *by)
+{
+	by->field = model_field(k->kind, str_of(name));
+	if (by->field == NULL)
+		by->param = api_flat(k, name);
+	return (by->field == NULL ? by->param == NULL &&
+	    strcmp(name, "id") != 0 : by->field->flags & F_HIDE) ? -1 : 0;
 }
 
 /* What follows a field's name: "hostname" or "id" of what it refers to, and
  * how to compare. */
 static int
-take_suffix(struct filter *f, char *word)
+take_suffix(struct filter *f, const char *word)
 {
 	unsigned i;
 
@@ -163,19 +218,8 @@ take_suffix(struct filter *f, char *word)
 			f->op = (enum op)i;
 			return 0;
 		}
-	f->hostname = strcmp(word, "hostname") == 0;
-	return f->hostname || strcmp(word, "id") == 0 ? 0 : -1;
-}
-
-static bool
-may_filter(const struct filter *f, const char *name)
-{
-	bool ref = f->field != NULL && f->field->type == FIELD_REF;
-
-	if (f->hostname && !(ref && f->field->ref == KIND_AGENT))
-		return false;
-	return f->field == NULL ? strcmp(name, "id") == 0 :
-	    !(f->field->flags & F_HIDE);
+	f->by.hostname = strcmp(word, "hostname") == 0;
+	return f->by.hostname || strcmp(word, "id") == 0 ? 0 : -1;
 }
 
 /* The next of a filter's values; only `in` has several. */
@@ -195,13 +239,13 @@ take_filter(struct call *k, struct query *q)
 {
 	struct filter *f = &q->filter[q->filters];
 	char *word = strstr(q->q.name, "__"), *next;
+	const struct field *fd;
 	struct str rest, one;
-	bool bad = q->filters++ == FILTERS_MAX;
+	bool bad = false;
 	int64_t v;
 
-	if (bad)
+	if (q->filters++ == FILTERS_MAX)
 		return api_wrong(k, "query", "too many filters");
-	*f = (struct filter){ .op = OP_IS };
 	for (; word != NULL; word = next) {
 		*word = '\0';
 		next = strstr(word + 2, "__");
@@ -209,13 +253,15 @@ take_filter(struct call *k, struct query *q)
 			*next = '\0';
 		bad = take_suffix(f, word + 2) == -1 || bad;
 	}
-	f->field = model_field(k->kind, str_of(q->q.name));
-	if (bad || !may_filter(f, q->q.name))
+	bad = take_by(k, q->q.name, &f->by) == -1 || bad;
+	fd = f->by.field;
+	if (bad || (f->by.hostname && (fd == NULL || fd->type != FIELD_REF ||
+	    fd->ref != KIND_AGENT)))
 		return api_wrong(k, q->q.name, "cannot be filtered by so");
 	memcpy(f->value, q->q.value, sizeof f->value);
 	rest = str_of(f->value);
-	while (is_number(f) && next_value(f, &rest, &one))
-		if (wanted_number(f->field, one, &v) == -1)
+	while (is_number(&f->by) && next_value(f, &rest, &one))
+		if (wanted_number(&f->by, one, &v) == -1)
 			return api_wrong(k, q->q.name, "no such value");
 	return 0;
 }
@@ -223,15 +269,16 @@ take_filter(struct call *k, struct query *q)
 static int
 take_order(struct call *k, struct query *q)
 {
-	const char *name = q->q.value + (q->q.value[0] == '-');
+	const struct field *f;
 
-	q->down = name != q->q.value;
-	q->order = model_field(k->kind, str_of(name));
-	if (strcmp(name, "id") == 0 || (q->order != NULL &&
-	    !(q->order->flags & F_HIDE) && (model_is_number(q->order) ||
-	    q->order->type == FIELD_TEXT || q->order->type == FIELD_NAME ||
-	    q->order->type == FIELD_TYPE)))
-		return 0;
+	q->order = (struct by){ NULL, NULL, false };
+	q->down = q->q.value[0] == '-';
+	if (take_by(k, q->q.value + q->down, &q->order) == 0) {
+		f = q->order.field;
+		if (f == NULL || model_is_number(f) || f->type == FIELD_TEXT ||
+		    f->type == FIELD_NAME || f->type == FIELD_TYPE)
+			return 0;
+	}
 	return api_wrong(k, "order_by", "not by this");
 }
 
@@ -249,42 +296,25 @@ take_query(struct call *k, struct query *q)
 	return rc;
 }
 
-/* ---- does an object pass? ---- */
-
-/* Where it stands against value: -1, 0 or 1. */
-static int
-sign_of(const struct filter *f, const struct object *o, struct str value)
-{
-	char room[1024];
-	int64_t have, want = 0;
-	enum status sa, sb;
-	struct str text;
-
-	if (is_number(f)) {
-		have = f->field == NULL ? (int64_t)o->id :
-		    model_number(f->field, o);
-		wanted_number(f->field, value, &want);
-		return have < want ? -1 : have > want;
-	}
-	text = text_of(f, o, room, sizeof room);
-	if (status_parse(text, &sa) == 0 && status_parse(value, &sb) == 0)
-		return sa < sb ? -1 : sa > sb;
-	if (str_ieq(text, value) && (f->hostname ||
-	    f->field->type == FIELD_NAME))
-		return 0;		/* names are alike whatever the case */
-	return text_sign(text, value);
-}
+/* ---- which objects, in which order ---- */
 
 static bool
-passes_one(const struct filter *f, const struct object *o, struct str value)
+passes_one(const struct filter *f, struct value have, struct str text)
 {
-	char room[1024];
+	struct value want = { .text = text };
+	bool name = f->by.hostname || (f->by.field != NULL &&
+	    f->by.field->type == FIELD_NAME);
+	enum status a, b;
 	int sign;
 
 	if (f->op == OP_STARTS)
-		return !is_number(f) && str_starts(text_of(f, o, room,
-		    sizeof room), value);
-	sign = sign_of(f, o, value);
+		return have.text.p != NULL && str_starts(have.text, text);
+	if (have.text.p == NULL)
+		wanted_number(&f->by, text, &want.number);
+	/* Names are alike whatever the case. */
+	sign = name && str_ieq(have.text, text) ? 0 : sign_of(have, want);
+	if (status_parse(have.text, &a) == 0 && status_parse(text, &b) == 0)
+		sign = (int)a - (int)b;
 	return f->op == OP_GTE ? sign >= 0 : f->op == OP_LT ? sign < 0 :
 	    sign == 0;
 }
@@ -292,173 +322,146 @@ passes_one(const struct filter *f, const struct object *o, struct str value)
 static bool
 passes(const struct filter *f, const struct object *o)
 {
-	struct str rest = str_of(f->value), value;
+	struct str rest = str_of(f->value), text;
+	char room[VALUE_MAX];
+	struct value have;
 
-	while (next_value(f, &rest, &value))
-		if (passes_one(f, o, value))
+	if (value_of(&f->by, o, room, &have) == -1)
+		return false;
+	while (next_value(f, &rest, &text))
+		if (passes_one(f, have, text))
 			return true;
 	return false;
 }
 
-static bool
-wanted(const struct call *k, const struct query *q, const struct object *o)
+static void
+consider(const struct call *k, const struct query *q, struct object *o)
 {
 	unsigned i;
 
-	if (!api_sees(k, k->kind, o) || (k->type != NULL &&
-	    ((const struct check *)(const void *)o)->type != k->type))
-		return false;
+	if (found_n == SORT_MAX || !api_sees(k, k->kind, o) ||
+	    (k->type != NULL && ((struct check *)o)->type != k->type))
+		return;
 	for (i = 0; i < q->filters; i++)
 		if (!passes(&q->filter[i], o))
-			return false;
-	return true;
+			return;
+	found[found_n++] = o;
 }
-
-/* ---- order ---- */
 
 static int
-by_key(const void *x, const void *y)
+by_order(const void *x, const void *y)
 {
-	const struct sort *a = x, *b = y;
-	int sign = a->text != NULL ? strcmp(a->text, b->text) :
-	    a->number < b->number ? -1 : a->number > b->number;
+	const struct object *a = *(struct object *const *)x;
+	const struct object *b = *(struct object *const *)y;
+	char room_a[VALUE_MAX], room_b[VALUE_MAX];
+	struct value va, vb;
+	int has = value_of(&sorted_by->order, a, room_a, &va) -
+	    value_of(&sorted_by->order, b, room_b, &vb);
+	int sign = has != 0 ? has : sign_of(va, vb);
 
 	if (sign == 0)
-		sign = a->o->id < b->o->id ? -1 : 1;
-	return sort_down ? -sign : sign;
+		sign = a->id < b->id ? -1 : 1;
+	return sorted_by->down ? -sign : sign;
 }
 
+/* An agent's own checks are linked: no search through all there are. */
 static void
-sort_key(struct sort *s, const struct field *f)
+collect(const struct call *k, const struct query *q)
 {
-	const void *p = f == NULL ? NULL : (const char *)s->o + f->off;
+	size_t i;
+	struct check *c;
 
-	s->text = NULL;
-	if (f == NULL)
-		s->number = (int64_t)s->o->id;
-	else if (model_is_number(f))
-		s->number = model_number(f, s->o);
-	else if (f->type == FIELD_TYPE)
-		s->text = (*(const struct check_type *const *)p)->name;
-	else
-		s->text = *model_text_at(f, s->o);
+	found_n = 0;
+	if (k->role == ROLE_AGENT && k->kind == KIND_CHECK) {
+		c = model_agent(k->key->agent)->checks;
+		for (; c != NULL; c = c->next)
+			consider(k, q, &c->o);
+	} else {
+		for (i = 0; i < model_count(k->kind); i++)
+			consider(k, q, model_at(k->kind, i));
+	}
+	sorted_by = q;
+	if (q->order.field != NULL || q->order.param != NULL || q->down)
+		qsort(found, found_n, sizeof found[0], by_order);
 }
 
 /* ---- the list ---- */
 
+/* The page from an offset; below 0: there is none. */
 static void
-put_page(struct call *k, const char *name, bool there,
-    const struct api_query *q, int64_t offset)
+put_page(struct call *k, const char *name, const struct api_query *q,
+    int64_t offset)
 {
 	char uri[1200];
 	struct buf u;
 
-	json_key(k->c->out, name);
 	buf_init(&u, uri, sizeof uri);
 	buf_addf(&u, MODEL_API "%s/?limit=%lld&offset=%lld", k->resource,
 	    (long long)q->limit, (long long)offset);
 	buf_add(&u, str_from(&q->again));
-	if (there)
-		json_put(k->c->out, str_from(&u));
+	if (offset >= 0)
+		json_add(k->c->out, name, str_from(&u));
 	else
-		json_put_null(k->c->out);
+		api_null(k->c->out, name);
 }
 
 void
 api_meta(struct call *k, const struct api_query *q, int64_t total,
     const char *next)
 {
+	int64_t after = q->offset + q->limit, before = q->offset - q->limit;
 	struct buf *b = k->c->out;
 
+	json_obj(b);
 	json_key(b, "meta");
 	json_obj(b);
 	json_add_int(b, "limit", q->limit);
 	json_add_int(b, "offset", q->offset);
-	if (next != NULL) {
+	if (next != NULL)
 		json_add(b, "next", str_of(next));
-	} else {
-		put_page(k, "next", q->offset + q->limit < total, q,
-		    q->offset + q->limit);
-	}
-	put_page(k, "previous", q->offset > 0, q, q->offset > q->limit ?
-	    q->offset - q->limit : 0);
-	json_key(b, "total_count");
-	if (total >= 0)
-		json_put_int(b, total);
 	else
-		json_put_null(b);
+		put_page(k, "next", q, after < total ? after : -1);
+	put_page(k, "previous", q, q->offset == 0 ? -1 : before < 0 ? 0 :
+	    before);
+	if (total >= 0)
+		json_add_int(b, "total_count", total);
+	else
+		api_null(b, "total_count");
 	json_obj_end(b);
+	json_key(b, "objects");
+	json_arr(b);
 }
 
-/* An agent asks for its checks again and again: unchanged is 304. */
-static bool
-unchanged(struct call *k)
+void
+api_meta_end(struct call *k)
 {
-	const struct agent *a;
-	char tag[32];
-
-	if (k->role != ROLE_AGENT || k->kind != KIND_CHECK)
-		return false;
-	a = model_agent(k->key->agent);
-	snprintf(tag, sizeof tag, "\"%lld\"", (long long)a->revision);
-	buf_addf(&k->c->extra, "ETag: %s\r\n", tag);
-	if (!str_is(http_field(k->c->head, "If-None-Match"), tag))
-		return false;
-	k->c->status = 304;
-	k->c->type = NULL;
-	return true;
-}
-
-/* An agent's own checks are linked: no search through all there are. */
-static size_t
-collect(const struct call *k, const struct query *q)
-{
-	bool own = k->role == ROLE_AGENT && k->kind == KIND_CHECK;
-	struct check *c = own ? model_agent(k->key->agent)->checks : NULL;
-	size_t i, n = 0, all = own ? MODEL_CHECKS_MAX : model_count(k->kind);
-
-	for (i = 0; i < all && n < SORT_MAX; i++) {
-		struct object *o = own ? (struct object *)c :
-		    model_at(k->kind, i);
-
-		if (o == NULL)
-			break;
-		if (own)
-			c = c->next;
-		if (!wanted(k, q, o))
-			continue;
-		sorted[n].o = o;
-		sort_key(&sorted[n++], q->order);
-	}
-	return n;
+	json_arr_end(k->c->out);
+	json_obj_end(k->c->out);
+	api_json(k, 200);
 }
 
 void
 api_list(struct call *k)
 {
-	struct model_view v = api_view(k);
 	struct query q;
-	size_t n, i;
+	size_t i;
 
-	if (unchanged(k) || take_query(k, &q) == -1)
+	/* An agent asks for its checks again and again: unchanged is 304. */
+	if (k->role == ROLE_AGENT && k->kind == KIND_CHECK &&
+	    api_etag(k, model_agent(k->key->agent)->revision)) {
+		api_empty(k, 304);
+		return;
+	}
+	if (take_query(k, &q) == -1)
 		return;
 	if (k->kind == KIND_SETTING)
 		model_setting();
 	if (k->role == ROLE_AGENT)
 		q.q.limit = API_LIMIT_MAX;
-	n = collect(k, &q);
-	if (q.order != NULL || q.down) {
-		sort_down = q.down;
-		qsort(sorted, n, sizeof *sorted, by_key);
-	}
-	json_obj(k->c->out);
-	api_meta(k, &q.q, (int64_t)n, NULL);
-	json_key(k->c->out, "objects");
-	json_arr(k->c->out);
-	for (i = (size_t)q.q.offset; i < n &&
+	collect(k, &q);
+	api_meta(k, &q.q, (int64_t)found_n, NULL);
+	for (i = (size_t)q.q.offset; i < found_n &&
 	    i - (size_t)q.q.offset < (size_t)q.q.limit; i++)
-		model_show(k->c->out, k->kind, sorted[i].o, &v);
-	json_arr_end(k->c->out);
-	json_obj_end(k->c->out);
-	api_json(k, 200);
+		api_show(k, found[i]);
+	api_meta_end(k);
 }

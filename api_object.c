@@ -22,23 +22,99 @@ find(struct call *k)
 	return o;
 }
 
-static void
-etag(struct call *k, int64_t revision)
+bool
+api_etag(struct call *k, int64_t revision)
 {
-	buf_addf(&k->c->extra, "ETag: \"%lld\"\r\n", (long long)revision);
+	char tag[32];
+
+	snprintf(tag, sizeof tag, "\"%lld\"", (long long)revision);
+	buf_addf(&k->c->extra, "ETag: %s\r\n", tag);
+	return str_is(http_field(k->c->head, "If-None-Match"), tag);
+}
+
+void
+api_show(struct call *k, const struct object *o)
+{
+	struct model_view v = { k->role == ROLE_AGENT &&
+	    k->kind == KIND_CHECK, k->type != NULL, k->resource };
+
+	model_show(k->c->out, k->kind, o, &v);
+}
+
+static void
+answer(struct call *k, const struct object *o)
+{
+	if (k->kind == KIND_AGENT)
+		api_etag(k, ((const struct agent *)(const void *)o)->revision);
+	api_show(k, o);
+	api_json(k, 200);
 }
 
 void
 api_get(struct call *k)
 {
 	struct object *o = find(k);
-	struct model_view v = api_view(k);
 
-	if (o == NULL)
-		return;
-	if (k->kind == KIND_AGENT)
-		etag(k, ((struct agent *)o)->revision);
-	model_show(k->c->out, k->kind, o, &v);
+	if (o != NULL)
+		answer(k, o);
+}
+
+/* ---- the schema ---- */
+
+static void
+show_params(struct buf *b, const struct check_type *t)
+{
+	static const char *const types[] = { [PARAM_TEXT] = "string",
+	    [PARAM_INT] = "integer", [PARAM_BOOL] = "boolean" };
+	unsigned i;
+
+	for (i = 0; i < t->params; i++) {
+		const struct check_param *p = &t->param[i];
+
+		json_key(b, p->name);
+		json_obj(b);
+		json_add(b, "type", str_of(types[p->type]));
+		json_key(b, "readonly");
+		json_put_bool(b, false);
+		json_key(b, "required");
+		json_put_bool(b, p->required);
+		json_key(b, "nullable");
+		json_put_bool(b, !p->required);
+		if (p->type != PARAM_BOOL) {
+			json_add_int(b, "min", p->min);
+			json_add_int(b, "max", p->max);
+		}
+		json_add(b, "what", str_of(p->what));
+		json_obj_end(b);
+	}
+}
+
+/* Where params are flat, they stand in the place of "params". */
+void
+api_schema(struct call *k)
+{
+	struct buf all, *b = k->c->out;
+	struct api_member m;
+	char room[8192];
+	struct str raw;
+
+	buf_init(&all, room, sizeof room);
+	model_schema(&all, k->kind);
+	json_member(str_from(&all), "fields", &raw);
+	json_obj(b);
+	json_key(b, "fields");
+	json_obj(b);
+	api_members(&m, raw);
+	while (api_member(k, &m) == 1) {
+		if (k->type != NULL && strcmp(m.name, "params") == 0) {
+			show_params(b, k->type);
+			continue;
+		}
+		json_key(b, m.name);
+		json_put_raw(b, m.raw);
+	}
+	json_obj_end(b);
+	json_obj_end(b);
 	api_json(k, 200);
 }
 
@@ -47,49 +123,43 @@ api_get(struct call *k)
 struct fields {
 	struct object *draft;
 	const struct object *live;	/* NULL: a new one */
-	char name[64];			/* of the member now read */
+	struct api_member m;		/* now read */
 };
 
-static bool
-is_param(const struct check_type *t, const char *name)
+/* A field that is wrong, of which why tells, with its name or without. */
+static int
+bad(struct call *k, int status, const char *field, const struct fail *why)
 {
-	unsigned i;
+	bool named = field == NULL || str_starts(str_of(why->msg),
+	    str_of(field));
 
-	for (i = 0; t != NULL && i < t->params; i++)
-		if (strcmp(t->param[i].name, name) == 0)
-			return true;
-	return false;
+	return api_error(k->c, status, field, "%s%s%s", named ? "" : field,
+	    named ? "" : ": ", why->msg);
 }
 
-/* What the type of a resource or an object fixes may be said again. */
+/* What an object is may be said again. */
 static int
-fixed(struct call *k, struct fields *f, struct str raw, enum json_tok tok)
+fixed(struct call *k, const struct fields *f, bool number)
 {
 	char text[128];
-	uint64_t id = 0;
+	uint64_t id;
 
-	if (json_unescape(raw, text, sizeof text) == -1)
-		text[0] = '\0';
-	if (strcmp(f->name, "resource_uri") == 0)
-		id = api_check_ref(str_of(text), &id) == 0 ||
-		    model_ref(str_of(text), k->kind, &id) == 0 ? id : 0;
-	else if (tok == JSON_NUM)
-		str_u64(raw, 1, INT64_MAX, &id);
-	if (f->live != NULL && id == f->live->id)
+	if (f->live != NULL && number == (f->m.tok == JSON_NUM) &&
+	    json_unescape(f->m.raw, text, sizeof text) == 0 &&
+	    (model_ref(str_of(text), k->kind, &id) == 0 ||
+	    api_check_ref(str_of(text), &id) == 0) && id == f->live->id)
 		return 0;
-	return api_wrong(k, f->name, "is not yours to choose");
+	return api_wrong(k, f->m.name, "is not yours to choose");
 }
 
 /* May this field be given at all?  1: yes; 0: it is passed over, as a PUT
  * gives back what a GET gave; -1: no, and it would change something. */
 static int
-may_write(struct call *k, struct fields *f, const struct field *fd,
-    enum json_tok tok, struct str raw)
+may_write(struct call *k, struct fields *f, const struct field *fd)
 {
-	bool agent = k->role == ROLE_AGENT;
+	bool agent = k->role == ROLE_AGENT, same;
 	struct object *probe;
 	struct fail why;
-	bool same;
 
 	if (fd->flags & (agent ? F_AGENT : F_WRITE))
 		return 1;
@@ -97,42 +167,40 @@ may_write(struct call *k, struct fields *f, const struct field *fd,
 	    (fd->flags & F_STATE)))
 		return 0;
 	probe = model_draft(k->kind, f->draft);
-	same = f->live != NULL && model_set(k->kind, probe, fd, tok, raw,
-	    &why) == 0 && model_same(fd, probe, f->live);
+	same = f->live != NULL && model_set(k->kind, probe, fd, f->m.tok,
+	    f->m.raw, &why) == 0 && model_same(fd, probe, f->live);
 	model_drop(k->kind, probe);
 	if (same)
 		return 0;
-	if (!agent)
-		return api_wrong(k, f->name, "is read-only");
-	api_error(k->c, 403, f->name, "%s: an agent may not write this",
-	    f->name);
-	return -1;
+	return api_error(k->c, agent ? 403 : 400, f->m.name, agent ?
+	    "%s: an agent may not write this" : "%s: is read-only",
+	    f->m.name);
 }
 
 static int
-set_field(struct call *k, struct fields *f, enum json_tok tok, struct str raw)
+set_field(struct call *k, struct fields *f)
 {
-	const struct field *fd = model_field(k->kind, str_of(f->name));
+	const char *name = f->m.name;
+	const struct field *fd = model_field(k->kind, str_of(name));
 	struct fail why;
 	int rc;
 
-	if (strcmp(f->name, "id") == 0 ||
-	    strcmp(f->name, "resource_uri") == 0)
-		return fixed(k, f, raw, tok);
+	if (strcmp(name, "id") == 0 || strcmp(name, "resource_uri") == 0)
+		return fixed(k, f, name[0] == 'i');
 	if (fd == NULL || (fd->flags & F_HIDE) ||
 	    (k->type != NULL && fd->type == FIELD_JSON))
-		return api_wrong(k, f->name, "no such field");
-	rc = may_write(k, f, fd, tok, raw);
+		return api_wrong(k, name, "no such field");
+	rc = may_write(k, f, fd);
 	if (rc != 1)
 		return rc;
-	if (model_set(k->kind, f->draft, fd, tok, raw, &why) == -1)
-		return api_bad(k, 400, f->name, &why);
+	if (model_set(k->kind, f->draft, fd, f->m.tok, f->m.raw, &why) == -1)
+		return bad(k, 400, name, &why);
 	if (fd->type == FIELD_TYPE && k->type != NULL &&
 	    ((struct check *)f->draft)->type != k->type)
-		return api_wrong(k, f->name, "is what the resource says");
+		return api_wrong(k, name, "is what the resource says");
 	if ((fd->flags & F_ONCE) && f->live != NULL &&
 	    !model_same(fd, f->draft, f->live))
-		return api_wrong(k, f->name, "is set once, when it is made");
+		return api_wrong(k, name, "is set once, when it is made");
 	return 0;
 }
 
@@ -163,49 +231,50 @@ set_params(struct call *k, struct check *c)
 	return 0;
 }
 
-/* Every member of the body into the draft.  0, or -1 answered. */
-static int
-set_fields(struct call *k, struct fields *f)
-{
-	struct json j;
-	struct str key, raw;
-	enum json_tok tok;
-
-	json_open(&j, k->c->body);
-	json_next(&j, &raw);
-	while (json_next(&j, &key) == JSON_KEY) {
-		if (json_unescape(key, f->name, sizeof f->name) == -1)
-			return api_wrong(k, "body", "too long a name");
-		tok = json_value(&j, &raw);
-		if (!is_param(k->type, f->name) &&
-		    set_field(k, f, tok, raw) == -1)
-			return -1;
-	}
-	/* Hits alone are hits in a row. */
-	if (k->kind == KIND_CHECK && json_member(k->c->body, "of", &raw) ==
-	    JSON_END && json_member(k->c->body, "hits", &raw) != JSON_END)
-		((struct check *)f->draft)->of =
-		    ((struct check *)f->draft)->hits;
-	return k->type == NULL ? 0 :
-	    set_params(k, (struct check *)f->draft);
-}
-
 static int
 missing(struct call *k)
 {
-	unsigned i;
+	const struct kind_table *t = &model_kinds[k->kind];
 	struct str raw;
+	unsigned i;
 
-	for (i = 0; i < model_kinds[k->kind].fields; i++) {
-		const struct field *f = &model_kinds[k->kind].field[i];
-
-		if (!(f->flags & F_NEED) ||
-		    (k->type != NULL && f->type == FIELD_TYPE) ||
-		    json_member(k->c->body, f->name, &raw) != JSON_END)
-			continue;
-		return api_wrong(k, f->name, "is needed");
-	}
+	for (i = 0; i < t->fields; i++)
+		if ((t->field[i].flags & F_NEED) &&
+		    (k->type == NULL || t->field[i].type != FIELD_TYPE) &&
+		    json_member(k->c->body, t->field[i].name, &raw) ==
+		    JSON_END)
+			return api_wrong(k, t->field[i].name, "is needed");
 	return 0;
+}
+
+/* Every member of the body into a draft of f->live, or a new one.  0, or -1
+ * answered, and the draft is gone. */
+static int
+set_fields(struct call *k, struct fields *f)
+{
+	struct check *c;
+	struct str raw;
+	int rc;
+
+	if (api_body(k) == -1)
+		return -1;
+	f->draft = model_draft(k->kind, f->live);
+	c = k->kind == KIND_CHECK ? (struct check *)f->draft : NULL;
+	if (k->type != NULL)
+		c->type = k->type;
+	api_members(&f->m, k->c->body);
+	while ((rc = api_member(k, &f->m)) == 1)
+		if (api_flat(k, f->m.name) == NULL && set_field(k, f) == -1)
+			break;
+	/* Hits alone are hits in a row. */
+	if (c != NULL && json_member(k->c->body, "of", &raw) == JSON_END &&
+	    json_member(k->c->body, "hits", &raw) != JSON_END)
+		c->of = c->hits;
+	if (rc == 0 && (k->type == NULL || set_params(k, c) == 0) &&
+	    (f->live != NULL || missing(k) == 0))
+		return 0;
+	model_drop(k->kind, f->draft);
+	return -1;
 }
 
 /* A new key's secret, of which only the hash is kept. */
@@ -221,10 +290,8 @@ new_secret(struct call *k, struct key *key, char secret[KEY_TEXT])
 	char hex[2 * KEY_HASH + 1];
 	struct fail why;
 
-	if (key_make(prefix[key->role], secret, &why) == -1) {
-		api_no_room(k, &why);
-		return -1;
-	}
+	if (key_make(prefix[key->role], secret, &why) == -1)
+		return api_no_room(k, &why);
 	key_hash(str_of(secret), hash);
 	str_hex(hex, hash, sizeof hash);
 	model_text(&key->hash, str_of(hex));
@@ -236,30 +303,41 @@ new_secret(struct call *k, struct key *key, char secret[KEY_TEXT])
 static struct object *
 install(struct call *k, struct object *draft)
 {
-	struct change ch = api_change(k, false);
 	const char *field = NULL;
 	struct object *live;
 	struct fail why;
 	bool conflict;
 
 	if (model_check(k->kind, draft, &field, &conflict, &why) == -1) {
-		api_bad(k, conflict ? 409 : 400, field, &why);
+		bad(k, conflict ? 409 : 400, field, &why);
 		model_drop(k->kind, draft);
 		return NULL;
 	}
-	live = change_put(k->kind, draft, &ch, &why);
+	live = change_put(k->kind, draft, &k->asked, &why);
 	if (live == NULL)
 		api_no_room(k, &why);
 	k->c->wrote = true;
 	return live;
 }
 
-static void
-answer_new(struct call *k, const struct object *o, const char *secret)
+void
+api_post(struct call *k)
 {
-	struct model_view v = api_view(k);
+	struct fields f = { .live = NULL };
+	char secret[KEY_TEXT] = "";
+	struct object *o;
 
-	model_show(k->c->out, k->kind, o, &v);
+	if (set_fields(k, &f) == -1)
+		return;
+	if (k->kind == KIND_KEY &&
+	    new_secret(k, (struct key *)f.draft, secret) == -1) {
+		model_drop(k->kind, f.draft);
+		return;
+	}
+	o = install(k, f.draft);
+	if (o == NULL)
+		return;
+	api_show(k, o);
 	if (secret[0] != '\0') {
 		k->c->out->n--;		/* one member more */
 		json_add(k->c->out, "secret", str_of(secret));
@@ -270,29 +348,6 @@ answer_new(struct call *k, const struct object *o, const char *secret)
 	api_json(k, 201);
 }
 
-void
-api_post(struct call *k)
-{
-	struct fields f = { .draft = NULL, .live = NULL };
-	char secret[KEY_TEXT] = "";
-	struct object *o;
-
-	if (api_body(k) == -1)
-		return;
-	f.draft = model_draft(k->kind, NULL);
-	if (k->type != NULL)
-		((struct check *)f.draft)->type = k->type;
-	if (set_fields(k, &f) == -1 || missing(k) == -1 ||
-	    (k->kind == KIND_KEY &&
-	    new_secret(k, (struct key *)f.draft, secret) == -1)) {
-		model_drop(k->kind, f.draft);
-		return;
-	}
-	o = install(k, f.draft);
-	if (o != NULL)
-		answer_new(k, o, secret);
-}
-
 /* ---- changing ---- */
 
 /* What an agent says of itself: with the journal only when it is new. */
@@ -300,8 +355,6 @@ static void
 put_own(struct call *k, struct agent *live, struct object *draft)
 {
 	struct agent *d = (struct agent *)draft;
-	struct watch_now now = api_now(k);
-	struct change ch = api_change(k, true);
 	bool stops = d->state == AGENT_STOPPED;
 	struct fail why;
 
@@ -314,37 +367,32 @@ put_own(struct call *k, struct agent *live, struct object *draft)
 	d->state = live->state;
 	live->clock_skew_ms = d->clock_skew_ms;
 	live->dropped = d->dropped;
-	if (!model_keeps_same(KIND_AGENT, draft, &live->o)) {
-		if (change_put(KIND_AGENT, draft, &ch, &why) == NULL) {
-			api_no_room(k, &why);
-			return;
-		}
-	} else {
+	if (model_keeps_same(KIND_AGENT, draft, &live->o))
 		model_drop(KIND_AGENT, draft);
+	else if (change_put(KIND_AGENT, draft, &k->decided, &why) == NULL) {
+		api_no_room(k, &why);
+		return;
 	}
-	if (api_heard(k, live) == -1)
+	if (api_heard(k) == -1)
 		return;
 	if (stops)
-		watch_stopped(live, &now);
+		watch_stopped(live, &k->now);
 	k->c->wrote = true;
-	k->item[0] = '\0';
-	api_get(k);
+	answer(k, &live->o);
 }
 
 /* What is switched off is no longer watched. */
 static void
 after_put(struct call *k, struct object *o, bool was_enabled)
 {
-	struct watch_now now = api_now(k);
-
 	struct agent *a = (struct agent *)o;
 
 	if (k->kind == KIND_AGENT && !a->enabled)
-		watch_agent_gone(a, "disabled", &now);
+		watch_agent_gone(a, "disabled", &k->now);
 	else if (k->kind == KIND_AGENT && !was_enabled)
-		watch_agent_back(a, &now);
+		watch_agent_back(a, &k->now);
 	if (k->kind == KIND_CHECK && !((struct check *)o)->enabled)
-		watch_check_gone((struct check *)o, "disabled", &now);
+		watch_check_gone((struct check *)o, "disabled", &k->now);
 }
 
 void
@@ -352,26 +400,20 @@ api_put(struct call *k)
 {
 	struct object *live = find(k);
 	struct fields f = { .live = live };
-	struct object *o;
 	bool enabled;
 
-	if (live == NULL || api_body(k) == -1)
+	if (live == NULL || set_fields(k, &f) == -1)
 		return;
 	enabled = k->kind != KIND_AGENT || ((struct agent *)live)->enabled;
-	f.draft = model_draft(k->kind, live);
-	if (set_fields(k, &f) == -1) {
-		model_drop(k->kind, f.draft);
-		return;
-	}
 	if (k->role == ROLE_AGENT) {
 		put_own(k, (struct agent *)live, f.draft);
 		return;
 	}
-	o = install(k, f.draft);
-	if (o == NULL)
+	live = install(k, f.draft);
+	if (live == NULL)
 		return;
-	after_put(k, o, enabled);
-	api_get(k);
+	after_put(k, live, enabled);
+	answer(k, live);
 }
 
 /* ---- removing ---- */
@@ -379,22 +421,18 @@ api_put(struct call *k)
 static int
 remove_one(struct call *k, enum kind kind, uint64_t id)
 {
-	struct change ch = api_change(k, false);
 	struct fail why;
 
-	if (change_remove(kind, id, &ch, &why) == 0)
-		return 0;
-	api_no_room(k, &why);
-	return -1;
+	return change_remove(kind, id, &k->asked, &why) == 0 ? 0 :
+	    api_no_room(k, &why);
 }
 
 static int
 remove_agent(struct call *k, struct agent *a)
 {
-	struct watch_now now = api_now(k);
 	size_t i = 0;
 
-	watch_agent_gone(a, "removed", &now);
+	watch_agent_gone(a, "removed", &k->now);
 	while (a->checks != NULL)
 		if (remove_one(k, KIND_CHECK, a->checks->o.id) == -1)
 			return -1;
@@ -412,7 +450,6 @@ remove_agent(struct call *k, struct agent *a)
 void
 api_delete(struct call *k)
 {
-	struct watch_now now = api_now(k);
 	struct object *o = find(k);
 	int rc;
 
@@ -424,26 +461,23 @@ api_delete(struct call *k)
 	}
 	k->c->wrote = true;
 	if (k->kind == KIND_CHECK)
-		watch_check_gone((struct check *)o, "removed", &now);
+		watch_check_gone((struct check *)o, "removed", &k->now);
 	rc = k->kind == KIND_AGENT ? remove_agent(k, (struct agent *)o) :
 	    remove_one(k, k->kind, o->id);
-	if (rc == -1)
-		return;
-	k->c->status = 204;
-	k->c->type = NULL;
+	if (rc == 0)
+		api_empty(k, 204);
 }
 
 void
 api_test(struct call *k)
 {
-	struct change ch = api_change(k, true);
 	struct object *o = find(k);
 	struct fail why;
 	uint64_t id;
 
 	if (o == NULL)
 		return;
-	id = notify_test((struct recipient *)o, &ch, &why);
+	id = notify_test((struct recipient *)o, &k->decided, &why);
 	if (id == 0) {
 		api_no_room(k, &why);
 		return;
@@ -451,8 +485,8 @@ api_test(struct call *k)
 	k->c->wrote = true;
 	json_obj(k->c->out);
 	json_add_int(k->c->out, "delivery", (int64_t)id);
-	json_key(k->c->out, "resource_uri");
-	model_put_uri(k->c->out, KIND_DELIVERY, id);
+	api_uri(k->c->out, "resource_uri", "delivery/%llu",
+	    (unsigned long long)id);
 	json_obj_end(k->c->out);
 	api_json(k, 202);
 }

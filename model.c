@@ -14,11 +14,9 @@ static struct table {
 	uint64_t next;
 } tables[KINDS];
 
-/* Keys by the first bytes of their hash: open addressing, half full. */
-static struct {
-	struct key **slot;
-	size_t n;		/* a power of two, or 0: to be made */
-} by_hash;
+/* Keys by the first bits of their hash, made anew when one was changed. */
+static struct key *by_hash[4096];
+static bool hashed;
 
 static void *
 need(void *p)
@@ -133,19 +131,22 @@ model_setting(void)
 	return (struct setting *)tables[KIND_SETTING].all[0];
 }
 
+struct object *
+model_named(enum kind k, struct str name)
+{
+	size_t i;
+
+	for (i = 0; i < tables[k].n; i++)
+		if (str_ieq(str_of(*model_text_at(model_kinds[k].field,
+		    tables[k].all[i])), name))
+			return tables[k].all[i];
+	return NULL;
+}
+
 struct agent *
 model_agent_named(struct str hostname)
 {
-	const struct table *t = &tables[KIND_AGENT];
-	size_t i;
-
-	for (i = 0; i < t->n; i++) {
-		struct agent *a = (struct agent *)t->all[i];
-
-		if (str_ieq(str_of(a->hostname), hostname))
-			return a;
-	}
-	return NULL;
+	return (struct agent *)model_named(KIND_AGENT, hostname);
 }
 
 struct check *
@@ -159,51 +160,43 @@ model_check_named(const struct agent *a, struct str name)
 	return NULL;
 }
 
-static size_t
-hash_slot(const unsigned char hash[KEY_HASH])
+static struct key **
+keys_like(const unsigned char hash[KEY_HASH])
 {
-	size_t h = hash[0] | (size_t)hash[1] << 8 | (size_t)hash[2] << 16;
-
-	return h & (by_hash.n - 1);
+	return &by_hash[(hash[0] | (unsigned)hash[1] << 8) % COUNT(by_hash)];
 }
 
 static void
-hash_rebuild(void)
+hash_keys(void)
 {
-	const struct table *t = &tables[KIND_KEY];
 	unsigned char hash[KEY_HASH];
-	size_t i, at;
+	size_t i;
 
-	free(by_hash.slot);
-	for (by_hash.n = 16; by_hash.n < t->n * 2; by_hash.n *= 2)
-		;
-	by_hash.slot = need(calloc(by_hash.n, sizeof *by_hash.slot));
-	for (i = 0; i < t->n; i++) {
-		struct key *k = (struct key *)t->all[i];
+	memset(by_hash, 0, sizeof by_hash);
+	for (i = 0; i < model_count(KIND_KEY); i++) {
+		struct key *k = (struct key *)model_at(KIND_KEY, i);
 
 		if (str_unhex(str_of(k->hash), hash, sizeof hash) == -1)
 			continue;
-		at = hash_slot(hash);
-		while (by_hash.slot[at] != NULL)
-			at = (at + 1) & (by_hash.n - 1);
-		by_hash.slot[at] = k;
+		k->next = *keys_like(hash);
+		*keys_like(hash) = k;
 	}
+	hashed = true;
 }
 
 struct key *
 model_key(struct str secret)
 {
 	unsigned char hash[KEY_HASH], kept[KEY_HASH];
-	size_t at;
+	struct key *k;
 
-	if (by_hash.n == 0)
-		hash_rebuild();
+	if (!hashed)
+		hash_keys();
 	key_hash(secret, hash);
-	for (at = hash_slot(hash); by_hash.slot[at] != NULL;
-	    at = (at + 1) & (by_hash.n - 1))
-		if (str_unhex(str_of(by_hash.slot[at]->hash), kept,
-		    sizeof kept) == 0 && key_same(hash, kept, sizeof hash))
-			return by_hash.slot[at];
+	for (k = *keys_like(hash); k != NULL; k = k->next)
+		if (str_unhex(str_of(k->hash), kept, sizeof kept) == 0 &&
+		    key_same(hash, kept, sizeof hash))
+			return k;
 	return NULL;
 }
 
@@ -256,13 +249,11 @@ read_bounds(struct alert_list *l, const char *text)
 int
 model_rule(const struct check *c, struct alert_rule *r)
 {
-	r->warn.n = r->crit.n = r->clear.n = 0;
+	*r = (struct alert_rule){ .for_ms = c->for_s * 1000,
+	    .hits = (unsigned)c->hits, .of = (unsigned)c->of };
 	read_bounds(&r->warn, c->warn);
 	read_bounds(&r->crit, c->crit);
 	read_bounds(&r->clear, c->clear);
-	r->for_ms = c->for_s * 1000;
-	r->hits = (unsigned)c->hits;
-	r->of = (unsigned)c->of;
 	return check_rule(c->type, str_of(c->params), r);
 }
 
@@ -309,80 +300,58 @@ model_delivery_has(const struct delivery *d, uint64_t incident,
 
 /* ---- drafts ---- */
 
-static void
-each_text(enum kind k, struct object *o, void (*fn)(char **))
-{
-	unsigned i;
-
-	for (i = 0; i < model_kinds[k].fields; i++)
-		if (model_is_text(&model_kinds[k].field[i]))
-			fn(model_text_at(&model_kinds[k].field[i], o));
-}
-
-static void
-own(char **text)
-{
-	*text = text_copy(str_of(*text));
-}
-
-static void
-disown(char **text)
-{
-	free(*text);
-}
-
 struct object *
 model_draft(enum kind k, const struct object *of)
 {
 	struct object *o = need(calloc(1, model_kinds[k].size));
-	unsigned i;
+	const struct field *f;
 
 	if (of != NULL)
 		memcpy(o, of, model_kinds[k].size);
-	else
-		for (i = 0; i < model_kinds[k].fields; i++)
-			if (model_is_number(&model_kinds[k].field[i]))
-				model_put_number(&model_kinds[k].field[i], o,
-				    model_kinds[k].field[i].def);
-	if (of == NULL && k == KIND_CHECK)
+	else if (k == KIND_CHECK)
 		alert_reset(&((struct check *)o)->alert);
-	each_text(k, o, own);
+	MODEL_EACH(f, k)
+		if (model_is_text(f))
+			*model_text_at(f, o) =
+			    text_copy(str_of(*model_text_at(f, o)));
+		else if (of == NULL && model_is_number(f))
+			model_put_number(f, o, f->def);
 	return o;
 }
 
 void
 model_drop(enum kind k, struct object *draft)
 {
+	const struct field *f;
+
 	if (draft == NULL)
 		return;
-	each_text(k, draft, disown);
+	MODEL_EACH(f, k)
+		if (model_is_text(f))
+			free(*model_text_at(f, draft));
 	free(draft);
 }
 
 /* ---- installing ---- */
 
-static void
-link_check(struct check *c)
-{
-	struct check **at;
-
-	c->agent = model_agent(c->agent_id);
-	assert(c->agent != NULL);
-	for (at = &c->agent->checks; *at != NULL; at = &(*at)->next)
-		if ((*at)->o.id > c->o.id)
-			break;
-	c->next = *at;
-	*at = c;
-}
-
-static void
-unlink_check(struct check *c)
+/* Where a check is in its agent's list, or would be. */
+static struct check **
+link_of(const struct check *c)
 {
 	struct check **at = &c->agent->checks;
 
-	while (*at != c)
+	while (*at != NULL && (*at)->o.id < c->o.id)
 		at = &(*at)->next;
-	*at = c->next;
+	return at;
+}
+
+static void
+link_check(struct check *c)
+{
+	c->agent = model_agent(c->agent_id);
+	assert(c->agent != NULL);
+	c->next = *link_of(c);
+	*link_of(c) = c;
 }
 
 /* The open incident is remembered where it belongs. */
@@ -391,90 +360,13 @@ link_incident(const struct incident *in)
 {
 	struct check *c = model_check_by_id(in->check);
 	struct agent *a = model_agent(in->agent);
-	uint64_t *at = NULL;
+	uint64_t *at = in->check == 0 && a != NULL ? &a->incident :
+	    c != NULL ? &c->incident : NULL;
 
-	if (in->check != 0)
-		at = c == NULL ? NULL : &c->incident;
-	else if (a != NULL)
-		at = &a->incident;
-	if (at == NULL)
-		return;
-	if (in->closed == 0)
+	if (at != NULL && in->closed == 0)
 		*at = in->o.id;
-	else if (*at == in->o.id)
+	else if (at != NULL && *at == in->o.id)
 		*at = 0;
-}
-
-static void
-linked(enum kind k, struct object *o, bool is_new)
-{
-	if (k == KIND_CHECK && is_new)
-		link_check((struct check *)o);
-	else if (k == KIND_INCIDENT)
-		link_incident((struct incident *)o);
-	else if (k == KIND_KEY)
-		by_hash.n = 0;
-}
-
-static void
-insert(struct table *t, struct object *o)
-{
-	size_t i = place(t, o->id);
-
-	if (t->n == t->cap) {
-		t->cap = t->cap == 0 ? 16 : t->cap * 2;
-		t->all = need(realloc(t->all, t->cap * sizeof *t->all));
-	}
-	memmove(t->all + i + 1, t->all + i, (t->n - i) * sizeof *t->all);
-	t->all[i] = o;
-	t->n++;
-}
-
-struct object *
-model_install(enum kind k, struct object *draft, struct object **was)
-{
-	struct table *t = &tables[k];
-	struct object *live = draft->id == 0 ? NULL : model_get(k, draft->id);
-	unsigned char swap[512];
-
-	if (was != NULL)
-		*was = NULL;
-	if (live == NULL) {
-		if (draft->id == 0)
-			draft->id = model_next_id(k);
-		model_used_id(k, draft->id);
-		insert(t, draft);
-		linked(k, draft, true);
-		return draft;
-	}
-	/* Others point at the live one: its contents change, not its place. */
-	assert(model_kinds[k].size <= sizeof swap);
-	memcpy(swap, live, model_kinds[k].size);
-	memcpy(live, draft, model_kinds[k].size);
-	memcpy(draft, swap, model_kinds[k].size);
-	linked(k, live, false);
-	if (was != NULL)
-		*was = draft;
-	else
-		model_drop(k, draft);
-	return live;
-}
-
-struct object *
-model_remove(enum kind k, uint64_t id)
-{
-	struct table *t = &tables[k];
-	size_t i = place(t, id);
-	struct object *o = t->all[i];
-
-	assert(i < t->n && o->id == id);
-	memmove(t->all + i, t->all + i + 1, (t->n - i - 1) * sizeof *t->all);
-	t->n--;
-	if (k == KIND_CHECK)
-		unlink_check((struct check *)o);
-	else if (k == KIND_KEY)
-		by_hash.n = 0;
-	return o;
 }
 
 static void
@@ -490,18 +382,74 @@ swap_bytes(void *a, void *b, size_t n)
 	}
 }
 
+static void
+insert(enum kind k, struct object *o)
+{
+	struct table *t = &tables[k];
+	size_t i = place(t, o->id);
+
+	if (t->n == t->cap) {
+		t->cap = t->cap == 0 ? 16 : t->cap * 2;
+		t->all = need(realloc(t->all, t->cap * sizeof *t->all));
+	}
+	memmove(t->all + i + 1, t->all + i, (t->n - i) * sizeof *t->all);
+	t->all[i] = o;
+	t->n++;
+	model_used_id(k, o->id);
+	if (k == KIND_CHECK)
+		link_check((struct check *)o);
+}
+
+struct object *
+model_install(enum kind k, struct object *draft, struct object **was)
+{
+	struct object *live = model_get(k, draft->id), *old = NULL;
+
+	if (live != NULL) {
+		/* Others point at it: its contents change, not its place. */
+		swap_bytes(live, draft, model_kinds[k].size);
+		old = draft;
+	} else {
+		live = draft;
+		if (live->id == 0)
+			live->id = model_next_id(k);
+		insert(k, live);
+	}
+	if (k == KIND_INCIDENT)
+		link_incident((struct incident *)live);
+	hashed = hashed && k != KIND_KEY;
+	if (was != NULL)
+		*was = old;
+	else
+		model_drop(k, old);
+	return live;
+}
+
+struct object *
+model_remove(enum kind k, uint64_t id)
+{
+	struct table *t = &tables[k];
+	size_t i = place(t, id);
+	struct object *o = t->all[i];
+
+	assert(i < t->n && o->id == id);
+	memmove(t->all + i, t->all + i + 1, (t->n - i - 1) * sizeof *t->all);
+	t->n--;
+	if (k == KIND_CHECK)
+		*link_of((struct check *)o) = ((struct check *)o)->next;
+	hashed = hashed && k != KIND_KEY;
+	return o;
+}
+
 void
 model_revert(enum kind k, struct object *live, struct object *was)
 {
-	unsigned i;
+	const struct field *f;
 
-	for (i = 0; i < model_kinds[k].fields; i++) {
-		const struct field *f = &model_kinds[k].field[i];
-
+	MODEL_EACH(f, k)
 		if (!(f->flags & F_STATE))
 			swap_bytes(model_value_at(f, live),
-			    model_value_at(f, was), model_width(f));
-	}
+			    model_value_at(f, was), f->width);
 }
 
 void
@@ -516,6 +464,5 @@ model_reset(void)
 		free(tables[k].all);
 	}
 	memset(tables, 0, sizeof tables);
-	free(by_hash.slot);
-	memset(&by_hash, 0, sizeof by_hash);
+	hashed = false;
 }

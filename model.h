@@ -123,6 +123,7 @@ struct key {
 	uint8_t role;
 	uint64_t agent;
 	int64_t created, last_used;
+	struct key *next;		/* whose hash begins alike */
 };
 
 struct setting {
@@ -131,9 +132,10 @@ struct setting {
 	int64_t disk;			/* bytes; 0: the default */
 };
 
-enum field_type {
-	FIELD_TEXT, FIELD_NAME, FIELD_BOOL, FIELD_INT, FIELD_TIME, FIELD_WORD,
-	FIELD_REF, FIELD_TYPE, FIELD_BOUNDS, FIELD_JSON, FIELD_STATE,
+enum field_type {		/* texts, numbers, what is neither */
+	FIELD_TEXT, FIELD_NAME, FIELD_BOUNDS, FIELD_JSON,
+	FIELD_BOOL, FIELD_WORD, FIELD_INT, FIELD_TIME, FIELD_REF,
+	FIELD_TYPE, FIELD_STATE,
 	FIELD_SHOW			/* computed: field.show writes it */
 };
 
@@ -148,12 +150,13 @@ enum field_type {
 #define F_ONCE		256u	/* at creation only */
 #define F_STATE		512u	/* state, not configuration: not in what an
 				   agent is given */
+#define F_BRIEF		1024u	/* of a delivery, shown with its incident */
 
 struct field {
 	const char *name;
 	enum field_type type;
 	unsigned flags;
-	size_t off;
+	size_t off, width;		/* of its value in the object */
 	int64_t min, max;		/* of the number, or of the bytes */
 	int64_t def;
 	const char *const *words;	/* FIELD_WORD: its values, NULL last */
@@ -268,9 +271,8 @@ void model_show_field(struct buf *b, const struct field *f,
 void model_kept(struct buf *b, enum kind k, const struct object *o,
     const struct object *was);
 void model_schema(struct buf *b, enum kind k);
-/* "/api/v1/agent/17/" without quotes. */
-void model_uri(struct buf *b, enum kind k, uint64_t id);
-void model_put_uri(struct buf *b, enum kind k, uint64_t id);	/* quoted */
+/* "/api/v1/agent/17/", quoted; it follows a key, so it sets no comma. */
+void model_put_uri(struct buf *b, enum kind k, uint64_t id);
 /* A resource URI, or a bare number, as an id.  0 or -1. */
 int model_ref(struct str s, enum kind k, uint64_t *id);
 

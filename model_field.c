@@ -4,7 +4,6 @@
 #include "model.h"
 #include "model_impl.h"
 
-
 static const char *const agent_states[] = { "never", "up", "silent",
     "stopped", NULL };
 static const char *const statuses[] = { "ok", "warning", "unknown",
@@ -17,22 +16,12 @@ static const char *const channels[] = { "pushover", NULL };
 static const char *const delivery_states[] = { "queued", "sending",
     "accepted", "seen", "given up", NULL };
 
-static const struct agent *
-as_agent(const struct object *o)
-{
-	return (const struct agent *)(const void *)o;
-}
-
-static const struct check *
-as_check(const struct object *o)
-{
-	return (const struct check *)(const void *)o;
-}
-
 static void
 show_agent_status(struct buf *b, const struct object *o)
 {
-	json_put(b, str_of(status_name(model_agent_status(as_agent(o)))));
+	const struct agent *a = (const struct agent *)o;
+
+	json_put(b, str_of(status_name(model_agent_status(a))));
 }
 
 static void
@@ -42,27 +31,27 @@ show_counts(struct buf *b, const struct object *o)
 	const struct check *c;
 	unsigned i;
 
-	for (c = as_agent(o)->checks; c != NULL; c = c->next)
+	for (c = ((const struct agent *)o)->checks; c != NULL; c = c->next)
 		if (c->enabled)
 			n[c->alert.held]++;
 	json_obj(b);
-	for (i = 0; i <= STATUS_NONE; i++) {
-		json_key(b, statuses[i]);
-		json_put_int(b, n[i]);
-	}
+	for (i = 0; i <= STATUS_NONE; i++)
+		json_add_int(b, statuses[i], n[i]);
 	json_obj_end(b);
 }
 
 static void
 show_status(struct buf *b, const struct object *o)
 {
-	json_put(b, str_of(status_name(as_check(o)->alert.held)));
+	const struct check *c = (const struct check *)o;
+
+	json_put(b, str_of(status_name(c->alert.held)));
 }
 
 static void
 show_value(struct buf *b, const struct object *o)
 {
-	const struct check *c = as_check(o);
+	const struct check *c = (const struct check *)o;
 
 	if (c->has_value)
 		json_put_milli(b, c->value);
@@ -73,13 +62,7 @@ show_value(struct buf *b, const struct object *o)
 static void
 show_unit(struct buf *b, const struct object *o)
 {
-	json_put(b, str_of(as_check(o)->type->unit));
-}
-
-static void
-show_since(struct buf *b, const struct object *o)
-{
-	json_put_time(b, as_check(o)->alert.since_ms);
+	json_put(b, str_of(((const struct check *)o)->type->unit));
 }
 
 static void
@@ -89,32 +72,30 @@ show_text(struct buf *b, const struct object *o)
 	struct buf t;
 
 	buf_init(&t, text, sizeof text);
-	model_check_text(&t, as_check(o));
+	model_check_text(&t, (const struct check *)o);
 	json_put(b, str_from(&t));
 }
 
 static void
 show_deliveries(struct buf *b, const struct object *o)
 {
-	static const char *const want[] = { "recipient", "name", "channel",
-	    "title",
-	    "state", "attempts", "last_error", "sent", "receipt", "seen",
-	    "device" };
-	const struct delivery *d;
+	const struct field *f;
 	enum status told;
-	size_t i, k;
+	size_t i;
 
 	json_arr(b);
 	for (i = 0; i < model_count(KIND_DELIVERY); i++) {
-		d = (void *)model_at(KIND_DELIVERY, i);
-		if (!model_delivery_has(d, o->id, &told))
+		const struct object *d = model_at(KIND_DELIVERY, i);
+
+		if (!model_delivery_has((const struct delivery *)d, o->id,
+		    &told))
 			continue;
 		json_obj(b);
 		json_key(b, "delivery");
-		model_put_uri(b, KIND_DELIVERY, d->o.id);
-		for (k = 0; k < COUNT(want); k++)
-			model_show_field(b, model_field(KIND_DELIVERY,
-			    str_of(want[k])), &d->o);
+		model_put_uri(b, KIND_DELIVERY, d->id);
+		MODEL_EACH(f, KIND_DELIVERY)
+			if (f->flags & F_BRIEF)
+				model_show_field(b, f, d);
 		json_obj_end(b);
 	}
 	json_arr_end(b);
@@ -123,7 +104,7 @@ show_deliveries(struct buf *b, const struct object *o)
 static void
 show_channel(struct buf *b, const struct object *o)
 {
-	const struct delivery *d = (const void *)o;
+	const struct delivery *d = (const struct delivery *)o;
 	const struct recipient *r = model_recipient(d->recipient);
 
 	if (r == NULL)
@@ -135,7 +116,7 @@ show_channel(struct buf *b, const struct object *o)
 static void
 show_recipient_name(struct buf *b, const struct object *o)
 {
-	const struct delivery *d = (const void *)o;
+	const struct delivery *d = (const struct delivery *)o;
 	const struct recipient *r = model_recipient(d->recipient);
 
 	json_put(b, str_of(r == NULL ? "(removed)" : r->name));
@@ -149,151 +130,132 @@ show_pushover(struct buf *b, const struct object *o)
 	json_put_bool(b, s->pushover_token[0] != '\0');
 }
 
-#define TEXT(s, f, flags, min, max) \
-	{ #f, FIELD_TEXT, flags, offsetof(struct s, f), min, max, 0, \
-	  NULL, KIND_AGENT, NULL }
-#define NAME(s, f, flags) \
-	{ #f, FIELD_NAME, flags, offsetof(struct s, f), 1, 64, 0, \
-	  NULL, KIND_AGENT, NULL }
-#define BOOL(s, f, flags, def) \
-	{ #f, FIELD_BOOL, flags, offsetof(struct s, f), 0, 1, def, \
-	  NULL, KIND_AGENT, NULL }
-#define INT(s, f, flags, min, max, def) \
-	{ #f, FIELD_INT, flags, offsetof(struct s, f), min, max, def, \
-	  NULL, KIND_AGENT, NULL }
-#define TIME(s, f, flags) \
-	{ #f, FIELD_TIME, flags, offsetof(struct s, f), 0, TIME_MAX, 0, \
-	  NULL, KIND_AGENT, NULL }
-#define WORD(s, f, flags, words, def) \
-	{ #f, FIELD_WORD, flags, offsetof(struct s, f), 0, 0, def, \
-	  words, KIND_AGENT, NULL }
-#define REF(s, name, f, flags, kind) \
-	{ name, FIELD_REF, flags, offsetof(struct s, f), 0, 0, 0, \
-	  NULL, kind, NULL }
-#define OTHER(s, name, f, type, flags, max) \
-	{ name, type, flags, offsetof(struct s, f), 0, max, 0, \
-	  NULL, KIND_AGENT, NULL }
-#define SHOW(name, flags, fn) \
-	{ name, FIELD_SHOW, flags, 0, 0, 0, 0, NULL, KIND_AGENT, fn }
+/* What every field has; what follows it in a row are min, max, def. */
+#define F(s, f, t, fl)	AS(s, #f, f, t, fl)
+#define AS(s, n, f, t, fl) \
+	.name = (n), .type = FIELD_##t, .flags = (fl), \
+	.off = offsetof(struct s, f), .width = sizeof(((struct s *)0)->f)
+#define SHOW(n, fl, fn) \
+	{ .name = (n), .type = FIELD_SHOW, .flags = (fl), .show = (fn) }
 
 #define CONF	(F_WRITE | F_KEEP)
 #define SEEN	(F_KEEP | F_STATE)
 #define LIVE	(F_SNAP | F_STATE)
+#define TOLD	(F_KEEP | F_BRIEF)
 
 static const struct field agent_fields[] = {
-	NAME(agent, hostname,		CONF | F_NEED),
-	TEXT(agent, description,	CONF, 0, 256),
-	INT(agent, check_interval_ms,	CONF, 1000, 86400000, 10000),
-	INT(agent, late_after_s,	CONF | F_NULL, 5, 30 * 86400, 0),
-	BOOL(agent, enabled,		CONF, true),
-	TEXT(agent, version,		SEEN | F_AGENT, 0, 64),
-	TEXT(agent, guid,		SEEN | F_AGENT, 0, 64),
-	TEXT(agent, platform,		SEEN | F_AGENT, 0, 128),
-	TEXT(agent, address,		LIVE, 0, 64),
-	INT(agent, clock_skew_ms,	LIVE | F_AGENT, -TIME_MAX, TIME_MAX, 0),
-	INT(agent, dropped,		LIVE | F_AGENT, 0, MODEL_DROPPED_MAX,
-	    0),
-	TIME(agent, last_checkin,	LIVE | F_NULL),
-	WORD(agent, state,		SEEN | F_AGENT, agent_states, 0),
-	SHOW("status",			F_STATE, show_agent_status),
-	SHOW("counts",			F_STATE, show_counts),
-	INT(agent, revision,		F_KEEP, 0, INT64_MAX, 0),
+	{ F(agent, hostname, NAME, CONF | F_NEED), 1, 64 },
+	{ F(agent, description, TEXT, CONF), .max = 256 },
+	{ F(agent, check_interval_ms, INT, CONF), 1000, 86400000, 10000 },
+	{ F(agent, late_after_s, INT, CONF | F_NULL), 5, 30 * 86400 },
+	{ F(agent, enabled, BOOL, CONF), .def = true },
+	{ F(agent, version, TEXT, SEEN | F_AGENT), .max = 64 },
+	{ F(agent, guid, TEXT, SEEN | F_AGENT), .max = 64 },
+	{ F(agent, platform, TEXT, SEEN | F_AGENT), .max = 128 },
+	{ F(agent, address, TEXT, LIVE), .max = 64 },
+	{ F(agent, clock_skew_ms, INT, LIVE | F_AGENT), -TIME_MAX, TIME_MAX },
+	{ F(agent, dropped, INT, LIVE | F_AGENT), .max = MODEL_DROPPED_MAX },
+	{ F(agent, last_checkin, TIME, LIVE | F_NULL) },
+	{ F(agent, state, WORD, SEEN | F_AGENT), .words = agent_states },
+	SHOW("status", F_STATE, show_agent_status),
+	SHOW("counts", F_STATE, show_counts),
+	{ F(agent, revision, INT, F_KEEP), .max = INT64_MAX },
 };
 
 static const struct field check_fields[] = {
-	REF(check, "agent", agent_id,	CONF | F_NEED | F_ONCE, KIND_AGENT),
-	NAME(check, name,		CONF),
-	OTHER(check, "type", type, FIELD_TYPE, CONF | F_NEED | F_ONCE, 32),
-	OTHER(check, "params", params, FIELD_JSON, CONF, CHECK_PARAMS_MAX),
-	INT(check, interval_ms,		CONF | F_NULL, 1000, 86400000, 0),
-	BOOL(check, enabled,		CONF, true),
-	OTHER(check, "warn", warn, FIELD_BOUNDS, CONF, 256),
-	OTHER(check, "crit", crit, FIELD_BOUNDS, CONF, 256),
-	OTHER(check, "clear", clear, FIELD_BOUNDS, CONF, 256),
-	INT(check, for_s,		CONF, 0, 30 * 86400, 0),
-	INT(check, hits,		CONF, 1, ALERT_OF_MAX, 1),
-	INT(check, of,			CONF, 1, ALERT_OF_MAX, 1),
-	SHOW("status",			F_STATE, show_status),
-	SHOW("value",			F_STATE, show_value),
-	SHOW("unit",			F_STATE, show_unit),
-	TEXT(check, message,		LIVE, 0, MODEL_MESSAGE_MAX),
-	SHOW("text",			F_STATE, show_text),
-	SHOW("since",			F_STATE, show_since),
-	TIME(check, last_result,	LIVE | F_NULL),
-	WORD(check, raw,		LIVE | F_HIDE, statuses, STATUS_NONE),
-	BOOL(check, has_value,		LIVE | F_HIDE, false),
-	{ "number", FIELD_INT,		LIVE | F_HIDE,
-	    offsetof(struct check, value), INT64_MIN, INT64_MAX, 0, NULL,
-	    KIND_AGENT, NULL },
-	OTHER(check, "alert", alert, FIELD_STATE, F_KEEP | F_STATE | F_HIDE,
-	    ALERT_STATE_TEXT),
+	{ AS(check, "agent", agent_id, REF, CONF | F_NEED | F_ONCE),
+	    .ref = KIND_AGENT },
+	{ F(check, name, NAME, CONF), 1, 64 },
+	{ F(check, type, TYPE, CONF | F_NEED | F_ONCE) },
+	{ F(check, params, JSON, CONF), .max = CHECK_PARAMS_MAX },
+	{ F(check, interval_ms, INT, CONF | F_NULL), 1000, 86400000 },
+	{ F(check, enabled, BOOL, CONF), .def = true },
+	{ F(check, warn, BOUNDS, CONF) },
+	{ F(check, crit, BOUNDS, CONF) },
+	{ F(check, clear, BOUNDS, CONF) },
+	{ F(check, for_s, INT, CONF), .max = 30 * 86400 },
+	{ F(check, hits, INT, CONF), 1, ALERT_OF_MAX, 1 },
+	{ F(check, of, INT, CONF), 1, ALERT_OF_MAX, 1 },
+	SHOW("status", F_STATE, show_status),
+	SHOW("value", F_STATE, show_value),
+	SHOW("unit", F_STATE, show_unit),
+	{ F(check, message, TEXT, LIVE), .max = MODEL_MESSAGE_MAX },
+	SHOW("text", F_STATE, show_text),
+	{ AS(check, "since", alert.since_ms, TIME, F_STATE | F_NULL) },
+	{ F(check, last_result, TIME, LIVE | F_NULL) },
+	{ F(check, raw, WORD, LIVE | F_HIDE), .words = statuses,
+	    .def = STATUS_NONE },
+	{ F(check, has_value, BOOL, LIVE | F_HIDE) },
+	{ AS(check, "number", value, INT, LIVE | F_HIDE), INT64_MIN,
+	    INT64_MAX },
+	{ F(check, alert, STATE, SEEN | F_HIDE) },
 };
 
 static const struct field incident_fields[] = {
-	REF(incident, "check", check,	F_KEEP | F_NULL, KIND_CHECK),
-	REF(incident, "agent", agent,	F_KEEP | F_NULL, KIND_AGENT),
-	TEXT(incident, what,		F_KEEP, 0, 256),
-	TEXT(incident, text,		F_KEEP, 0, 1024),
-	WORD(incident, severity,	F_KEEP, severities, 0),
-	WORD(incident, status,		F_KEEP, severities, 0),
-	TIME(incident, opened,		F_KEEP | F_NULL),
-	TIME(incident, changed,		F_KEEP | F_NULL),
-	TIME(incident, closed,		F_KEEP | F_NULL),
-	TIME(incident, acknowledged,	F_KEEP | F_NULL),
-	TEXT(incident, acknowledged_by,	F_KEEP | F_NULL, 0, 64),
-	TEXT(incident, comment,		F_KEEP, 0, 256),
-	SHOW("deliveries",		F_STATE, show_deliveries),
+	{ F(incident, check, REF, F_KEEP | F_NULL), .ref = KIND_CHECK },
+	{ F(incident, agent, REF, F_KEEP | F_NULL), .ref = KIND_AGENT },
+	{ F(incident, what, TEXT, F_KEEP), .max = 256 },
+	{ F(incident, text, TEXT, F_KEEP), .max = 1024 },
+	{ F(incident, severity, WORD, F_KEEP), .words = severities },
+	{ F(incident, status, WORD, F_KEEP), .words = severities },
+	{ F(incident, opened, TIME, F_KEEP | F_NULL) },
+	{ F(incident, changed, TIME, F_KEEP | F_NULL) },
+	{ F(incident, closed, TIME, F_KEEP | F_NULL) },
+	{ F(incident, acknowledged, TIME, F_KEEP | F_NULL) },
+	{ F(incident, acknowledged_by, TEXT, F_KEEP | F_NULL), .max = 64 },
+	{ F(incident, comment, TEXT, F_KEEP), .max = 256 },
+	SHOW("deliveries", F_STATE, show_deliveries),
 };
 
 static const struct field delivery_fields[] = {
-	REF(delivery, "recipient", recipient, F_KEEP | F_NULL,
-	    KIND_RECIPIENT),
-	SHOW("name",			F_STATE, show_recipient_name),
-	SHOW("channel",			F_STATE, show_channel),
-	WORD(delivery, state,		F_KEEP, delivery_states, 0),
-	WORD(delivery, severity,	F_KEEP, severities, 0),
-	BOOL(delivery, test,		F_KEEP, false),
-	BOOL(delivery, unknown,		F_KEEP, false),
-	OTHER(delivery, "items", items, FIELD_JSON, F_KEEP, 4096),
-	TEXT(delivery, title,		F_KEEP, 0, 1024),
-	OTHER(delivery, "message", message, FIELD_TEXT, F_KEEP, 4096),
-	TEXT(delivery, last_error,	F_KEEP, 0, 256),
-	INT(delivery, code,		F_KEEP, 0, 999, 0),
-	TEXT(delivery, request,		F_KEEP | F_NULL, 0, 64),
-	TEXT(delivery, receipt,		F_KEEP | F_NULL, 0, 64),
-	TEXT(delivery, device,		F_KEEP | F_NULL, 0, 64),
-	INT(delivery, attempts,		F_KEEP, 0, INT32_MAX, 0),
-	TIME(delivery, event,		F_KEEP | F_NULL),
-	TIME(delivery, queued,		F_KEEP | F_NULL),
-	TIME(delivery, next,		F_KEEP | F_NULL),
-	TIME(delivery, sent,		F_KEEP | F_NULL),
-	TIME(delivery, seen,		F_KEEP | F_NULL),
+	{ F(delivery, recipient, REF, TOLD | F_NULL), .ref = KIND_RECIPIENT },
+	SHOW("name", F_STATE | F_BRIEF, show_recipient_name),
+	SHOW("channel", F_STATE | F_BRIEF, show_channel),
+	{ F(delivery, title, TEXT, TOLD), .max = 1024 },
+	{ F(delivery, state, WORD, TOLD), .words = delivery_states },
+	{ F(delivery, attempts, INT, TOLD), .max = INT32_MAX },
+	{ F(delivery, last_error, TEXT, TOLD), .max = 256 },
+	{ F(delivery, sent, TIME, TOLD | F_NULL) },
+	{ F(delivery, receipt, TEXT, TOLD | F_NULL), .max = 64 },
+	{ F(delivery, seen, TIME, TOLD | F_NULL) },
+	{ F(delivery, device, TEXT, TOLD | F_NULL), .max = 64 },
+	{ F(delivery, severity, WORD, F_KEEP), .words = severities },
+	{ F(delivery, test, BOOL, F_KEEP) },
+	{ F(delivery, unknown, BOOL, F_KEEP) },
+	{ F(delivery, items, JSON, F_KEEP), .max = 4096 },
+	{ F(delivery, message, TEXT, F_KEEP), .max = 4096 },
+	{ F(delivery, code, INT, F_KEEP), .max = 999 },
+	{ F(delivery, request, TEXT, F_KEEP | F_NULL), .max = 64 },
+	{ F(delivery, event, TIME, F_KEEP | F_NULL) },
+	{ F(delivery, queued, TIME, F_KEEP | F_NULL) },
+	{ F(delivery, next, TIME, F_KEEP | F_NULL) },
 };
 
 static const struct field recipient_fields[] = {
-	NAME(recipient, name,		CONF | F_NEED),
-	WORD(recipient, channel,	CONF | F_NEED, channels, 0),
-	TEXT(recipient, address,	CONF | F_NEED, 1, 256),
-	WORD(recipient, severity,	CONF, severities, STATUS_WARNING),
-	BOOL(recipient, enabled,	CONF, true),
+	{ F(recipient, name, NAME, CONF | F_NEED), 1, 64 },
+	{ F(recipient, channel, WORD, CONF | F_NEED), .words = channels },
+	{ F(recipient, address, TEXT, CONF | F_NEED), 1, 256 },
+	{ F(recipient, severity, WORD, CONF), .words = severities,
+	    .def = STATUS_WARNING },
+	{ F(recipient, enabled, BOOL, CONF), .def = true },
 };
 
 static const struct field key_fields[] = {
-	NAME(key, name,			CONF | F_NEED),
-	WORD(key, role,			CONF | F_NEED | F_ONCE, roles, 0),
-	REF(key, "agent", agent,	CONF | F_NULL | F_ONCE, KIND_AGENT),
-	TIME(key, created,		F_KEEP | F_NULL),
-	TIME(key, last_used,		F_SNAP | F_NULL),
-	TEXT(key, hash,			F_KEEP | F_HIDE | F_SECRET, 64, 64),
+	{ F(key, name, NAME, CONF | F_NEED), 1, 64 },
+	{ F(key, role, WORD, CONF | F_NEED | F_ONCE), .words = roles },
+	{ F(key, agent, REF, CONF | F_NULL | F_ONCE), .ref = KIND_AGENT },
+	{ F(key, created, TIME, F_KEEP | F_NULL) },
+	{ F(key, last_used, TIME, F_SNAP | F_NULL) },
+	{ F(key, hash, TEXT, F_KEEP | F_HIDE | F_SECRET), 64, 64 },
 };
 
 static const struct field setting_fields[] = {
-	TEXT(setting, public,		F_KEEP | F_NULL, 0, 256),
-	INT(setting, disk,		F_KEEP | F_NULL, 0, INT64_MAX, 0),
-	TEXT(setting, pushover_token,	F_HIDE | F_SECRET, 0, 256),
-	TEXT(setting, pushover_url,	F_HIDE, 0, 256),
-	SHOW("pushover",		0, show_pushover),
-	TEXT(setting, ca_file,		F_KEEP, 0, 256),
+	{ F(setting, public, TEXT, F_KEEP | F_NULL), .max = 256 },
+	{ F(setting, disk, INT, F_KEEP | F_NULL), .max = INT64_MAX },
+	{ F(setting, pushover_token, TEXT, F_HIDE | F_SECRET), .max = 256 },
+	{ F(setting, pushover_url, TEXT, F_HIDE), .max = 256 },
+	SHOW("pushover", 0, show_pushover),
+	{ F(setting, ca_file, TEXT, F_KEEP), .max = 256 },
 };
 
 #define KIND(s) { #s, s##_fields, COUNT(s##_fields), sizeof(struct s) }
@@ -323,41 +285,24 @@ model_kind(struct str name, enum kind *k)
 const struct field *
 model_field(enum kind k, struct str name)
 {
-	unsigned i;
+	const struct field *f;
 
-	for (i = 0; i < model_kinds[k].fields; i++)
-		if (str_is(name, model_kinds[k].field[i].name))
-			return &model_kinds[k].field[i];
+	MODEL_EACH(f, k)
+		if (str_is(name, f->name))
+			return f;
 	return NULL;
-}
-
-size_t
-model_width(const struct field *f)
-{
-	static const size_t width[] = {
-		[FIELD_TEXT] = sizeof(char *), [FIELD_NAME] = sizeof(char *),
-		[FIELD_BOUNDS] = sizeof(char *), [FIELD_JSON] = sizeof(char *),
-		[FIELD_BOOL] = 1, [FIELD_WORD] = 1, [FIELD_INT] = 8,
-		[FIELD_TIME] = 8, [FIELD_REF] = 8,
-		[FIELD_TYPE] = sizeof(void *), [FIELD_SHOW] = 0
-	};
-
-	return width[f->type];
 }
 
 bool
 model_is_text(const struct field *f)
 {
-	return f->type == FIELD_TEXT || f->type == FIELD_NAME ||
-	    f->type == FIELD_BOUNDS || f->type == FIELD_JSON;
+	return f->type <= FIELD_JSON;
 }
 
 bool
 model_is_number(const struct field *f)
 {
-	return f->type == FIELD_BOOL || f->type == FIELD_WORD ||
-	    f->type == FIELD_INT || f->type == FIELD_TIME ||
-	    f->type == FIELD_REF;
+	return f->type >= FIELD_BOOL && f->type <= FIELD_REF;
 }
 
 void *
@@ -378,8 +323,7 @@ model_number(const struct field *f, const struct object *o)
 {
 	const void *p = model_value_at(f, o);
 
-	return model_width(f) == 1 ? *(const uint8_t *)p :
-	    *(const int64_t *)p;
+	return f->width == 1 ? *(const uint8_t *)p : *(const int64_t *)p;
 }
 
 void
@@ -387,7 +331,7 @@ model_put_number(const struct field *f, struct object *o, int64_t v)
 {
 	void *p = model_value_at(f, o);
 
-	if (model_width(f) == 1)
+	if (f->width == 1)
 		*(uint8_t *)p = (uint8_t)v;
 	else
 		*(int64_t *)p = v;
@@ -395,22 +339,17 @@ model_put_number(const struct field *f, struct object *o, int64_t v)
 
 /* ---- to JSON ---- */
 
-void
-model_uri(struct buf *b, enum kind k, uint64_t id)
+static void
+put_uri(struct buf *b, const char *resource, uint64_t id)
 {
-	buf_addf(b, MODEL_API "%s/%llu/", model_kinds[k].name,
+	buf_addf(b, "\"" MODEL_API "%s/%llu/\"", resource,
 	    (unsigned long long)id);
 }
 
 void
 model_put_uri(struct buf *b, enum kind k, uint64_t id)
 {
-	char text[64];
-	struct buf t;
-
-	buf_init(&t, text, sizeof text);
-	model_uri(&t, k, id);
-	json_put(b, str_from(&t));
+	put_uri(b, model_kinds[k].name, id);
 }
 
 static void
@@ -454,21 +393,10 @@ show_text_field(struct buf *b, const struct field *f, const char *text)
 		json_put(b, str_of(text));
 }
 
-static void
-show_state(struct buf *b, const struct alert_state *st)
-{
-	char text[ALERT_STATE_TEXT];
-	struct buf t;
-
-	buf_init(&t, text, sizeof text);
-	alert_state_put(&t, st);
-	json_put(b, str_from(&t));
-}
-
 void
 model_show_field(struct buf *b, const struct field *f, const struct object *o)
 {
-	const void *p = model_value_at(f, o);
+	const struct check *c = (const struct check *)o;
 
 	json_key(b, f->name);
 	if (model_is_number(f))
@@ -476,12 +404,14 @@ model_show_field(struct buf *b, const struct field *f, const struct object *o)
 	else if (model_is_text(f))
 		show_text_field(b, f, *model_text_at(f, o));
 	else if (f->type == FIELD_TYPE)
-		json_put(b, str_of((*(const struct check_type *const *)p)
-		    ->name));
-	else if (f->type == FIELD_STATE)
-		show_state(b, p);
-	else
+		json_put(b, str_of(c->type->name));
+	else if (f->type == FIELD_SHOW)
 		f->show(b, o);
+	else {				/* nothing in it needs an escape */
+		buf_addc(b, '"');
+		alert_state_put(b, &c->alert);
+		buf_addc(b, '"');
+	}
 }
 
 /* The parameters of a check as members of their own. */
@@ -509,25 +439,19 @@ void
 model_show(struct buf *b, enum kind k, const struct object *o,
     const struct model_view *v)
 {
-	unsigned i;
+	unsigned hide = F_HIDE | F_SECRET | (v->bare ? F_STATE : 0);
+	const struct field *f;
 
 	json_obj(b);
 	json_add_int(b, "id", (int64_t)o->id);
 	json_key(b, "resource_uri");
-	buf_addf(b, "\"" MODEL_API "%s/%llu/\"", v->resource != NULL ?
-	    v->resource : model_kinds[k].name, (unsigned long long)o->id);
-	for (i = 0; i < model_kinds[k].fields; i++) {
-		const struct field *f = &model_kinds[k].field[i];
-
-		if (f->flags & (F_HIDE | F_SECRET))
-			continue;
-		if (v->bare && (f->flags & F_STATE))
-			continue;
-		if (v->flat && f->type == FIELD_JSON)
+	put_uri(b, v->resource != NULL ? v->resource : model_kinds[k].name,
+	    o->id);
+	MODEL_EACH(f, k)
+		if (v->flat && f->type == FIELD_JSON && !(f->flags & hide))
 			show_flat(b, *model_text_at(f, o));
-		else
+		else if (!(f->flags & hide))
 			model_show_field(b, f, o);
-	}
 	json_obj_end(b);
 }
 
@@ -538,50 +462,47 @@ model_same(const struct field *f, const struct object *a,
 	if (model_is_text(f))
 		return strcmp(*model_text_at(f, a), *model_text_at(f, b)) == 0;
 	/* A state goes with every record, so it never is the same. */
-	return model_width(f) > 0 && memcmp(model_value_at(f, a),
-	    model_value_at(f, b), model_width(f)) == 0;
+	return f->type < FIELD_STATE && memcmp(model_value_at(f, a),
+	    model_value_at(f, b), f->width) == 0;
+}
+
+static bool
+all_same(enum kind k, unsigned flag, const struct object *a,
+    const struct object *b)
+{
+	const struct field *f;
+
+	MODEL_EACH(f, k)
+		if ((f->flags & flag) && f->type < FIELD_STATE &&
+		    !model_same(f, a, b))
+			return false;
+	return true;
 }
 
 bool
 model_differs(enum kind k, const struct object *a, const struct object *b)
 {
-	unsigned i;
-
-	for (i = 0; i < model_kinds[k].fields; i++)
-		if ((model_kinds[k].field[i].flags & F_WRITE) &&
-		    !model_same(&model_kinds[k].field[i], a, b))
-			return true;
-	return false;
+	return !all_same(k, F_WRITE, a, b);
 }
 
 bool
 model_keeps_same(enum kind k, const struct object *a, const struct object *b)
 {
-	unsigned i;
-
-	for (i = 0; i < model_kinds[k].fields; i++)
-		if ((model_kinds[k].field[i].flags & F_KEEP) &&
-		    model_kinds[k].field[i].type != FIELD_STATE &&
-		    !model_same(&model_kinds[k].field[i], a, b))
-			return false;
-	return true;
+	return all_same(k, F_KEEP, a, b);
 }
 
 void
 model_kept(struct buf *b, enum kind k, const struct object *o,
     const struct object *was)
 {
-	unsigned i;
+	unsigned keep = F_KEEP | (was == NULL ? F_SNAP : 0);
+	const struct field *f;
 
 	json_obj(b);
-	for (i = 0; i < model_kinds[k].fields; i++) {
-		const struct field *f = &model_kinds[k].field[i];
-
-		if (was == NULL ? !(f->flags & (F_KEEP | F_SNAP)) :
-		    !(f->flags & F_KEEP) || model_same(f, o, was))
-			continue;
-		model_show_field(b, f, o);
-	}
+	MODEL_EACH(f, k)
+		if ((f->flags & keep) && (was == NULL ||
+		    !model_same(f, o, was)))
+			model_show_field(b, f, o);
 	json_obj_end(b);
 }
 
@@ -629,14 +550,14 @@ schema_field(struct buf *b, const struct field *f)
 void
 model_schema(struct buf *b, enum kind k)
 {
-	unsigned i;
+	const struct field *f;
 
 	json_obj(b);
 	json_key(b, "fields");
 	json_obj(b);
-	for (i = 0; i < model_kinds[k].fields; i++)
-		if (!(model_kinds[k].field[i].flags & F_HIDE))
-			schema_field(b, &model_kinds[k].field[i]);
+	MODEL_EACH(f, k)
+		if (!(f->flags & F_HIDE))
+			schema_field(b, f);
 	json_obj_end(b);
 	json_obj_end(b);
 }

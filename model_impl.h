@@ -6,9 +6,14 @@
 
 #include "model.h"
 
+/* for: each field of a kind, in the table's order. */
+#define MODEL_EACH(f, k) \
+	for ((f) = model_kinds[k].field; \
+	    (f) < model_kinds[k].field + model_kinds[k].fields; (f)++)
+
 void *model_value_at(const struct field *f, const struct object *o);
-/* Bytes of a field's value in its struct; 0: a state, or computed. */
-size_t model_width(const struct field *f);
+/* The object of this name, any case, of a kind whose first field is one. */
+struct object *model_named(enum kind k, struct str name);
 /* Fields that are numbers, whatever their width. */
 void model_put_number(const struct field *f, struct object *o, int64_t v);
 
