@@ -200,10 +200,11 @@ static int
 take_by(const struct call *k, const char *name, struct by *by)
 {
 	by->field = model_field(k->kind, str_of(name));
-	if (by->field == NULL)
-		by->param = api_flat(k, name);
-	return (by->field == NULL ? by->param == NULL &&
-	    strcmp(name, "id") != 0 : by->field->flags & F_HIDE) ? -1 : 0;
+	if (by->field != NULL)
+		return (by->field->flags & F_HIDE) || (k->type != NULL &&
+		    by->field->type == FIELD_JSON) ? -1 : 0;
+	by->param = api_flat(k, name);
+	return by->param != NULL || strcmp(name, "id") == 0 ? 0 : -1;
 }
 
 /* What follows a field's name: "hostname" or "id" of what it refers to, and
