@@ -1,11 +1,12 @@
 /* config.c: see config.h. */
-#include <stdio.h>
 #include <string.h>
 
 #include "config.h"
 #include "http.h"
 
 #define CA_FILE		"/etc/ssl/certs/ca-certificates.crt"
+#define HEX		"0123456789ABCDEFabcdef"
+#define ALNUM		HEX "GHIJKLMNOPQRSTUVWXYZghijklmnopqrstuvwxyz"
 
 struct line {
 	struct str word[CONFIG_WORDS];
@@ -16,6 +17,17 @@ static bool
 is_blank(char c)
 {
 	return c == ' ' || c == '\t';
+}
+
+/* Are all bytes of s among these? */
+static bool
+is_of(struct str s, const char *set)
+{
+	size_t i = 0;
+
+	while (i < s.n && s.p[i] != '\0' && strchr(set, s.p[i]) != NULL)
+		i++;
+	return i == s.n;
 }
 
 static int
@@ -64,27 +76,24 @@ config_listener(struct str addr, bool plain, struct config_listen *l,
 {
 	bool loopback = str_starts(addr, STR("127.")) ||
 	    str_starts(addr, STR("[::1]:"));
-	size_t i = addr.n, k;
+	const char *bad = NULL;
+	size_t i = addr.n;
 	uint64_t port;
 
 	while (i > 0 && addr.p[i - 1] != ':')
 		i--;
 	if (str_u64(str_after(addr, i), 0, 65535, &port) == -1)
-		return fail(why, "%.*s: no port of 0 to 65535; ADDR:PORT or "
-		    "PORT", (int)addr.n, addr.p);
-	for (k = 0; k < i && memchr("0123456789abcdefABCDEF.:[]", addr.p[k],
-	    26) != NULL; k++)
-		;
-	if (k < i || i == 1)
-		return fail(why, "%.*s: the address must be numeric",
-		    (int)addr.n, addr.p);
-	if (i > 0 && !loopback && !plain)
-		return fail(why, "%.*s: TLS is not built yet, so an address "
-		    "other than loopback needs \"plain\"", (int)addr.n,
-		    addr.p);
+		bad = "no port of 0 to 65535; ADDR:PORT or PORT";
+	else if (i == 1 || !is_of((struct str){ addr.p, i }, HEX ".:[]"))
+		bad = "the address must be numeric";
+	else if (i > 0 && !loopback && !plain)
+		bad = "TLS is not built yet, so an address other than "
+		    "loopback needs \"plain\"";
+	else if (str_copy(l->addr, sizeof l->addr, addr) == -1)
+		bad = "too long";
 	l->plain = plain;
-	return str_copy(l->addr, sizeof l->addr, addr) == 0 ? 0 :
-	    fail(why, "too long an address");
+	return bad == NULL ? 0 : fail(why, "%.*s: %s", addr.n > 64 ? 64 :
+	    (int)addr.n, addr.p, bad);
 }
 
 static int
@@ -142,19 +151,6 @@ word_disk(struct config *c, const struct line *l, struct fail *why)
 	return 0;
 }
 
-static bool
-is_token(struct str s)
-{
-	size_t i;
-
-	for (i = 0; i < s.n; i++)
-		if (!((s.p[i] >= '0' && s.p[i] <= '9') ||
-		    (s.p[i] >= 'a' && s.p[i] <= 'z') ||
-		    (s.p[i] >= 'A' && s.p[i] <= 'Z')))
-			return false;
-	return s.n == 30;
-}
-
 static int
 word_pushover(struct config *c, const struct line *l, struct fail *why)
 {
@@ -165,10 +161,10 @@ word_pushover(struct config *c, const struct line *l, struct fail *why)
 	for (i = 1; i + 1 < l->n && rc == 0; i += 2) {
 		struct str name = l->word[i], v = l->word[i + 1];
 
-		if (str_is(name, "token") && is_token(v))
-			rc = set_text(c->pushover_token, v, "token", why);
-		else if (str_is(name, "token"))
-			rc = fail(why, "a token is 30 letters and digits");
+		if (str_is(name, "token"))
+			rc = v.n == 30 && is_of(v, ALNUM) ?
+			    set_text(c->pushover_token, v, "token", why) :
+			    fail(why, "a token is 30 letters and digits");
 		else if (!str_is(name, "url"))
 			break;
 		else if (http_url(v, &u, why) == -1)

@@ -48,9 +48,9 @@ draft(const struct delivery *d)
 }
 
 static struct delivery *
-put(struct delivery *d, int64_t now_ms)
+put(struct delivery *d, const struct watch_now *now)
 {
-	struct change ch = { "outbox", "server", now_ms, true };
+	struct change ch = { "outbox", "server", now->now_ms, true };
 
 	first.known = false;
 	return (struct delivery *)change_keep(KIND_DELIVERY, &d->o, &ch);
@@ -72,12 +72,13 @@ struct known {
 	enum status worst;	/* told, or it may have been; ok: nothing */
 	bool ended;		/* its recovery is told or queued */
 	struct delivery *open;	/* that has it, and takes lines */
+	struct delivery *other;	/* that takes lines, whatever it has */
 };
 
 static struct known
 known_of(const struct recipient *r, uint64_t incident)
 {
-	struct known k = { STATUS_OK, false, NULL };
+	struct known k = { STATUS_OK, false, NULL, NULL };
 	enum status last;
 	size_t i;
 
@@ -85,9 +86,11 @@ known_of(const struct recipient *r, uint64_t incident)
 		struct delivery *d = delivery_at(i);
 
 		if (d->recipient != r->o.id ||
-		    !model_delivery_has(d, incident, &last))
+		    (d->state == DELIVERY_GIVEN_UP && !d->unknown))
 			continue;
-		if (d->state == DELIVERY_GIVEN_UP && !d->unknown)
+		if (k.other == NULL && is_open(d))
+			k.other = d;
+		if (!model_delivery_has(d, incident, &last))
 			continue;
 		k.ended = k.ended || last == STATUS_OK;
 		if (is_open(d))
@@ -96,20 +99,6 @@ known_of(const struct recipient *r, uint64_t incident)
 			k.worst = last > k.worst ? last : k.worst;
 	}
 	return k;
-}
-
-static struct delivery *
-open_delivery(const struct recipient *r)
-{
-	size_t i;
-
-	for (i = 0; i < model_count(KIND_DELIVERY); i++) {
-		struct delivery *d = delivery_at(i);
-
-		if (d->recipient == r->o.id && is_open(d))
-			return d;
-	}
-	return NULL;
 }
 
 static unsigned
@@ -142,30 +131,28 @@ put_title(struct buf *b, const struct incident *in)
 static void
 add_item(struct delivery *d, const struct incident *in)
 {
-	char items[ITEMS_MAX], text[NOTIFY_MESSAGE_MAX + 1100];
-	enum status was, now = (enum status)in->status;
+	char text[ITEMS_MAX];
+	enum status was;
 	unsigned n = count_items(d->items);
 	bool alone = n == 0 || (n == 1 &&
 	    model_delivery_has(d, in->o.id, &was));
 	struct buf b;
 
-	buf_init(&b, items, sizeof items);
-	if (n == 0)
-		buf_addc(&b, '[');
-	else	/* without its closing bracket */
-		buf_add(&b, (struct str){ d->items, strlen(d->items) - 1 });
-	buf_addf(&b, "%s[%llu,\"%s\"]]", n > 0 ? "," : "",
-	    (unsigned long long)in->o.id, status_name(now));
-	model_text(&d->items, str_from(&b));
-	if (now > d->severity)
-		d->severity = (uint8_t)now;
 	buf_init(&b, text, sizeof text);
-	if (n > 0)
-		buf_addf(&b, "%s\n", d->message);
-	buf_addz(&b, in->text);
+	/* The list goes on without its closing bracket. */
+	buf_add(&b, (struct str){ d->items, n == 0 ? 0 :
+	    strlen(d->items) - 1 });
+	buf_addf(&b, "%c[%llu,\"%s\"]]", n == 0 ? '[' : ',',
+	    (unsigned long long)in->o.id,
+	    status_name((enum status)in->status));
+	model_text(&d->items, str_from(&b));
+	if (in->status > d->severity)
+		d->severity = in->status;
+	b.n = 0;
+	buf_addf(&b, "%s%s%s", d->message, n == 0 ? "" : "\n", in->text);
 	if (b.n < NOTIFY_MESSAGE_MAX || n == 0)
 		model_text(&d->message, str_from(&b));
-	buf_init(&b, text, sizeof text);
+	b.n = 0;
 	if (alone)
 		put_title(&b, in);
 	else
@@ -176,58 +163,56 @@ add_item(struct delivery *d, const struct incident *in)
 
 static void
 queue(const struct recipient *r, struct delivery *open,
-    const struct incident *in, int64_t now_ms, int64_t watch_ms)
+    const struct incident *in, const struct watch_now *now)
 {
 	struct delivery *d = draft(open);
-	int64_t due = r->quiet_ms > watch_ms ? r->quiet_ms : watch_ms;
+	int64_t due = r->quiet_ms > now->watch_ms ? r->quiet_ms :
+	    now->watch_ms;
 
 	if (open == NULL) {
 		d->recipient = r->o.id;
-		d->queued = now_ms;
+		d->queued = now->now_ms;
 		d->due_ms = due;
 	} else if (due < d->due_ms) {
 		/* News do not wait for a back-off, but for what was asked. */
 		d->due_ms = due > d->floor_ms ? due : d->floor_ms;
 	}
 	d->event = in->changed;
-	d->next = now_ms + (d->due_ms - watch_ms);
+	d->next = now->now_ms + (d->due_ms - now->watch_ms);
 	add_item(d, in);
-	put(d, now_ms);
+	put(d, now);
 }
 
 /* Tell one recipient of an incident as it now stands, if that is due.  A
  * recovery while its alarm is on its way waits for what becomes of that. */
 static void
-tell(const struct recipient *r, const struct incident *in, int64_t now_ms,
-    int64_t watch_ms)
+tell(const struct recipient *r, const struct incident *in,
+    const struct watch_now *now)
 {
-	enum status now = (enum status)in->status;
+	enum status st = (enum status)in->status;
 	struct known k = known_of(r, in->o.id);
-	enum alert_tell t = alert_tell((enum status)r->severity, k.worst,
-	    now);
+	enum alert_tell t = alert_tell((enum status)r->severity, k.worst, st);
 
-	if (now == STATUS_OK && k.open != NULL)
+	if (st == STATUS_OK && k.open != NULL)
 		t = ALERT_TELL_RECOVERY;
-	if (t == ALERT_TELL_NOTHING || (now == STATUS_OK && k.ended) ||
+	if (t == ALERT_TELL_NOTHING || (st == STATUS_OK && k.ended) ||
 	    (t == ALERT_TELL_ALARM && !r->enabled))
 		return;
-	queue(r, k.open != NULL ? k.open : open_delivery(r), in, now_ms,
-	    watch_ms);
+	queue(r, k.open != NULL ? k.open : k.other, in, now);
 }
 
 void
-notify_event(const struct incident *in, int64_t now_ms, int64_t watch_ms)
+notify_event(const struct incident *in, const struct watch_now *now)
 {
 	size_t i;
 
 	for (i = 0; i < model_count(KIND_RECIPIENT); i++)
-		tell((struct recipient *)model_at(KIND_RECIPIENT, i), in,
-		    now_ms, watch_ms);
+		tell((struct recipient *)model_at(KIND_RECIPIENT, i), in, now);
 }
 
 /* The outcome of a delivery is known: its incidents that ended meanwhile. */
 static void
-tell_ended(const struct delivery *d, int64_t now_ms, int64_t watch_ms)
+tell_ended(const struct delivery *d, const struct watch_now *now)
 {
 	const struct recipient *r = model_recipient(d->recipient);
 	enum status last;
@@ -238,7 +223,7 @@ tell_ended(const struct delivery *d, int64_t now_ms, int64_t watch_ms)
 
 		if (in->closed != 0 && model_delivery_has(d, in->o.id, &last)
 		    && last != STATUS_OK)
-			tell(r, in, now_ms, watch_ms);
+			tell(r, in, now);
 	}
 }
 
@@ -268,7 +253,6 @@ notify_test(const struct recipient *r, const struct change *ch,
 	struct delivery *d = draft(NULL);
 
 	forget_tests(ch);
-	first.known = false;
 	d->recipient = r->o.id;
 	d->test = true;
 	d->queued = d->event = d->next = ch->at_ms;
@@ -276,6 +260,7 @@ notify_test(const struct recipient *r, const struct change *ch,
 	model_text(&d->title, STR("Vilicus test"));
 	model_text(&d->message, STR("A test of the alarm path, asked for by "
 	    "hand. Nothing is wrong."));
+	first.known = false;
 	d = (struct delivery *)change_put(KIND_DELIVERY, &d->o, ch, why);
 	return d == NULL ? 0 : d->o.id;
 }
@@ -313,22 +298,22 @@ notify_forget(uint64_t incident, const struct change *ch)
 }
 
 void
-notify_resume(int64_t now_ms)
+notify_resume(const struct watch_now *now)
 {
 	size_t i;
 
 	first.known = false;
 	for (i = 0; i < model_count(KIND_DELIVERY); i++) {
-		struct delivery *d;
+		struct delivery *d = delivery_at(i);
 
-		if (delivery_at(i)->state != DELIVERY_SENDING)
+		if (d->state != DELIVERY_SENDING)
 			continue;
-		d = draft(delivery_at(i));
+		d = draft(d);
 		d->state = DELIVERY_QUEUED;
 		d->unknown = true;
 		model_text(&d->last_error, STR("the server ended before the "
 		    "answer came"));
-		tell_ended(put(d, now_ms), now_ms, 0);
+		tell_ended(put(d, now), now);
 	}
 }
 
@@ -366,13 +351,15 @@ is_behind(size_t at)
 	return false;
 }
 
-static void
-find_first(void)
+int64_t
+notify_next(void)
 {
 	size_t i;
 
+	if (way.delivery != 0)
+		return INT64_MAX;
 	if (first.known)
-		return;
+		return first.due_ms;
 	first.known = true;
 	first.due_ms = INT64_MAX;
 	for (i = 0; i < model_count(KIND_DELIVERY); i++) {
@@ -384,23 +371,22 @@ find_first(void)
 		first.due_ms = d->due_ms;
 		first.id = d->o.id;
 	}
+	return first.due_ms;
 }
 
 /* What is due longest, if the way is free. */
 void
-notify_due(int64_t now_ms, int64_t watch_ms)
+notify_due(const struct watch_now *now)
 {
 	struct delivery *d;
 
-	find_first();
-	if (way.delivery != 0 || first.due_ms > watch_ms)
+	if (notify_next() > now->watch_ms)
 		return;
 	d = draft(delivery(first.id));
 	d->state = DELIVERY_SENDING;
 	d->attempts++;
 	d->next = 0;
-	d = put(d, now_ms);
-	way.delivery = d->o.id;
+	way.delivery = put(d, now)->o.id;
 	way.sent = false;
 }
 
@@ -408,8 +394,7 @@ static int
 write_job(struct buf *b, const struct delivery *d, const struct recipient *r)
 {
 	const struct setting *s = model_setting();
-	char text[512];
-	struct buf t;
+	char link[512];
 
 	json_obj(b);
 	json_add(b, "channel", STR("pushover"));
@@ -421,9 +406,8 @@ write_job(struct buf *b, const struct delivery *d, const struct recipient *r)
 	json_add_int(b, "priority", d->severity > STATUS_OK ? 1 : 0);
 	json_add_int(b, "timestamp", d->event / 1000);
 	if (s->public[0] != '\0') {
-		buf_init(&t, text, sizeof text);
-		buf_addf(&t, "%s/status", s->public);
-		json_add(b, "link", str_from(&t));
+		snprintf(link, sizeof link, "%s/status", s->public);
+		json_add(b, "link", str_of(link));
 		json_add(b, "link_title", STR("vilicus status"));
 	}
 	json_obj_end(b);
@@ -458,25 +442,25 @@ hand_over(const struct delivery *d, struct fail *why)
 
 /* 5 s, 10 s, 20 s ... and a little apart, so that not all come at once. */
 static int64_t
-back_off(const struct delivery *d, unsigned after_s)
+back_off(const struct delivery *d, int64_t asked_ms)
 {
-	int64_t ms = NOTIFY_BACKOFF_MS, asked = (int64_t)after_s * 1000;
-	int64_t i;
+	int64_t ms = (int64_t)NOTIFY_BACKOFF_MS << (d->attempts < 10 ?
+	    d->attempts - 1 : 9);
 
-	for (i = 1; i < d->attempts && ms < NOTIFY_BACKOFF_MAX_MS; i++)
-		ms *= 2;
 	if (ms > NOTIFY_BACKOFF_MAX_MS)
 		ms = NOTIFY_BACKOFF_MAX_MS;
 	ms += ms / 10 * (int64_t)((d->o.id * 7 + (uint64_t)d->attempts * 3)
 	    % 8) / 8;
-	return ms > asked ? ms : asked;
+	return ms > asked_ms ? ms : asked_ms;
 }
 
 /* The end of an attempt. */
 static void
-ended(const struct channel_outcome *o, int64_t now_ms, int64_t watch_ms)
+ended(const struct channel_outcome *o, const struct watch_now *now)
 {
 	struct delivery *d = delivery(way.delivery);
+	int64_t asked_ms = (int64_t)o->after_s * 1000;
+	bool yes = o->end == CHANNEL_ACCEPTED;
 	struct recipient *r;
 
 	way.delivery = 0;
@@ -484,61 +468,58 @@ ended(const struct channel_outcome *o, int64_t now_ms, int64_t watch_ms)
 		return;
 	r = model_recipient(d->recipient);
 	if (r != NULL)
-		r->quiet_ms = watch_ms + NOTIFY_GROUP_MS;
+		r->quiet_ms = now->watch_ms + NOTIFY_GROUP_MS;
 	d = draft(d);
 	d->code = o->code;
-	model_text(&d->last_error, str_of(o->end == CHANNEL_ACCEPTED ? "" :
-	    o->reason));
-	d->state = DELIVERY_QUEUED;
-	if (o->end == CHANNEL_ACCEPTED) {
+	model_text(&d->last_error, str_of(yes ? "" : o->reason));
+	if (yes) {
 		d->state = DELIVERY_ACCEPTED;
-		d->sent = now_ms;
+		d->sent = now->now_ms;
 		model_text(&d->request, str_of(o->id));
 		model_text(&d->receipt, str_of(o->receipt));
-	} else if (o->end == CHANNEL_REFUSED || (now_ms - d->queued >
+	} else if (o->end == CHANNEL_REFUSED || (now->now_ms - d->queued >
 	    NOTIFY_GIVE_UP_MS && d->attempts >= NOTIFY_GIVE_UP_TRIES)) {
 		d->state = DELIVERY_GIVEN_UP;
 	} else {
-		d->due_ms = watch_ms + back_off(d, o->after_s);
-		d->floor_ms = watch_ms + (int64_t)o->after_s * 1000;
-		d->next = now_ms + (d->due_ms - watch_ms);
+		d->state = DELIVERY_QUEUED;
+		d->due_ms = now->watch_ms + back_off(d, asked_ms);
+		d->floor_ms = now->watch_ms + asked_ms;
+		d->next = now->now_ms + (d->due_ms - now->watch_ms);
 		d->unknown = d->unknown || o->end == CHANNEL_UNKNOWN;
 	}
-	if (o->end != CHANNEL_ACCEPTED)
+	if (!yes)
 		log_line("delivery %llu to %s, attempt %lld: %s%s",
 		    (unsigned long long)d->o.id, r == NULL ? "?" : r->name,
 		    (long long)d->attempts, o->reason,
 		    d->state == DELIVERY_GIVEN_UP ? "; given up" : "");
-	tell_ended(put(d, now_ms), now_ms, watch_ms);
+	tell_ended(put(d, now), now);
 }
 
+/* It ended by our side's failure, and the child with it. */
 static void
-lost(const char *reason, enum channel_end end, int64_t now_ms,
-    int64_t watch_ms)
+lost(const char *reason, enum channel_end end, const struct watch_now *now)
 {
 	struct channel_outcome o = { .end = end };
 
-	snprintf(o.reason, sizeof o.reason, "%s", reason);
+	str_copy(o.reason, sizeof o.reason, str_of(reason));
 	hang_up();
-	ended(&o, now_ms, watch_ms);
+	ended(&o, now);
 }
 
 void
-notify_send(int64_t now_ms, int64_t watch_ms)
+notify_send(const struct watch_now *now)
 {
 	struct delivery *d = delivery(way.delivery);
 	struct fail why;
 
-	if (way.delivery == 0 || way.sent)
+	if (way.sent)
 		return;
-	if (d == NULL) {
-		way.delivery = 0;	/* removed since */
-		return;
-	}
 	way.sent = true;
-	if (hand_over(d, &why) == -1)
+	if (d == NULL)
+		way.delivery = 0;	/* nothing was due, or it is removed */
+	else if (hand_over(d, &why) == -1)
 		lost(why.msg, model_recipient(d->recipient) == NULL ?
-		    CHANNEL_REFUSED : CHANNEL_RETRY, now_ms, watch_ms);
+		    CHANNEL_REFUSED : CHANNEL_RETRY, now);
 }
 
 void
@@ -554,35 +535,18 @@ notify_fd(void)
 }
 
 void
-notify_ready(int64_t now_ms, int64_t watch_ms)
+notify_ready(const struct watch_now *now)
 {
 	struct channel_outcome o;
+	int rc = child_answer(way.fd, way.answer, &way.have);
 
-	switch (child_answer(way.fd, way.answer, &way.have)) {
-	case 0:
-		return;
-	case -1:
-		if (way.delivery != 0)
-			lost("the delivery's child ended without an answer",
-			    CHANNEL_UNKNOWN, now_ms, watch_ms);
-		else
-			hang_up();
-		return;
-	default:
-		way.have = 0;
-	}
-	if (channel_outcome_get(way.answer, &o) == -1)
-		lost("an answer that cannot be read", CHANNEL_UNKNOWN, now_ms,
-		    watch_ms);
-	else if (way.delivery != 0)
-		ended(&o, now_ms, watch_ms);
-}
-
-int64_t
-notify_next(void)
-{
-	find_first();
-	return way.delivery != 0 ? INT64_MAX : first.due_ms;
+	if (rc == -1)
+		lost("the delivery's child ended without an answer",
+		    CHANNEL_UNKNOWN, now);
+	else if (rc == 1 && channel_outcome_get(way.answer, &o) == -1)
+		lost("an answer that cannot be read", CHANNEL_UNKNOWN, now);
+	else if (rc == 1)
+		ended(&o, now);
 }
 
 size_t

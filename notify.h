@@ -26,10 +26,16 @@
 #define NOTIFY_TESTS_MAX	100	/* tests kept */
 #define NOTIFY_MESSAGE_MAX	2000	/* bytes of a message before "more" */
 
+/* The time, as it is when something happens. */
+struct watch_now {
+	int64_t now_ms;		/* wall clock */
+	int64_t watch_ms;	/* watch clock: see watch.h */
+	bool replay;		/* results already stored are stepped again */
+};
+
 /* An incident opened, worsened or closed: queue what that means for each
  * recipient. */
-void notify_event(const struct incident *in, int64_t now_ms,
-    int64_t watch_ms);
+void notify_event(const struct incident *in, const struct watch_now *now);
 
 /* Queue a test to one recipient.  The delivery's id, or 0 with *why. */
 uint64_t notify_test(const struct recipient *r, const struct change *ch,
@@ -41,12 +47,12 @@ void notify_forget(uint64_t incident, const struct change *ch);
 
 /* After a start: what was being sent has no known outcome.  Also makes
  * notify look afresh at the deliveries there are. */
-void notify_resume(int64_t now_ms);
+void notify_resume(const struct watch_now *now);
 
 /* Before a commit: journal the attempts that are due. */
-void notify_due(int64_t now_ms, int64_t watch_ms);
+void notify_due(const struct watch_now *now);
 /* After it: send them. */
-void notify_send(int64_t now_ms, int64_t watch_ms);
+void notify_send(const struct watch_now *now);
 
 /* The settings changed. */
 void notify_reload(void);
@@ -54,7 +60,7 @@ void notify_reload(void);
 /* The descriptor of the delivery child, or -1; and what to do when it is
  * readable. */
 int notify_fd(void);
-void notify_ready(int64_t now_ms, int64_t watch_ms);
+void notify_ready(const struct watch_now *now);
 
 /* When something is due next on the watch clock; INT64_MAX: nothing. */
 int64_t notify_next(void);

@@ -1,5 +1,4 @@
 /* page.c: see page.h. */
-#include <stdio.h>
 #include <string.h>
 
 #include "api_impl.h"
@@ -23,30 +22,28 @@ page_text(struct buf *b, struct str s)
 	}
 }
 
+/* The end tags of cells and rows may be left out, and are. */
 static void
 cell(struct buf *b, struct str text)
 {
 	buf_addz(b, "<td>");
 	page_text(b, text);
-	buf_addz(b, "</td>");
 }
 
 /* A time and, with now_ms, how long ago that was. */
 static void
 cell_time(struct buf *b, int64_t at_ms, int64_t now_ms)
 {
-	buf_addz(b, "<td>");
+	buf_addz(b, at_ms == 0 ? "<td>never" : "<td>");
 	if (at_ms == 0)
-		buf_addz(b, "never");
-	else
-		buf_time_human(b, at_ms);
-	if (at_ms != 0 && now_ms != 0) {
-		buf_addz(b, " (");
-		buf_duration(b, now_ms - at_ms < 1000 ? 0 :
-		    (now_ms - at_ms) / 1000 * 1000);
-		buf_addz(b, " ago)");
-	}
-	buf_addz(b, "</td>");
+		return;
+	buf_time_human(b, at_ms);
+	if (now_ms == 0)
+		return;
+	buf_addz(b, " (");
+	buf_duration(b, now_ms - at_ms < 1000 ? 0 :
+	    (now_ms - at_ms) / 1000 * 1000);
+	buf_addz(b, " ago)");
 }
 
 static void
@@ -62,14 +59,14 @@ incidents(struct buf *b, int64_t now_ms)
 			continue;
 		if (n++ == 0)
 			buf_addz(b, "<h2>What is wrong</h2>\n<table border>\n"
-			    "<tr><th>What</th><th>Severity</th>"
-			    "<th>Since</th><th>Last told</th></tr>\n");
+			    "<tr><th>What<th>Severity<th>Since"
+			    "<th>Last told\n");
 		buf_addz(b, "<tr>");
 		cell(b, str_of(in->what));
 		cell(b, str_of(status_name((enum status)in->status)));
 		cell_time(b, in->opened, now_ms);
 		cell(b, str_of(in->text));
-		buf_addz(b, "</tr>\n");
+		buf_addc(b, '\n');
 	}
 	buf_addz(b, n == 0 ? "<p>Nothing is wrong.</p>\n" : "</table>\n");
 }
@@ -81,9 +78,8 @@ agents(struct buf *b, int64_t now_ms)
 	    "stopped" };
 	size_t i;
 
-	buf_addz(b, "<h2>Agents</h2>\n<table border>\n<tr><th>Agent</th>"
-	    "<th>State</th><th>Status</th><th>Last check-in</th>"
-	    "<th>Version</th></tr>\n");
+	buf_addz(b, "<h2>Agents</h2>\n<table border>\n<tr><th>Agent"
+	    "<th>State<th>Status<th>Last check-in<th>Version\n");
 	for (i = 0; i < model_count(KIND_AGENT); i++) {
 		const struct agent *a = (void *)model_at(KIND_AGENT, i);
 
@@ -91,12 +87,12 @@ agents(struct buf *b, int64_t now_ms)
 		http_escape(b, str_of(a->hostname));
 		buf_addz(b, "\">");
 		page_text(b, str_of(a->hostname));
-		buf_addz(b, "</a></td>");
+		buf_addz(b, "</a>");
 		cell(b, str_of(a->enabled ? states[a->state] : "disabled"));
 		cell(b, str_of(status_name(model_agent_status(a))));
 		cell_time(b, a->last_checkin, now_ms);
 		cell(b, str_of(a->version));
-		buf_addz(b, "</tr>\n");
+		buf_addc(b, '\n');
 	}
 	buf_addz(b, "</table>\n");
 }
@@ -116,7 +112,7 @@ check_line(struct buf *b, const struct check *c, int64_t now_ms)
 	cell(b, str_from(&t));
 	cell_time(b, c->alert.since_ms, 0);
 	cell_time(b, c->last_result, now_ms);
-	buf_addz(b, "</tr>\n");
+	buf_addc(b, '\n');
 }
 
 static void
@@ -132,8 +128,8 @@ results(struct buf *b, const struct check *c)
 	page_text(b, str_of(c->agent->hostname));
 	buf_addc(b, ' ');
 	page_text(b, str_of(c->name));
-	buf_addz(b, "</h3>\n<table border>\n<tr><th>Time</th><th>Status</th>"
-	    "<th>Value</th><th>Message</th></tr>\n");
+	buf_addz(b, "</h3>\n<table border>\n"
+	    "<tr><th>Time<th>Status<th>Value<th>Message\n");
 	for (i = 0; i < n; i++) {
 		if (store_load(api_the_store, &pos[i], &rep, &r) == -1)
 			continue;
@@ -143,9 +139,9 @@ results(struct buf *b, const struct check *c)
 		buf_addz(b, "<td>");
 		if (r.has_value)
 			buf_milli(b, r.value);
-		buf_addf(b, " %s</td>", c->type->unit);
+		buf_addf(b, " %s", c->type->unit);
 		cell(b, r.text);
-		buf_addz(b, "</tr>\n");
+		buf_addc(b, '\n');
 	}
 	buf_addz(b, "</table>\n");
 }
@@ -176,9 +172,8 @@ checks(struct call *k, const struct agent *only)
 	size_t i, n = model_count(KIND_CHECK);
 	bool all = only != NULL || n <= CHECKS_MAX;
 
-	buf_addz(b, "<h2>Checks</h2>\n<table border>\n<tr><th>Agent</th>"
-	    "<th>Check</th><th>Status</th><th>Reads</th><th>Since</th>"
-	    "<th>Last result</th></tr>\n");
+	buf_addz(b, "<h2>Checks</h2>\n<table border>\n<tr><th>Agent<th>Check"
+	    "<th>Status<th>Reads<th>Since<th>Last result\n");
 	for (i = 0; i < n; i++) {
 		const struct check *c = (void *)model_at(KIND_CHECK, i);
 

@@ -5,7 +5,6 @@
  * makes durable what they changed, then their answers go out, and only then
  * messages are sent.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -49,14 +48,13 @@ static struct {
 static struct config config;
 static struct store *store;
 static int listeners[CONFIG_LISTEN];
-static bool accepting = true;
 static int child_fd = -1;
 
 static volatile sig_atomic_t asked_end, asked_reload;
 
-/* The clock: the wall's, and the watch clock (watch.h). */
-static int64_t mono_ms, watch_ms, tick_ms;
-static int64_t lagged_ms;
+/* The time of this turn of the loop; and of the last tick, the last lag. */
+static struct watch_now now;
+static int64_t mono_ms, tick_ms, lagged_ms;
 static struct fail commit_why;
 static bool commit_failed;
 
@@ -68,24 +66,18 @@ static char key_path[4000];	/* of the first admin's key */
 static char answer_room[API_ANSWER_MAX];
 static char head_room[4096];
 
-static int64_t
-wall_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static void
 look_at_clock(void)
 {
-	int64_t now = loop_mono_ms(), passed = now - mono_ms;
+	int64_t mono = loop_mono_ms(), passed = mono - mono_ms;
+	struct timespec ts;
 
-	mono_ms = now;
-	watch_ms += passed > PAUSE_MS ? 0 : passed;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	now.now_ms = (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	mono_ms = mono;
+	now.watch_ms += passed > PAUSE_MS ? 0 : passed;
 	if (passed > LAG_MS)
-		lagged_ms = now;
+		lagged_ms = mono;
 }
 
 /* ---- configuration ---- */
@@ -103,10 +95,17 @@ read_file(const char *path, struct buf *text, struct fail *why)
 	if (ferror(f))
 		rc = fail_errno(why, "%s", path);
 	else if (text->n == text->cap)
-		rc = fail(why, "%s: longer than %zu bytes", path,
-		    text->cap - 1);
+		rc = fail(why, "%s: over %zu bytes", path, text->cap - 1);
 	fclose(f);
 	return rc;
+}
+
+/* Tell people at the start, or those who reload.  1: so many faults. */
+static unsigned
+complain(const char *what, const struct fail *why)
+{
+	fprintf(stderr, "vilicus-server: %s%s\n", what, why->msg);
+	return 1;
 }
 
 /* Read the configuration; faults go to standard error.  How many. */
@@ -114,29 +113,25 @@ static unsigned
 read_config(struct config *c)
 {
 	static char text_room[CONFIG_BYTES + 1], fault_room[16384];
+	const char *listen = options.listen;
 	struct buf faults, text;
 	struct fail why;
 	unsigned bad;
 
 	buf_init(&text, text_room, sizeof text_room);
 	buf_init(&faults, fault_room, sizeof fault_room);
-	if (options.conf != NULL && read_file(options.conf, &text, &why) ==
-	    -1) {
-		fprintf(stderr, "vilicus-server: %s\n", why.msg);
-		return 1;
-	}
+	if (options.conf != NULL && read_file(options.conf, &text, &why) == -1)
+		return complain("", &why);
 	bad = config_parse(str_from(&text), options.conf, c, &faults);
 	fwrite(faults.p, 1, faults.n, stderr);
 	if (faults.full)
 		fprintf(stderr, "vilicus-server: and more\n");
-	if (options.listen == NULL && c->listens > 0)
+	if (listen == NULL && c->listens > 0)
 		return bad;
 	c->listens = 1;
-	if (config_listener(str_of(options.listen != NULL ? options.listen :
-	    LISTEN), false, &c->listen[0], &why) == -1) {
-		fprintf(stderr, "vilicus-server: -l %s\n", why.msg);
-		bad++;
-	}
+	if (config_listener(str_of(listen != NULL ? listen : LISTEN), false,
+	    &c->listen[0], &why) == -1)
+		bad += complain("-l ", &why);
 	return bad;
 }
 
@@ -148,9 +143,8 @@ disk_budget(const struct config *c)
 
 	if (c->disk != 0)
 		return c->disk;
-	if (statvfs(options.dir, &v) == -1)
-		return DISK_MAX;
-	quarter = (uint64_t)v.f_bavail * v.f_frsize / 4;
+	quarter = statvfs(options.dir, &v) == -1 ? DISK_MAX :
+	    (uint64_t)v.f_bavail * v.f_frsize / 4;
 	return quarter < DISK_MAX ? quarter : DISK_MAX;
 }
 
@@ -189,7 +183,7 @@ static int
 replay_head(struct fail *why)
 {
 	static struct store_result r;
-	struct watch_now now = { 0, 0, true };
+	struct watch_now then = { 0, 0, true };
 	struct store_report rep;
 	int rc;
 
@@ -197,19 +191,19 @@ replay_head(struct fail *why)
 	    why)) == 1) {
 		struct agent *a = model_agent(rep.source);
 
-		now.now_ms = rep.received_ms;
+		then.now_ms = rep.received_ms;
 		if (a != NULL) {
 			if (a->dropped < MODEL_DROPPED_MAX)
 				a->dropped += (int64_t)rep.dropped;
 			a->last_checkin = rep.received_ms;
 			if (rep.seq > a->stepped_seq)
-				watch_heard(a, &now);
+				watch_heard(a, &then);
 		}
 		while (store_result_next(store, &r) == 1) {
 			struct check *c = model_check_by_id(r.check);
 
 			if (c != NULL)
-				watch_result(c, &r, rep.seq, &now);
+				watch_result(c, &r, rep.seq, &then);
 		}
 	}
 	return rc;
@@ -219,50 +213,48 @@ static void
 look_at_health(void)
 {
 	static char text[256];
+	const char *sick = NULL;
 	int64_t oldest;
 
-	notify_waiting(wall_ms(), &oldest);
-	if (commit_failed)
+	notify_waiting(now.now_ms, &oldest);
+	if (commit_failed) {
 		snprintf(text, sizeof text, "the last commit failed: %s",
 		    commit_why.msg);
-	else if (lagged_ms != 0 && mono_ms - lagged_ms < 60000)
-		snprintf(text, sizeof text, "the loop lagged 5 s or more "
-		    "within the last minute");
+		sick = text;
+	} else if (lagged_ms != 0 && mono_ms - lagged_ms < 60000)
+		sick = "the loop lagged 5 s or more within the last minute";
 	else if (oldest > OVERDUE_MS)
-		snprintf(text, sizeof text, "a delivery is overdue since "
-		    "10 minutes or more");
-	else {
-		api_health(NULL);
-		return;
-	}
-	api_health(text);
+		sick = "a delivery is overdue since 10 minutes or more";
+	api_health(sick);
 }
 
 static int
 commit(void)
 {
-	bool failed = true;
+	bool dirty = store_dirty(store);
+	bool failed = dirty && store_commit(store, mono_ms, &commit_why) == -1;
 
-	if (!store_dirty(store)) {
-		change_committed();
-		return 0;
-	}
-	if (store_commit(store, mono_ms, &commit_why) == 0) {
-		change_committed();
-		if (commit_failed)
-			log_line("the disk takes writes again");
-		failed = false;
-	} else {
+	if (failed)
 		change_failed();
-		if (!commit_failed)
-			log_line("a commit failed, nothing of it is "
-			    "acknowledged: %s", commit_why.msg);
-	}
-	if (failed != commit_failed) {
+	else
+		change_committed();
+	if (dirty && failed != commit_failed) {
 		commit_failed = failed;
+		log_line("%s%s", failed ? "a commit failed, nothing of it is "
+		    "acknowledged: " : "the disk takes writes again",
+		    failed ? commit_why.msg : "");
 		look_at_health();
 	}
 	return failed ? -1 : 0;
+}
+
+static void
+snapshot(void)
+{
+	struct fail why;
+
+	if (change_snapshot(now.now_ms, &why) == -1)
+		log_line("no snapshot: %s", why.msg);
 }
 
 static void
@@ -287,9 +279,9 @@ open_store(struct fail *why)
 	tell_damage();
 	change_store(store);
 	api_store(store);
-	if (change_unwritten() && change_snapshot(wall_ms(), why) == -1)
-		log_line("no snapshot: %s", why->msg);
-	notify_resume(wall_ms());
+	if (change_unwritten())
+		snapshot();
+	notify_resume(&now);
 	return 0;
 }
 
@@ -330,7 +322,7 @@ write_key(const char *secret, struct fail *why)
 static int
 first_key(struct fail *why)
 {
-	struct change ch = { "server", "server", wall_ms(), false };
+	struct change ch = { "server", "server", now.now_ms, false };
 	struct key *k;
 	unsigned char hash[KEY_HASH];
 	char secret[KEY_TEXT], hex[2 * KEY_HASH + 1];
@@ -387,19 +379,33 @@ drop(struct conn *c)
 }
 
 static void
-put_answer(struct conn *c, const struct api_call *a, bool head_only,
-    bool keep)
+begin_call(struct api_call *a, const struct conn *c)
 {
+	static struct buf out;
+
+	buf_init(&out, answer_room, sizeof answer_room);
+	*a = (struct api_call){ .out = &out, .peer = c->peer,
+	    .now_ms = now.now_ms, .watch_ms = now.watch_ms };
+	buf_init(&a->extra, a->extra_room, sizeof a->extra_room);
+}
+
+/* Without a head it is a refusal, and the end of the connection. */
+static void
+put_answer(struct conn *c, const struct api_call *a)
+{
+	const struct http_head *h = a->head;
 	struct http_reply r = { .status = a->status, .type = a->type,
 	    .length = a->type == NULL ? 0 : (int64_t)a->out->n,
-	    .keep_alive = keep, .extra = str_from(&a->extra) };
-	struct str body = { a->out->p, head_only || a->type == NULL ? 0 :
-	    a->out->n };
+	    .keep_alive = h != NULL && h->keep_alive,
+	    .extra = str_from(&a->extra) };
+	struct str body = { a->out->p, h != NULL && h->method == HTTP_HEAD ?
+	    0 : (size_t)r.length };
 	struct buf head;
 
 	buf_init(&head, head_room, sizeof head_room);
 	http_put_reply(&head, &r, a->now_ms);
-	if (conn_answer(c, str_from(&head), body, keep, mono_ms) == -1) {
+	if (conn_answer(c, str_from(&head), body, r.keep_alive, mono_ms) ==
+	    -1) {
 		drop(c);
 		return;
 	}
@@ -410,40 +416,26 @@ put_answer(struct conn *c, const struct api_call *a, bool head_only,
 }
 
 static void
-begin_call(struct api_call *a, struct buf *out)
-{
-	buf_init(out, answer_room, sizeof answer_room);
-	memset(a, 0, sizeof *a);
-	a->out = out;
-	a->now_ms = wall_ms();
-	a->watch_ms = watch_ms;
-	buf_init(&a->extra, a->extra_room, sizeof a->extra_room);
-}
-
-static void
 refuse(struct conn *c, int status, const char *text)
 {
 	struct api_call a;
-	struct buf out;
 
-	begin_call(&a, &out);
+	begin_call(&a, c);
 	api_error(&a, status, NULL, "%s", text);
-	put_answer(c, &a, false, false);
+	put_answer(c, &a);
 }
 
 static void
 handle(struct conn *c, const struct http_head *h, struct str body)
 {
 	struct api_call a;
-	struct buf out;
 
-	begin_call(&a, &out);
+	begin_call(&a, c);
 	a.head = h;
 	a.body = body;
-	a.peer = c->peer;
 	api_handle(&a);
 	c->trusted = c->trusted || a.trusted;
-	put_answer(c, &a, h->method == HTTP_HEAD, h->keep_alive);
+	put_answer(c, &a);
 }
 
 /* A head is there, its body is not yet: refuse it, or let it come. */
@@ -464,85 +456,73 @@ admit(struct conn *c, const struct http_head *h)
 	return true;
 }
 
-/* What has come on a connection, one request a turn. */
+/* What has come on a connection, one request a turn; or wait for more. */
 static void
 process(struct conn *c)
 {
 	static struct http_head h;
+	enum conn_rc rc;
 	struct fail why;
 	struct str body;
 	int status = 400;
 
-	for (;;) {
-		switch (conn_next(c, &h, &body, &status, &why)) {
-		case CONN_HEAD:
-			if (!admit(c, &h))
-				return;
-			continue;
-		case CONN_REQUEST:
-			handle(c, &h, body);
+	while ((rc = conn_next(c, &h, &body, &status, &why)) == CONN_HEAD)
+		if (!admit(c, &h))
 			return;
-		case CONN_BAD:
-			refuse(c, status, why.msg);
-			return;
-		case CONN_MORE:
-			if (loop_set(c->s.fd, conn_want(c), TAG_CONN |
-			    c->slot, &why) == -1)
-				drop(c);
-			return;
-		}
-	}
+	if (rc == CONN_REQUEST)
+		handle(c, &h, body);
+	else if (rc == CONN_BAD)
+		refuse(c, status, why.msg);
+	else if (loop_set(c->s.fd, conn_want(c), TAG_CONN | c->slot, &why) ==
+	    -1)
+		drop(c);
 }
 
+/* An answer that awaits its commit is left alone. */
 static void
-conn_event(unsigned slot, unsigned what)
+conn_event(struct conn *c, unsigned what)
 {
-	struct conn *c = conn_at(slot);
-	struct fail why;
+	int rc = 0;
 
-	if (c == NULL)
+	if (c == NULL || c->queued)
 		return;
-	if (c->phase == CONN_IN_ANSWER) {
-		if (conn_flush(c, mono_ms) == -1) {
-			drop(c);
-			return;
-		}
-	} else if (what & (LOOP_IN | LOOP_HUP)) {
-		if (conn_read(c, mono_ms) == -1) {
-			drop(c);
-			return;
-		}
-	}
-	if (c->phase == CONN_IN_ANSWER || c->phase == CONN_LINGER) {
-		if (loop_set(c->s.fd, conn_want(c), TAG_CONN | slot, &why) ==
-		    -1)
-			drop(c);
-		return;
-	}
-	process(c);
+	if (c->phase == CONN_IN_ANSWER)
+		rc = conn_flush(c, mono_ms);
+	else if (what & (LOOP_IN | LOOP_HUP))
+		rc = conn_read(c, mono_ms);
+	if (rc == -1)
+		drop(c);
+	else
+		process(c);
 }
 
 static void
-accept_all(unsigned i)
+watch_listeners(unsigned want)
+{
+	struct fail why;
+	unsigned i;
+
+	for (i = 0; i < config.listens; i++)
+		loop_set(listeners[i], want, TAG_LISTEN | i, &why);
+}
+
+static void
+accept_all(int fd)
 {
 	bool again = true, full = false;
-	struct fail why;
 	struct conn *c;
 	int n;
 
 	for (n = 0; again && n < ACCEPTS; n++) {
-		c = conn_accept(listeners[i], mono_ms, &again, &full);
-		if (c != NULL && loop_set(c->s.fd, LOOP_IN, TAG_CONN |
-		    c->slot, &why) == -1)
-			conn_close(c);
+		c = conn_accept(fd, mono_ms, &again, &full);
+		if (c != NULL)
+			process(c);
 	}
 	if (!full)
 		return;
 	/* No descriptor is left: look again at the next tick. */
 	log_line("no descriptor is left for a new connection");
-	accepting = false;
-	for (i = 0; i < config.listens; i++)
-		loop_set(listeners[i], 0, TAG_LISTEN | i, &why);
+	watch_listeners(0);
 }
 
 /* The commit is done or failed: the answers of this turn may go. */
@@ -550,27 +530,20 @@ static void
 release(bool ok)
 {
 	unsigned n = answered_n, i;
-	struct fail why;
+	struct conn *c;
 
 	answered_n = 0;
 	for (i = 0; i < n; i++) {
-		struct conn *c = conn_at(answered[i]);
-
-		if (c == NULL || !c->queued)
-			continue;
-		if (!ok && c->wrote) {
+		c = conn_at(answered[i]);
+		if (c != NULL && c->queued && !ok && c->wrote) {
 			refuse(c, 503, "nothing was stored: the disk does "
 			    "not take it");
 			c = conn_at(answered[i]);
-			if (c == NULL)
-				continue;
 		}
+		if (c == NULL || !c->queued)
+			continue;
 		c->queued = false;
-		if (conn_flush(c, mono_ms) == -1 || loop_set(c->s.fd,
-		    conn_want(c), TAG_CONN | c->slot, &why) == -1)
-			drop(c);
-		else if (c->phase == CONN_IN_HEAD)
-			process(c);	/* it sent more than one */
+		conn_event(c, 0);	/* it may have sent more than one */
 	}
 }
 
@@ -579,12 +552,12 @@ release(bool ok)
 static void
 sweep(void)
 {
+	struct conn *c;
 	unsigned i;
 	bool answer;
 
 	for (i = 0; i < conn_slots(); i++) {
-		struct conn *c = conn_at(i);
-
+		c = conn_at(i);
 		if (c == NULL || !conn_late(c, mono_ms, &answer))
 			continue;
 		if (answer)
@@ -597,22 +570,14 @@ sweep(void)
 static void
 tick(void)
 {
-	struct watch_now now = { wall_ms(), watch_ms, false };
-	struct fail why;
-	unsigned i;
-
 	tick_ms = mono_ms;
 	watch_tick(&now);
 	tell_damage();
 	sweep();
 	look_at_health();
-	if (!accepting)
-		for (i = 0; i < config.listens; i++)
-			loop_set(listeners[i], LOOP_IN, TAG_LISTEN | i, &why);
-	accepting = true;
-	if (store_wants_snapshot(store) && !store_dirty(store) &&
-	    change_snapshot(now.now_ms, &why) == -1)
-		log_line("no snapshot: %s", why.msg);
+	watch_listeners(LOOP_IN);
+	if (store_wants_snapshot(store) && !store_dirty(store))
+		snapshot();
 }
 
 static void
@@ -639,31 +604,29 @@ reload(void)
 	log_line("configuration reloaded");
 }
 
-/* The delivery's child comes and goes: watch the one there is. */
+/* The delivery's child comes and goes, and a new one may have the number of
+ * the one before: watch the one there is. */
 static void
 follow_child(void)
 {
+	int fd = notify_fd();
 	struct fail why;
 
-	if (child_fd == notify_fd())
-		return;
-	if (child_fd != -1)
+	if (child_fd != -1 && child_fd != fd)
 		loop_del(child_fd);
-	child_fd = notify_fd();
-	if (child_fd != -1)
-		loop_set(child_fd, LOOP_IN, TAG_CHILD, &why);
+	child_fd = fd;
+	if (fd != -1)
+		loop_set(fd, LOOP_IN, TAG_CHILD, &why);
 }
 
 static int
 wait_ms(void)
 {
-	int64_t until = TICK_MS - (mono_ms - tick_ms), due = notify_next();
+	int64_t wait = TICK_MS - (mono_ms - tick_ms), due = notify_next();
 
-	if (answered_n > 0)
-		return 0;
-	if (due != INT64_MAX && due - watch_ms < until)
-		until = due - watch_ms;
-	return until < 0 ? 0 : (int)until;
+	if (due != INT64_MAX && due - now.watch_ms < wait)
+		wait = due - now.watch_ms;
+	return wait < 0 || answered_n > 0 ? 0 : (int)wait;
 }
 
 static void
@@ -671,19 +634,15 @@ event(const struct loop_event *ev)
 {
 	unsigned low = (unsigned)(ev->tag & 0xffffffff);
 
-	switch (ev->tag >> 32) {
-	case 1:
-		accept_all(low);
-		break;
-	case 2:
+	if (ev->tag >= TAG_CONN) {
+		conn_event(conn_at(low), ev->what);
+	} else if (ev->tag < TAG_CHILD) {
+		accept_all(listeners[low]);
+	} else if (notify_fd() != -1) {
 		/* The child may be another by now: the one there is, is
 		 * asked, and has nothing to say if it was not this one. */
-		if (notify_fd() != -1)
-			notify_ready(wall_ms(), watch_ms);
-		break;
-	default:
-		conn_event(low, ev->what);
-		break;
+		notify_ready(&now);
+		follow_child();
 	}
 }
 
@@ -702,9 +661,9 @@ turn(struct fail *why)
 		tick();
 	if (asked_reload)
 		reload();
-	notify_due(wall_ms(), watch_ms);
+	notify_due(&now);
 	release(commit() == 0);
-	notify_send(wall_ms(), watch_ms);
+	notify_send(&now);
 	follow_child();
 	return 0;
 }
@@ -761,27 +720,21 @@ take_options(int argc, char **argv)
 	int c;
 
 	while ((c = getopt(argc, argv, "f:d:l:nvV")) != -1)
-		switch (c) {
-		case 'f':
+		if (c == 'f') {
 			options.conf = optarg;
-			break;
-		case 'd':
+		} else if (c == 'd') {
 			options.dir = optarg;
-			break;
-		case 'l':
+		} else if (c == 'l') {
 			options.listen = optarg;
-			break;
-		case 'n':
+		} else if (c == 'n') {
 			options.test = true;
-			break;
-		case 'v':
+		} else if (c == 'v') {
 			log_verbose++;
-			break;
-		case 'V':
+		} else if (c == 'V') {
 			puts("vilicus-server " VERSION);
 			fflush(stdout);
 			_exit(0);
-		default:
+		} else {
 			usage();
 		}
 	if (optind != argc)
@@ -791,6 +744,8 @@ take_options(int argc, char **argv)
 static int
 serve(struct fail *why)
 {
+	mono_ms = loop_mono_ms();
+	look_at_clock();
 	if (loop_open(why) == -1 || open_store(why) == -1 ||
 	    first_key(why) == -1)
 		return -1;
@@ -800,7 +755,7 @@ serve(struct fail *why)
 	if (access(key_path, R_OK) == 0)
 		printf("vilicus-server: admin key in %s\n", key_path);
 	fflush(stdout);
-	mono_ms = tick_ms = loop_mono_ms();
+	mono_ms = tick_ms = loop_mono_ms();	/* the start does not count */
 	while (!asked_end)
 		if (turn(why) == -1)
 			return -1;
@@ -827,9 +782,7 @@ main(int argc, char **argv)
 	catch_signals();
 	raise_limits();
 	if (child_helper(&channel_child, 1, &why) == -1 ||
-	    serve(&why) == -1) {
-		fprintf(stderr, "vilicus-server: %s\n", why.msg);
-		return 1;
-	}
+	    serve(&why) == -1)
+		return (int)complain("", &why);
 	return 0;
 }

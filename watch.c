@@ -1,7 +1,4 @@
 /* watch.c: see watch.h. */
-#include <stdio.h>
-#include <string.h>
-
 #include "change.h"
 #include "log.h"
 #include "notify.h"
@@ -11,25 +8,18 @@
 
 /* One change of state of a check or agent, on its way to an incident. */
 struct event {
-	const struct agent *agent;	/* may be NULL where it only ends */
+	const struct agent *agent;	/* NULL: what it is about is gone */
 	const struct check *check;	/* NULL: of the agent itself */
-	uint64_t incident;		/* the open one, or 0 */
 	enum status to;
 	int64_t at_ms;
-	const char *what;		/* "web1 process nginx" */
-	struct str line;		/* the message */
+	const char *from, *into;	/* "ok", "critical" */
+	struct str why;
 };
-
-static struct change
-decided(const struct watch_now *now)
-{
-	return (struct change){ "rule", "server", now->now_ms, true };
-}
 
 static struct object *
 put(enum kind k, struct object *draft, const struct watch_now *now)
 {
-	struct change ch = decided(now);
+	struct change ch = { "rule", "server", now->now_ms, true };
 
 	return change_keep(k, draft, &ch);
 }
@@ -39,7 +29,7 @@ put(enum kind k, struct object *draft, const struct watch_now *now)
 static void
 prune(const struct watch_now *now)
 {
-	struct change ch = decided(now);
+	struct change ch = { "rule", "server", now->now_ms, true };
 	struct fail why;
 	uint64_t oldest = 0;
 	size_t i, closed = 0;
@@ -47,9 +37,7 @@ prune(const struct watch_now *now)
 	for (i = 0; i < model_count(KIND_INCIDENT); i++) {
 		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
 
-		if (in->closed == 0)
-			continue;
-		if (closed++ == 0)
+		if (in->closed != 0 && closed++ == 0)
 			oldest = in->o.id;
 	}
 	if (closed <= MODEL_CLOSED_MAX)
@@ -61,35 +49,64 @@ prune(const struct watch_now *now)
 		    (unsigned long long)oldest, why.msg);
 }
 
-/* Open, worsen, ease or close the incident, and tell. */
+/* "process nginx on web1 changed from ok to critical at ...: 0 running,
+ * at least 1 expected". */
 static void
-happened(const struct event *e, const struct watch_now *now)
+put_text(struct buf *b, const struct event *e, const struct incident *in)
 {
+	if (e->agent == NULL) {
+		buf_addf(b, "%s is no longer watched: removed", in->what);
+		return;
+	}
+	if (e->check == NULL)
+		buf_addf(b, "agent %s", e->agent->hostname);
+	else
+		buf_addf(b, "%s on %s", e->check->name, e->agent->hostname);
+	buf_addf(b, " changed from %s to %s at ", e->from, e->into);
+	buf_time_human(b, e->at_ms);
+	if (e->why.n > 0) {
+		buf_addz(b, ": ");
+		buf_line(b, e->why);	/* one line stays one */
+	}
+}
+
+/* Open, worsen, ease or close the incident with this id, and tell. */
+static void
+happened(uint64_t id, const struct event *e, const struct watch_now *now)
+{
+	const struct object *was = model_get(KIND_INCIDENT, id);
 	struct incident *in;
-	const struct object *was = model_get(KIND_INCIDENT, e->incident);
+	char text[TEXT_MAX];
+	struct buf b;
 	bool worse;
 
 	if (was == NULL && e->to == STATUS_OK)
 		return;
 	in = (struct incident *)model_draft(KIND_INCIDENT, was);
+	buf_init(&b, text, sizeof text);
 	if (was == NULL) {
 		in->agent = e->agent->o.id;
 		in->check = e->check == NULL ? 0 : e->check->o.id;
 		in->opened = e->at_ms;
-		model_text(&in->what, str_of(e->what));
+		buf_addf(&b, "%s%s%s", e->agent->hostname,
+		    e->check == NULL ? "" : " ",
+		    e->check == NULL ? "" : e->check->name);
+		model_text(&in->what, str_from(&b));
+		b.n = 0;
 	}
 	worse = was == NULL || e->to > in->status;
 	in->status = (uint8_t)e->to;
-	if (e->to > in->severity)
-		in->severity = (uint8_t)e->to;
+	if (in->status > in->severity)
+		in->severity = in->status;
+	in->changed = e->at_ms;
 	if (e->to == STATUS_OK)
 		in->closed = e->at_ms;
-	in->changed = e->at_ms;
-	model_text(&in->text, e->line);
+	put_text(&b, e, in);
+	model_text(&in->text, str_from(&b));
 	in = (struct incident *)put(KIND_INCIDENT, &in->o, now);
-	log_info("%.*s", (int)e->line.n, e->line.p);
+	log_info("%s", in->text);
 	if (worse || e->to == STATUS_OK)
-		notify_event(in, now->now_ms, now->watch_ms);
+		notify_event(in, now);
 	if (e->to == STATUS_OK)
 		prune(now);
 }
@@ -111,35 +128,17 @@ agent_state(struct agent *a, enum agent_state to, const struct watch_now *now)
 	put(KIND_AGENT, &d->o, now);
 }
 
-static void
-agent_event(struct agent *a, enum status status, const char *from,
-    const char *to, const char *why, const struct watch_now *now)
-{
-	char text[TEXT_MAX];
-	struct buf b;
-	struct event e = { a, NULL, a->incident, status, now->now_ms,
-	    a->hostname, { NULL, 0 } };
-
-	buf_init(&b, text, sizeof text);
-	buf_addf(&b, "agent %s changed from %s to %s at ", a->hostname, from,
-	    to);
-	buf_time_human(&b, now->now_ms);
-	if (why[0] != '\0')
-		buf_addf(&b, ": %s", why);
-	e.line = str_from(&b);
-	happened(&e, now);
-}
-
 void
 watch_heard(struct agent *a, const struct watch_now *now)
 {
+	struct event e = { a, NULL, STATUS_OK, now->now_ms,
+	    state_names[a->state], "up", { NULL, 0 } };
+
 	a->last_checkin = now->now_ms;
 	a->heard_ms = now->watch_ms;
 	if (a->state == AGENT_UP)
 		return;
-	if (a->incident != 0)
-		agent_event(a, STATUS_OK, state_names[a->state], "up", "",
-		    now);
+	happened(a->incident, &e, now);
 	agent_state(a, AGENT_UP, now);
 }
 
@@ -156,7 +155,8 @@ look_at_agent(struct agent *a, const struct watch_now *now)
 {
 	int64_t limit = a->state == AGENT_STOPPED ? WATCH_STOPPED_MS :
 	    model_late_after_ms(a);
-	const char *from = state_names[a->state];
+	struct event e = { a, NULL, STATUS_CRITICAL, now->now_ms,
+	    state_names[a->state], "silent", { NULL, 0 } };
 	char why[128];
 	struct buf b;
 
@@ -166,11 +166,11 @@ look_at_agent(struct agent *a, const struct watch_now *now)
 	    || !alert_silent(now->watch_ms, a->heard_ms, limit))
 		return;
 	buf_init(&b, why, sizeof why);
-	buf_addf(&b, "nothing heard for ");
+	buf_addz(&b, "nothing heard for ");
 	buf_duration(&b, limit);
-	buf_addc(&b, '\0');
+	e.why = str_from(&b);
 	agent_state(a, AGENT_SILENT, now);
-	agent_event(a, STATUS_CRITICAL, from, "silent", why, now);
+	happened(a->incident, &e, now);
 }
 
 /* What an incident is about may be gone without its end being told: its record
@@ -178,19 +178,12 @@ look_at_agent(struct agent *a, const struct watch_now *now)
 static void
 look_at_incident(const struct incident *in, const struct watch_now *now)
 {
-	char text[TEXT_MAX];
-	struct buf b;
-	struct event e = { NULL, NULL, in->o.id, STATUS_OK, now->now_ms,
-	    in->what, { NULL, 0 } };
+	struct event e = { .to = STATUS_OK, .at_ms = now->now_ms };
 
-	if (in->closed != 0 || (in->check != 0 ?
-	    model_check_by_id(in->check) != NULL :
-	    model_agent(in->agent) != NULL))
-		return;
-	buf_init(&b, text, sizeof text);
-	buf_addf(&b, "%s is no longer watched: removed", in->what);
-	e.line = str_from(&b);
-	happened(&e, now);
+	if (in->closed == 0 && (in->check != 0 ?
+	    model_check_by_id(in->check) == NULL :
+	    model_agent(in->agent) == NULL))
+		happened(in->o.id, &e, now);
 }
 
 void
@@ -234,29 +227,17 @@ watch_judge(const struct check *c, const struct store_result *r)
 	return alert_judge(&rule, &res, NULL);
 }
 
-/* "process nginx on web1 changed from ok to critical at ...: 0 running,
- * at least 1 expected", and the two names of its subject. */
+/* The state goes into the journal beside the decision it made. */
 static void
-check_event(struct check *c, struct alert_change ch, struct str how,
+check_event(struct check *c, struct alert_change ch, struct str why,
     const struct watch_now *now)
 {
-	char text[TEXT_MAX], what[160];
-	struct buf b;
-	struct event e = { c->agent, c, c->incident, ch.to, ch.at_ms, what,
-	    { NULL, 0 } };
+	struct event e = { c->agent, c, ch.to, ch.at_ms,
+	    ch.from == STATUS_NONE ? "no result" : status_name(ch.from),
+	    status_name(ch.to), why };
 
-	snprintf(what, sizeof what, "%s %s", c->agent->hostname, c->name);
-	buf_init(&b, text, sizeof text);
-	buf_addf(&b, "%s on %s changed from %s to %s at ", c->name,
-	    c->agent->hostname, ch.from == STATUS_NONE ? "no result" :
-	    status_name(ch.from), status_name(ch.to));
-	buf_time_human(&b, ch.at_ms);
-	if (how.n > 0) {
-		buf_addz(&b, ": ");
-		buf_line(&b, how);	/* one line stays one */
-	}
-	e.line = str_from(&b);
-	happened(&e, now);
+	put(KIND_CHECK, model_draft(KIND_CHECK, &c->o), now);
+	happened(c->incident, &e, now);
 }
 
 /* The newest result is what the check shows. */
@@ -296,8 +277,6 @@ watch_result(struct check *c, const struct store_result *r, uint64_t seq,
 	buf_init(&b, how, sizeof how);
 	check_text(&b, c->type, str_of(c->params), &rule, &res, bound,
 	    r->text);
-	/* The state goes into the journal beside the decision it made. */
-	put(KIND_CHECK, model_draft(KIND_CHECK, &c->o), now);
 	check_event(c, ch, str_from(&b), now);
 }
 
@@ -309,15 +288,14 @@ watch_check_gone(struct check *c, const char *why, const struct watch_now *now)
 	if (c->alert.held == STATUS_NONE)
 		return;
 	alert_reset(&c->alert);
-	put(KIND_CHECK, model_draft(KIND_CHECK, &c->o), now);
-	if (c->incident != 0)
-		check_event(c, ch, str_of(why), now);
+	check_event(c, ch, str_of(why), now);
 }
 
 void
 watch_agent_gone(struct agent *a, const char *why, const struct watch_now *now)
 {
-	const char *from = state_names[a->state];
+	struct event e = { a, NULL, STATUS_OK, now->now_ms,
+	    state_names[a->state], "ok", str_of(why) };
 	struct check *c;
 
 	for (c = a->checks; c != NULL; c = c->next)
@@ -325,8 +303,7 @@ watch_agent_gone(struct agent *a, const char *why, const struct watch_now *now)
 	/* Should it come back, it has as long as one that was stopped. */
 	if (a->state != AGENT_NEVER)
 		agent_state(a, AGENT_STOPPED, now);
-	if (a->incident != 0)
-		agent_event(a, STATUS_OK, from, "ok", why, now);
+	happened(a->incident, &e, now);
 }
 
 void

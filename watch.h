@@ -12,17 +12,12 @@
 #define WATCH_H
 
 #include "model.h"
+#include "notify.h"
 #include "store.h"
 
 #define WATCH_START_MS	30000	/* more, until first heard after a start:
 				   agents that backed off come back */
 #define WATCH_STOPPED_MS	900000	/* a stopped agent may stay away */
-
-struct watch_now {
-	int64_t now_ms;		/* wall clock */
-	int64_t watch_ms;	/* watch clock */
-	bool replay;		/* results already stored are stepped again */
-};
 
 /* An agent was heard: it checked in. */
 void watch_heard(struct agent *a, const struct watch_now *now);

@@ -381,7 +381,7 @@ test_cannot_send(void)
 	tries[0].end = MAYBE;		/* an answer that cannot be read */
 	outcome = (struct channel_outcome){ .code = 666 };
 	answered = true;
-	notify_ready(now.now_ms, now.watch_ms);
+	notify_ready(&now);
 	answered = false;
 	CHECK(last_delivery()->state == DELIVERY_QUEUED &&
 	    last_delivery()->unknown && notify_fd() == -1);

@@ -251,9 +251,9 @@ commit(void)
 static void
 turn(void)
 {
-	notify_due(now.now_ms, now.watch_ms);
+	notify_due(&now);
 	commit();
-	notify_send(now.now_ms, now.watch_ms);
+	notify_send(&now);
 }
 
 /* The child answers what is on its way, if anything is. */
@@ -270,7 +270,7 @@ answer(enum channel_end end, unsigned after_s)
 	t->end = end == CHANNEL_ACCEPTED ? YES : end == CHANNEL_UNKNOWN ?
 	    MAYBE : NO;
 	answered = true;
-	notify_ready(now.now_ms, now.watch_ms);
+	notify_ready(&now);
 	answered = false;
 }
 
@@ -281,7 +281,7 @@ child_dies(void)
 		tries[tries_n - 1].end = MAYBE;
 	child_broken = true;
 	if (notify_fd() != -1)
-		notify_ready(now.now_ms, now.watch_ms);
+		notify_ready(&now);
 	child_broken = false;
 }
 
@@ -290,9 +290,9 @@ static void
 forget_way(void)
 {
 	child_broken = true;
-	notify_send(now.now_ms, now.watch_ms);
+	notify_send(&now);
 	if (notify_fd() != -1)
-		notify_ready(now.now_ms, now.watch_ms);
+		notify_ready(&now);
 	child_broken = false;
 }
 
@@ -357,7 +357,7 @@ restart(size_t heads)
 		CHECK(change_snapshot(now.now_ms, &why) == 0);
 	commit();
 	settings("token");
-	notify_resume(now.now_ms);
+	notify_resume(&now);
 }
 
 static void
