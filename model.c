@@ -231,7 +231,8 @@ model_agent_status(const struct agent *a)
 		if (c->enabled && c->alert.held != STATUS_NONE &&
 		    c->alert.held > worst)
 			worst = c->alert.held;
-	return worst;
+	return a->state == AGENT_NEVER && worst == STATUS_OK ? STATUS_NONE :
+	    worst;
 }
 
 static void

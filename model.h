@@ -200,7 +200,7 @@ struct key *model_key(struct str secret);
 
 int64_t model_interval(const struct check *c);
 int64_t model_late_after_ms(const struct agent *a);
-/* The worst status of an agent: silent is critical. */
+/* The worst status of an agent: silent is critical, never heard none. */
 enum status model_agent_status(const struct agent *a);
 /* The rule of a check, its type's own demands included.  0, or -1: there
  * was no room for those. */

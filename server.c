@@ -126,6 +126,11 @@ read_config(struct config *c)
 	fwrite(faults.p, 1, faults.n, stderr);
 	if (faults.full)
 		fprintf(stderr, "vilicus-server: and more\n");
+	/* It may come yet (a mount, a package): no reason not to start. */
+	if (c->pushover_token[0] != '\0' && access(c->ca_file, R_OK) == -1) {
+		fail_errno(&why, "ca-file %s", c->ca_file);
+		bad += complain("", &why) * options.test;
+	}
 	if (listen == NULL && c->listens > 0)
 		return bad;
 	c->listens = 1;

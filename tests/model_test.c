@@ -676,6 +676,8 @@ test_links(void)
 	CHECK(model_late_after_ms(a) == 30003);
 	a->late_after_s = 7;
 	CHECK(model_late_after_ms(a) == 7000);
+	CHECK(model_agent_status(a) == STATUS_NONE);
+	a->state = AGENT_UP;
 	CHECK(model_agent_status(a) == STATUS_OK);
 	c3->alert.held = STATUS_WARNING;
 	CHECK(model_agent_status(a) == STATUS_WARNING);

@@ -52,6 +52,7 @@ def lasting_load(bench):
           "a burst of 2 s opens nothing")
     same(double.requests(), [], "and tells nobody")
 
+    until(vil.SLOW, "quiet again", lambda: max(values()[:2]) < 60)
     began = time.monotonic()
     loops = load(bench, "load", 60)
     until(40, "an alarm", double.requests)
