@@ -393,6 +393,13 @@ def lists(bench):
                   "agent=/api/v1/agent/1/", "agent=%2Fapi%2Fv1%2Fagent%2F1"):
         same(len(s.objects("check/?" + query)), 2, query)
     same(len(s.objects("cpu_check/")), 3, "one type")
+    named = s.objects("process_check/")[0]["process_name"]
+    same([c["process_name"] for c in s.objects(
+        "process_check/?process_name=" + named)][:1], [named], "a parameter")
+    same(s.objects("process_check/?process_name=no.such"), [], "and no other")
+    fields = s.get("process_check/schema/")["fields"]
+    check("process_name" in fields and "params" not in fields,
+          "the schema of a type has its parameters", fields)
     same(len(s.objects("check/?agent__hostname__startswith=web0")), 4,
          "of the agent's name")
 
