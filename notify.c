@@ -161,21 +161,37 @@ add_item(struct delivery *d, const struct incident *in)
 	model_text(&d->title, str_from(&b));
 }
 
+/* News do not wait for a back-off, neither their own nor that of what must go
+ * before them; but for what the other side asked they do. */
+static void
+hurry(const struct recipient *r, int64_t due_ms)
+{
+	size_t i;
+
+	for (i = 0; i < model_count(KIND_DELIVERY); i++) {
+		struct delivery *d = delivery_at(i);
+
+		if (d->state == DELIVERY_QUEUED && !d->test &&
+		    d->recipient == r->o.id && due_ms < d->due_ms)
+			d->due_ms = due_ms > d->floor_ms ? due_ms :
+			    d->floor_ms;
+	}
+}
+
 static void
 queue(const struct recipient *r, struct delivery *open,
     const struct incident *in, const struct watch_now *now)
 {
-	struct delivery *d = draft(open);
+	struct delivery *d;
 	int64_t due = r->quiet_ms > now->watch_ms ? r->quiet_ms :
 	    now->watch_ms;
 
+	hurry(r, due);
+	d = draft(open);
 	if (open == NULL) {
 		d->recipient = r->o.id;
 		d->queued = now->now_ms;
 		d->due_ms = due;
-	} else if (due < d->due_ms) {
-		/* News do not wait for a back-off, but for what was asked. */
-		d->due_ms = due > d->floor_ms ? due : d->floor_ms;
 	}
 	d->event = in->changed;
 	d->next = now->now_ms + (d->due_ms - now->watch_ms);

@@ -180,6 +180,40 @@ test_asked_to_wait(void)
 	answer(CHANNEL_ACCEPTED, 0);
 }
 
+/* News behind one of unknown outcome hurry that one too: nobody waits for a
+ * back-off of many minutes that was another message's. */
+static void
+test_hurry(void)
+{
+	struct agent *a;
+	struct check *c, *other;
+	unsigned i;
+
+	fresh();
+	add_recipient("alice", STATUS_WARNING);
+	a = add_agent("web1");
+	c = add_check(a, "a", "process", "{\"process_name\":\"x\"}");
+	other = add_check(a, "b", "process", "{\"process_name\":\"x\"}");
+	result(c, 0);
+	for (i = 0; i < 6; i++) {
+		turn();
+		answer(CHANNEL_UNKNOWN, 0);
+		if (i < 5)
+			pass(notify_next() - now.watch_ms);
+	}
+	CHECK(tries_n == 6 && notify_next() >= now.watch_ms + 160000);
+	pass(NOTIFY_GROUP_MS);
+	result(other, 0);
+	CHECK(notify_next() == now.watch_ms);
+	turn();
+	CHECK(tries_n == 7 && strstr(tries[6].items, "[1,") != NULL);
+	answer(CHANNEL_ACCEPTED, 0);
+	pass(NOTIFY_GROUP_MS);
+	turn();
+	CHECK(tries_n == 8 && strstr(tries[7].items, "[2,") != NULL);
+	answer(CHANNEL_ACCEPTED, 0);
+}
+
 /* The end is not read before its beginning, nor without it. */
 static void
 test_order(void)
@@ -490,6 +524,7 @@ main(void)
 	test_group();
 	test_back_off();
 	test_asked_to_wait();
+	test_hurry();
 	test_order();
 	test_many();
 	test_forget();
