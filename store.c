@@ -53,8 +53,8 @@ posix_list(int dir, int (*name)(void *arg, const char *name), void *arg)
 const struct store_io store_posix = {
 	.openat = posix_openat, .pread = pread, .pwrite = pwrite,
 	.fdatasync = fdatasync, .fsync = fsync, .ftruncate = ftruncate,
-	.unlinkat = unlinkat, .mkdirat = mkdirat, .fstat = fstat,
-	.close = close, .list = posix_list, .lock = posix_lock,
+	.unlinkat = unlinkat, .renameat = renameat, .mkdirat = mkdirat,
+	.fstat = fstat, .close = close, .list = posix_list, .lock = posix_lock,
 };
 
 /* Damage. */

@@ -42,6 +42,8 @@ struct store_io {
 	int (*fsync)(int fd);
 	int (*ftruncate)(int fd, off_t n);
 	int (*unlinkat)(int dir, const char *path, int flags);
+	int (*renameat)(int from_dir, const char *from, int dir,
+	    const char *to);
 	int (*mkdirat)(int dir, const char *path, mode_t mode);
 	int (*fstat)(int fd, struct stat *st);
 	int (*close)(int fd);

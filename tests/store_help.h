@@ -98,6 +98,12 @@ t_unlinkat(int at, const char *path, int flags)
 }
 
 static int
+t_renameat(int from_at, const char *from, int at, const char *to)
+{
+	return faulty('n') ? -1 : store_posix.renameat(from_at, from, at, to);
+}
+
+static int
 t_mkdirat(int at, const char *path, mode_t mode)
 {
 	return faulty('d') ? -1 : store_posix.mkdirat(at, path, mode);
@@ -129,7 +135,7 @@ t_lock(int fd)
 
 static const struct store_io test_io = {
 	t_openat, t_pread, t_pwrite, t_fdatasync, t_fsync, t_ftruncate,
-	t_unlinkat, t_mkdirat, t_fstat, t_close, t_list, t_lock
+	t_unlinkat, t_renameat, t_mkdirat, t_fstat, t_close, t_list, t_lock
 };
 
 /* Directories as a whole. */
