@@ -909,7 +909,8 @@ main(int argc, char **argv)
 	if (argc > 1)
 		return sample(argv[1]);
 	/* In memory if that is to be had: there are thousands of files. */
-	snprintf(root, sizeof root, "/dev/shm/store_test.XXXXXX");
+	snprintf(root, sizeof root, "%s/store_test.XXXXXX",
+	    getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/dev/shm");
 	if (mkdtemp(root) == NULL) {
 		snprintf(root, sizeof root, "/tmp/store_test.XXXXXX");
 		if (mkdtemp(root) == NULL)
