@@ -1,0 +1,367 @@
+/*
+ * crash_work.h: what a store is made to do in crash_test.c, step by step, what
+ * was promised on the way, and what must be found of it.
+ */
+#include <errno.h>
+
+#include "store_data.h"
+#include "crash.h"
+
+#define LIVES_MAX	1024
+#define FILES_MAX	256
+
+/* What was asked for, and what was answered. */
+enum { NONE, PENDING, ACKED, DROPPED, GONE };
+struct life {
+	unsigned next;			/* i of the next record */
+	unsigned char rec[RECORDS_MAX];	/* what of record i is known */
+	bool loose[RECORDS_MAX];	/* it is not kept */
+	unsigned short batch[RECORDS_MAX];	/* it was first one of */
+	unsigned batches;
+	uint64_t asked_seq, acked_seq;
+	uint64_t first[FILES_MAX];	/* of head file N, once acknowledged */
+};
+
+static struct life lives[LIVES_MAX];
+static unsigned noted;
+
+static struct memfs *run;		/* the disk it works on */
+
+static struct work {
+	struct store *s;
+	uint64_t budget;
+	int64_t mono;
+	struct life life;
+} w;
+
+static struct store *
+open_on(struct memfs *m, uint64_t budget)
+{
+	struct fail why;
+	struct store *s;
+
+	mem_use(m);
+	s = store_open("d", &mem_io, budget, &why);
+	if (!CHECK(s != NULL))
+		printf("open: %s\n", why.msg);
+	return s;
+}
+
+/* As a killed process: nothing more is done to its files. */
+static void
+kill_on(struct memfs *m, struct store *s)
+{
+	mem_use(m);
+	m->dead = true;
+	if (s != NULL)
+		store_close(s);
+	mem_kill(m);
+}
+
+/* What must be found. */
+
+/* The first report of those that the running store still holds: what stands
+ * in a head file that is there. */
+static uint64_t
+oldest_report(const struct memfs *m, const struct life *l)
+{
+	uint64_t first = l->acked_seq + 1;
+	char path[32];
+	unsigned i;
+
+	for (i = 1; i < FILES_MAX; i++) {
+		if (l->first[i] == 0 || l->first[i] >= first)
+			continue;
+		snprintf(path, sizeof path, "d/head/%u.log", i);
+		if (mem_find(m, path) >= 0)
+			first = l->first[i];
+	}
+	return first;
+}
+
+/* Kept records that were first committed together stay so. */
+static bool
+batches_whole(const struct life *l)
+{
+	static int has[RECORDS_MAX];
+	unsigned i;
+
+	memset(has, 0, sizeof has);
+	for (i = 0; i < l->next; i++) {
+		if (l->loose[i])
+			continue;
+		if (has[l->batch[i]] == (found.has[i] ? 1 : 2))
+			return false;
+		has[l->batch[i]] = found.has[i] ? 2 : 1;
+	}
+	return true;
+}
+
+static bool
+check_found(const struct life *l, uint64_t oldest)
+{
+	bool ok = CHECK(!found.wrong);
+	unsigned i, lost = 0, back = 0;
+	uint64_t q;
+
+	for (i = 0; i < RECORDS_MAX; i++) {
+		lost += l->rec[i] == ACKED && !found.has[i];
+		back += (l->rec[i] == GONE || l->rec[i] == NONE) &&
+		    found.has[i];
+	}
+	ok = CHECK(lost == 0) && ok;
+	ok = CHECK(back == 0) && ok;
+	ok = CHECK(batches_whole(l)) && ok;
+	for (lost = 0, q = oldest; q <= l->acked_seq; q++)
+		lost += !found.seen[q];
+	ok = CHECK(lost == 0) && ok;
+	return CHECK(found.seq <= l->asked_seq) && ok;
+}
+
+/* Each result of the reports from first to last is found by its check. */
+static bool
+check_results(struct store *s, uint64_t first, uint64_t last)
+{
+	static bool seen[RECORDS_MAX][3];
+	static struct store_pos pos[STORE_FIND_MAX];
+	struct store_result got, want;
+	struct store_report rep;
+	unsigned i, j, n, bad = 0;
+	uint64_t c, q;
+
+	memset(seen, 0, sizeof seen);
+	for (c = 1; c <= 4; c++) {
+		n = store_find(s, c, INT64_MAX, STORE_FIND_MAX, pos);
+		for (i = 0; i < n; i++) {
+			q = (uint64_t)(pos[i].at_ms - T0 + 999) / 1000;
+			j = (unsigned)(q * 1000 + T0 - pos[i].at_ms) / 10;
+			bad += j > 2 || q >= RECORDS_MAX;
+			make_result(q, j % 3, &want);
+			bad += store_load(s, &pos[i], &rep, &got) != 0 ||
+			    !same_result(&got, &want);
+			seen[q % RECORDS_MAX][j % 3] = true;
+		}
+	}
+	for (q = first; q <= last; q++)
+		for (j = 0; j < 1 + q % 3; j++)
+			bad += !seen[q][j];
+	return CHECK(bad == 0);
+}
+
+/* Everything that was found by another start is, and no other record. */
+static bool
+check_again(const struct found *was)
+{
+	bool ok = CHECK(!found.wrong && found.seq == was->seq);
+	unsigned i, lost = 0;
+
+	ok = CHECK(memcmp(found.has, was->has, sizeof found.has) == 0) && ok;
+	for (i = 0; i < RECORDS_MAX; i++)
+		lost += was->seen[i] && !found.seen[i];
+	return CHECK(lost == 0) && ok;
+}
+
+/* The workloads' steps: whatever else a store can be asked to do is one
+ * more of them. */
+
+static void
+note(void)
+{
+	assert(noted < LIVES_MAX);
+	lives[noted] = w.life;
+	mem_note(run, noted++);
+}
+
+/* A start: what it finds is a promise, and what it does not never was. */
+static void
+work_open(unsigned a, unsigned b)
+{
+	struct life *l = &w.life;
+	unsigned i;
+
+	(void)a;
+	(void)b;
+	w.s = open_on(run, w.budget);
+	if (w.s == NULL)
+		return;
+	read_all(w.s);
+	(void)check_found(l, oldest_report(run, l));
+	for (i = 0; i < l->next; i++)
+		l->rec[i] = found.has[i] ? ACKED : GONE;
+	l->asked_seq = l->acked_seq = found.seq;
+	w.mono = 0;
+	note();
+}
+
+static void
+work_kill(unsigned a, unsigned b)
+{
+	kill_on(run, w.s);
+	work_open(a, b);
+}
+
+static void
+learn_file(struct life *l, uint64_t first)
+{
+	char path[32];
+	unsigned i;
+
+	for (i = FILES_MAX - 1; i > 0; i--) {
+		snprintf(path, sizeof path, "d/head/%u.log", i);
+		if (mem_find(run, path) < 0)
+			continue;
+		if (l->first[i] == 0)
+			l->first[i] = first;
+		return;
+	}
+}
+
+static void
+commit(void)
+{
+	struct life *l = &w.life;
+	uint64_t n = store_journal_n(w.s, NULL), was = l->acked_seq;
+	struct fail why;
+	unsigned i;
+	int rc;
+
+	l->asked_seq = store_head_seq(w.s);
+	note();
+	rc = store_commit(w.s, w.mono, &why);
+	w.mono += LATER;
+	mem_fault(run, 0, 0, 0);
+	for (i = 0; i < l->next; i++) {
+		if (rc == 0 && l->rec[i] == PENDING)
+			l->rec[i] = ACKED;
+		else if (rc != 0 && l->rec[i] == PENDING && l->loose[i])
+			l->rec[i] = DROPPED;
+		else if (l->rec[i] == DROPPED && store_journal_n(w.s, NULL) > n)
+			l->rec[i] = GONE;
+	}
+	if (rc == 0) {
+		l->acked_seq = l->asked_seq;
+		if (was < l->acked_seq)
+			learn_file(l, was + 1);
+	}
+	note();
+}
+
+static void
+record(bool keep)
+{
+	struct life *l = &w.life;
+
+	CHECK(put_record(w.s, l->next, keep) == 0);
+	assert(l->next < RECORDS_MAX - 4);
+	l->rec[l->next] = PENDING;
+	l->loose[l->next] = !keep;
+	l->batch[l->next++] = (unsigned short)l->batches;
+}
+
+/* One commit of so many of each. */
+static void
+work_commit(unsigned reports, unsigned records)
+{
+	uint64_t seq;
+
+	while (reports-- > 0)
+		CHECK(put_report(w.s, &seq) == 0);
+	w.life.batches++;
+	while (records-- > 0)
+		record(records % 3 != 1);
+	commit();
+}
+
+/* One commit of as many lines as take two writes. */
+static void
+work_large(unsigned lines, unsigned b)
+{
+	static char body[40000];
+	struct life *l = &w.life;
+	struct fail why;
+	int n;
+
+	(void)b;
+	l->batches++;
+	for (; lines > 0; lines--) {
+		memset(body, 'x', sizeof body);
+		n = snprintf(body, sizeof body, "\"i\":%u,\"x\":\"", l->next);
+		body[n] = 'x';
+		body[sizeof body - 1] = '"';
+		CHECK(store_journal(w.s, (struct str){ body, sizeof body },
+		    true, &why) == 0);
+		l->rec[l->next] = PENDING;
+		l->batch[l->next++] = (unsigned short)l->batches;
+	}
+	commit();
+}
+
+/* Of the next commit this call fails. */
+static void
+work_fault(unsigned letter, unsigned at)
+{
+	mem_fault(run, (int)letter, at, letter == 'w' ? ENOSPC : EIO);
+	run->fault_short = letter == 'w' && at > 1;
+}
+
+/* In the next commit the process is killed at this call. */
+static void
+work_die(unsigned letter, unsigned at)
+{
+	mem_fault(run, (int)letter, at, 0);
+}
+
+/* This call of the first of two starts fails, which may end it. */
+static void
+work_bad_start(unsigned letter, unsigned at)
+{
+	struct fail why;
+	struct store *s;
+
+	kill_on(run, w.s);
+	mem_use(run);
+	mem_fault(run, (int)letter, at, EIO);
+	s = store_open("d", &mem_io, w.budget, &why);
+	mem_fault(run, 0, 0, 0);
+	kill_on(run, s);
+	work_open(0, 0);
+}
+
+/* The disk has room for so many blocks more; for 0, again for everything. */
+static void
+work_full(unsigned blocks, unsigned b)
+{
+	(void)b;
+	run->blocks_max = blocks == 0 ? 0 : run->blocks + blocks;
+}
+
+/* stop: the process is killed within it. */
+static void
+work_snapshot(unsigned stop, unsigned b)
+{
+	struct fail why;
+	char p[32];
+	unsigned i;
+
+	if (store_dirty(w.s))
+		work_commit(0, 0);
+	if (store_snapshot_begin(w.s, T0, &why) != 0)
+		return;
+	for (i = 0; i < w.life.next; i++) {
+		snprintf(p, sizeof p, "\"i\":%u", i);
+		if (w.life.rec[i] == ACKED)
+			store_snapshot_put(w.s, str_of(p));
+	}
+	if (stop)
+		work_kill(0, b);
+	else
+		(void)store_snapshot_end(w.s, &why);
+	mem_fault(run, 0, 0, 0);
+}
+
+static void
+work_wanted(unsigned a, unsigned b)
+{
+	if (store_wants_snapshot(w.s))
+		work_snapshot(a, b);
+}
