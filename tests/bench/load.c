@@ -15,7 +15,9 @@
  * as vilicus-agent writes them, with the time of sending, and digits that
  * change.  After SECONDS nothing more is sent.
  *
- * Prints one line of JSON.  Exits 1 if any answer was not 202 (of a report,
+ * Prints "ready" when all are connected, and begins when a line comes, or the
+ * end, on standard input: who started it can then look at the server's CPU
+ * time.  At last it prints one line of JSON.  Exits 1 if any answer was not 202 (of a report,
  * with all its results stored), 201 or 204, or did not come in 10 s.
  */
 #include <arpa/inet.h>
@@ -379,6 +381,9 @@ main(int argc, char **argv)
 	took_us = room(wanted * sizeof *took_us);
 	ep = epoll_create1(0);
 	connect_all(argc == 7 ? argv[6] : NULL);
+	printf("ready\n");
+	fflush(stdout);
+	(void)getchar();
 	from = clock_ns(CLOCK_MONOTONIC);
 	stop_ns = from + (int64_t)strtoul(argv[5], NULL, 10) * 1000000000;
 	run();
