@@ -28,20 +28,23 @@ PIELD	= -pie -Wl,-z,relro -Wl,-z,now
 
 COMMON	= client.o fail.o http.o json.o key.o log.o loop_$(SYS).o str.o \
 	  stream.o
-SERVER	= server.o alert.o api.o api_list.o api_object.o api_result.o \
+SERVER	= server.o alert.o api.o api_list.o api_object.o api_result.o api_series.o \
 	  change.o channel.o check.o child.o config.o conn.o model.o \
 	  model_field.o model_set.o notify.o page.o pool.o store.o \
-	  store_head.o store_journal.o tls.o watch.o
+	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
+	  store_part.o store_rows.o tls.o watch.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
 	  alert.o check.o child.o probe.o proc_$(SYS).o
-CTL	= ctl.o ctl_edit.o ctl_show.o ctl_table.o alert.o check.o
+CTL	= ctl.o ctl_edit.o ctl_show.o ctl_table.o alert.o check.o store.o \
+	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
+	  store_part.o store_rows.o store_verify.o
 HDR	= agent.h alert.h api.h api_impl.h change.h channel.h check.h child.h \
 	  client.h config.h conn.h ctl.h fail.h http.h json.h key.h log.h \
 	  loop.h model.h model_impl.h notify.h page.h pool.h probe.h proc.h \
 	  store.h store_impl.h str.h stream.h tls.h watch.h
 PROGS	= vilicus-server vilicus-agent vilicus
 TESTS	= tests/agent_test tests/alert_test tests/change_test tests/check_test \
-	  tests/child_test tests/channel_test tests/client_test \
+	  tests/crash_test tests/child_test tests/channel_test tests/client_test \
 	  tests/config_test tests/conn_test tests/http_test tests/json_test \
 	  tests/key_test tests/loop_test tests/model_test tests/pool_test \
 	  tests/probe_test tests/store_test tests/str_test tests/tls_test \
@@ -83,7 +86,8 @@ T_change = change.o log.o $(MODEL)
 T_watch	= watch.o notify.o change.o $(MODEL)
 T_pool	= pool.o
 T_probe	= probe.o check.o alert.o proc_$(SYS).o json.o str.o fail.o
-T_store	= store.o store_head.o store_journal.o json.o str.o fail.o
+T_store	= store.o store_block.o store_code.o store_head.o store_job.o \
+	  store_journal.o store_part.o store_rows.o store_verify.o json.o str.o fail.o
 T_str	= str.o fail.o
 T_tls	= tls.o loop_$(SYS).o str.o stream.o fail.o
 
@@ -93,6 +97,8 @@ tests/alert_test: tests/alert_test.o $(T_alert)
 	$(LINK) tests/alert_test.o $(T_alert) $(LDLIBS)
 tests/check_test: tests/check_test.o $(T_check)
 	$(LINK) tests/check_test.o $(T_check) $(LDLIBS)
+tests/crash_test: tests/crash_test.o tests/memfs.o $(T_store)
+	$(LINK) tests/crash_test.o tests/memfs.o $(T_store) $(LDLIBS)
 tests/child_test: tests/child_test.o $(T_child)
 	$(LINK) tests/child_test.o $(T_child) $(LDLIBS)
 tests/channel_test: tests/channel_test.o $(T_channel)
@@ -133,6 +139,10 @@ tests/tls_test: tests/tls_test.o $(T_tls)
 tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/client_test.o tests/config_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/loop_test.o tests/model_test.o tests/probe_test.o tests/store_test.o tests/str_test.o tests/tls_test.o: $(HDR) tests/test.h
 tests/change_test.o tests/conn_test.o tests/pool_test.o: $(HDR) tests/test.h
 tests/told_test.o tests/watch_test.o: $(HDR) tests/test.h tests/watch_world.h
+
+tests/store_test.o: tests/store_data.h tests/store_help.h
+tests/crash_test.o tests/memfs.o: $(HDR) tests/test.h tests/crash.h \
+	tests/crash_work.h tests/memfs.h tests/store_data.h
 
 .PHONY: all check check-long check-san check-unit clean everything install run
 

@@ -50,6 +50,7 @@ static const struct acts objects = { {
 	[OBJECT] = { [HTTP_GET] = api_event },
 } },
 test	    = { { [OBJECT] = { [HTTP_POST] = api_test } } },
+series	    = { { [OBJECT] = { [HTTP_GET] = api_series } } },
 root	    = { { [LIST] = { [HTTP_GET] = api_root } } },
 home_page   = { { [LIST] = { [HTTP_GET] = page_home } } },
 status_page = { { [LIST] = { [HTTP_GET] = page_status } } },
@@ -70,6 +71,8 @@ static const struct route {
 	{ "agent",         "",     &objects,     READ | A, M,     M | A, M },
 	{ "check",         "",     &objects,     READ | A, M,     M,     M },
 	{ "*",             "",     &objects,     READ | A, M,     M,     M },
+	{ "check",         "series", &series,    READ | A, 0,     0,     0 },
+	{ "*",             "series", &series,    READ | A, 0,     0,     0 },
 	{ "check_history", "",     &results,     READ | A, M | A, M | A, 0 },
 	{ "incident",      "",     &objects,     READ,     0,     0,     0 },
 	{ "delivery",      "",     &objects,     READ,     0,     0,     0 },
@@ -151,7 +154,8 @@ api_root(struct call *k)
 	for (r = routes; r < routes + COUNT(routes); r++) {
 		if (r->name[0] >= 'a' && r->sub[0] == '\0')
 			show_resource(k->c->out, r, r->name);
-		for (t = 0; r->name[0] == '*' && t < check_types_n; t++) {
+		for (t = 0; r->name[0] == '*' && r->sub[0] == '\0' &&
+		    t < check_types_n; t++) {
 			snprintf(name, sizeof name, "%s_check",
 			    check_types[t].name);
 			show_resource(k->c->out, r, name);
@@ -490,11 +494,12 @@ api_handle(struct api_call *c)
 
 	buf_init(c->out, c->out->p, c->out->cap);
 	buf_init(&c->extra, c->extra_room, sizeof c->extra_room);
-	c->wrote = c->trusted = false;
+	c->wrote = 0;
+	c->trusted = false;
 	c->status = 500;
 	c->type = NULL;
 	dispatch(&k);
-	c->wrote = c->wrote || change_pending();
+	c->wrote |= change_pending() ? STORE_RECORDS : 0;
 	if (c->extra.full)
 		c->extra.n = 0;
 }

@@ -29,7 +29,8 @@ struct api_call {
 	struct buf *out;		/* the body: the caller's buffer */
 	char extra_room[512];
 	struct buf extra;		/* more fields of the head */
-	bool wrote;			/* the answer waits for the commit */
+	unsigned wrote;			/* what must be committed before the
+					 * answer: STORE_REPORTS ... */
 	bool trusted;			/* it showed a valid key */
 };
 

@@ -83,6 +83,7 @@ int api_heard(struct call *k);
 typedef void api_fn(struct call *k);
 api_fn api_list, api_get, api_post, api_put, api_delete, api_test;
 api_fn api_history, api_history_one, api_history_post, api_history_patch;
+api_fn api_series;
 api_fn api_events, api_event, api_root, api_schema;
 api_fn page_status, page_home, page_health;
 

@@ -316,7 +316,7 @@ install(struct call *k, struct object *draft)
 	live = change_put(k->kind, draft, &k->asked, &why);
 	if (live == NULL)
 		api_no_room(k, &why);
-	k->c->wrote = true;
+	k->c->wrote |= STORE_RECORDS;
 	return live;
 }
 
@@ -377,7 +377,7 @@ put_own(struct call *k, struct agent *live, struct object *draft)
 		return;
 	if (stops)
 		watch_stopped(live, &k->now);
-	k->c->wrote = true;
+	k->c->wrote |= STORE_REPORTS | STORE_RECORDS;
 	answer(k, &live->o);
 }
 
@@ -459,7 +459,7 @@ api_delete(struct call *k)
 		api_error(k->c, 409, NULL, "a key cannot remove itself");
 		return;
 	}
-	k->c->wrote = true;
+	k->c->wrote |= STORE_RECORDS;
 	if (k->kind == KIND_CHECK)
 		watch_check_gone((struct check *)o, "removed", &k->now);
 	rc = k->kind == KIND_AGENT ? remove_agent(k, (struct agent *)o) :
@@ -482,7 +482,7 @@ api_test(struct call *k)
 		api_no_room(k, &why);
 		return;
 	}
-	k->c->wrote = true;
+	k->c->wrote |= STORE_RECORDS;
 	json_obj(k->c->out);
 	json_add_int(k->c->out, "delivery", (int64_t)id);
 	api_uri(k->c->out, "resource_uri", "delivery/%llu",

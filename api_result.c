@@ -180,14 +180,11 @@ read_entry(struct call *k, struct str obj, struct entry *e)
 	return 0;
 }
 
-/* Store one that can be taken, and step it.  A second one with the same
- * time counts as stored. */
+/* Store one that can be taken, and step it.  Of a second one with the same
+ * time neither the rules nor the history take note. */
 static void
 take(struct call *k, struct entry *e, uint64_t seq)
 {
-	if (e->r.at_ms <= e->check->last_result &&
-	    store_has(api_the_store, e->r.check, e->r.at_ms))
-		return;
 	e->r.late = alert_late(e->r.at_ms, k->c->now_ms,
 	    model_interval(e->check));
 	e->r.code = (uint8_t)watch_judge(e->check, &e->r);
@@ -236,8 +233,10 @@ api_heard(struct call *k)
 	return 0;
 }
 
+/* row NULL: of a result, not of what is kept. */
 static void
-show_result(struct buf *b, const struct store_result *r)
+show_result(struct buf *b, const struct store_result *r,
+    const struct store_row *row)
 {
 	char text[64];
 	unsigned i;
@@ -265,6 +264,10 @@ show_result(struct buf *b, const struct store_result *r)
 		json_put_milli(b, r->metric[i].value);
 	}
 	json_obj_end(b);
+	if (row != NULL && row->span_ms > 0) {	/* a mean of many */
+		json_add_int(b, "span_ms", row->span_ms);
+		json_add_int(b, "count", (int64_t)row->count);
+	}
 	json_obj_end(b);
 }
 
@@ -286,8 +289,8 @@ api_history_post(struct call *k)
 		return;
 	take(k, &e, seq);
 	store_report_end(api_the_store);
-	k->c->wrote = true;
-	show_result(k->c->out, &e.r);
+	k->c->wrote |= STORE_REPORTS;
+	show_result(k->c->out, &e.r, NULL);
 	buf_addf(&k->c->extra, "Location: " MODEL_API
 	    "check_history/%llu-%lld/\r\n", (unsigned long long)e.r.check,
 	    (long long)e.r.at_ms);
@@ -405,7 +408,7 @@ api_history_patch(struct call *k)
 		json_add_int(out, "revision", a->revision);
 	json_add_int(out, "now_ms", k->c->now_ms);
 	json_obj_end(out);
-	k->c->wrote = true;
+	k->c->wrote |= STORE_REPORTS;
 	api_json(k, 202);
 }
 
@@ -460,59 +463,85 @@ take_history(struct call *k, struct history *h)
 	return rc;
 }
 
+/* The results of a page: how many, and when the last is, or, all of them
+ * being shown, the same.  -1: answered. */
+static int
+page(struct call *k, const struct history *h, bool show, int64_t *last_ms)
+{
+	static struct store_row row;
+	struct store_query ask = { .check = h->check,
+	    .source = model_check_by_id(h->check)->agent_id,
+	    .from_ms = INT64_MIN, .to_ms = h->before - 1, .down = true };
+	struct fail why;
+	int n = 0, rc = store_rows(api_the_store, &ask, &why);
+
+	while (rc == 0 && n < h->q.limit) {
+		rc = store_row_next(api_the_store, &row, &why);
+		if (rc != 1)
+			break;
+		rc = 0;
+		n++;
+		*last_ms = row.r.at_ms;
+		if (show)
+			show_result(k->c->out, &row.r, &row);
+	}
+	return rc == 0 ? n : api_error(k->c, 503, NULL, "history cannot be "
+	    "read: %s", why.msg);
+}
+
 /* Pages go on by time, for results come in while one reads. */
 void
 api_history(struct call *k)
 {
-	static struct store_pos pos[STORE_FIND_MAX];
-	static struct store_result r;
-	struct store_report rep;
 	static struct history h;
 	char next[256];
 	struct buf u;
-	unsigned n, i;
+	int64_t last_ms = 0;
+	int n;
 
-	if (take_history(k, &h) == -1 || may_tell(k, h.check) == -1)
+	if (take_history(k, &h) == -1 || may_tell(k, h.check) == -1 ||
+	    (n = page(k, &h, false, &last_ms)) == -1)
 		return;
-	n = store_find(api_the_store, h.check, h.before,
-	    (unsigned)h.q.limit, pos);
 	buf_init(&u, next, sizeof next);
 	buf_addf(&u, MODEL_API "check_history/?check=%llu&limit=%lld&before=",
 	    (unsigned long long)h.check, (long long)h.q.limit);
-	buf_time(&u, n == 0 ? 0 : pos[n - 1].at_ms);
+	buf_time(&u, last_ms);
 	buf_addc(&u, '\0');
 	api_meta(k, &h.q, -1, n < h.q.limit ? NULL : next);
-	for (i = 0; i < n; i++)
-		if (store_load(api_the_store, &pos[i], &rep, &r) == 0)
-			show_result(k->c->out, &r);
-	api_meta_end(k);
+	if (page(k, &h, true, &last_ms) != -1)
+		api_meta_end(k);
 }
 
 void
 api_history_one(struct call *k)
 {
-	struct store_pos pos;
-	static struct store_result r;
-	struct store_report rep;
+	static struct store_row row;
 	struct str rest = str_of(k->item), id;
-	uint64_t check;
-	int64_t at;
+	struct store_query ask = { .check = 0 };
+	struct fail why;
+	int rc;
 
 	if (str_cut(&rest, '-', &id) == -1 || str_u64(id, 1, INT64_MAX,
-	    &check) == -1 || str_i64(rest, 1, TIME_MAX, &at) == -1) {
+	    &ask.check) == -1 || str_i64(rest, 1, TIME_MAX, &ask.from_ms) ==
+	    -1) {
 		api_error(k->c, 404, NULL, "an id is CHECK-TIME_MS");
 		return;
 	}
-	if (may_tell(k, check) == -1)
+	if (may_tell(k, ask.check) == -1)
 		return;
-	if (store_find(api_the_store, check, at + 1, 1, &pos) == 0 ||
-	    pos.at_ms != at || store_load(api_the_store, &pos, &rep, &r) ==
-	    -1) {
+	ask.to_ms = ask.from_ms;
+	rc = store_rows(api_the_store, &ask, &why);
+	if (rc == 0)
+		rc = store_row_next(api_the_store, &row, &why);
+	if (rc == -1)
+		api_error(k->c, 503, NULL, "history cannot be read: %s",
+		    why.msg);
+	else if (rc == 0)
 		api_error(k->c, 404, NULL, "no result %s", k->item);
-		return;
+	else {
+		show_result(k->c->out, &row.r, &row);
+		api_json(k, 200);
 	}
-	show_result(k->c->out, &r);
-	api_json(k, 200);
 }
 
 /* ---- the journal ---- */

@@ -322,6 +322,25 @@ change_replay(struct str line, struct fail *why)
 	    replay_put(k, id, line, kept, why);
 }
 
+void
+change_replayed(uint64_t head)
+{
+	size_t i;
+
+	for (i = 0; i < model_count(KIND_AGENT); i++) {
+		struct agent *a = (void *)model_at(KIND_AGENT, i);
+
+		if (a->stepped_seq > head)
+			a->stepped_seq = head;
+	}
+	for (i = 0; i < model_count(KIND_CHECK); i++) {
+		struct check *c = (void *)model_at(KIND_CHECK, i);
+
+		if (c->stepped_seq > head)
+			c->stepped_seq = head;
+	}
+}
+
 /* ---- the snapshot ---- */
 
 static void
@@ -352,21 +371,18 @@ put_kept(const struct change *ch, enum kind k, const struct object *o)
 }
 
 int
-change_snapshot(int64_t at_ms, struct fail *why)
+change_snapshot(const struct store_job *job, int64_t at_ms, struct fail *why)
 {
 	struct change ch = { "server", "server", at_ms, true };
 	enum kind k;
 	size_t i;
 
-	if (store_snapshot_begin(store, at_ms, why) == -1)
+	if (store_snapshot_begin(store, job, at_ms, why) == -1)
 		return -1;
 	put_counters(&ch);
 	/* Settings are of the file, until they have their own. */
 	for (k = 0; k < KIND_SETTING; k++)
 		for (i = 0; i < model_count(k); i++)
 			put_kept(&ch, k, model_at(k, i));
-	if (store_snapshot_end(store, why) == -1)
-		return -1;
-	unwritten = false;
-	return 0;
+	return store_snapshot_end(store, why);
 }

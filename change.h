@@ -52,10 +52,16 @@ int change_replay(struct str line, struct fail *why);
  * to be stepped again. */
 uint64_t change_replay_from(void);
 
+/* All lines were applied; head: the newest report that is on disk.  States
+ * may have been journaled beside later ones that a failing disk never took,
+ * whose numbers others will get. */
+void change_replayed(uint64_t head);
+
 /* Was anything changed while no store was set?  Then a snapshot is due. */
 bool change_unwritten(void);
 
-/* Write everything live as a new journal file.  0 or -1. */
-int change_snapshot(int64_t at_ms, struct fail *why);
+/* Write everything live as the snapshot of that job.  0 or -1. */
+int change_snapshot(const struct store_job *job, int64_t at_ms,
+    struct fail *why);
 
 #endif

@@ -152,6 +152,18 @@ word_disk(struct config *c, const struct line *l, struct fail *why)
 }
 
 static int
+word_sync(struct config *c, const struct line *l, struct fail *why)
+{
+	struct str s = l->word[1];
+
+	if (!str_is(s, "always") && (str_duration(s, &c->sync_ms) == -1 ||
+	    c->sync_ms < 1000 || c->sync_ms > 60000))
+		return fail(why, "sync is \"always\", or how long results "
+		    "may wait for the disk: 1s to 60s");
+	return set_text(c->sync, s, "sync", why);
+}
+
+static int
 word_pushover(struct config *c, const struct line *l, struct fail *why)
 {
 	struct http_url u;
@@ -194,6 +206,7 @@ static const struct {
 	{ "listen",	"ADDR:PORT [plain]",		1, 2, word_listen },
 	{ "public",	"https://HOST[:PORT]",		1, 1, word_public },
 	{ "disk",	"SIZE",				1, 1, word_disk },
+	{ "sync",	"always|DURATION",		1, 1, word_sync },
 	{ "pushover",	"token TOKEN [url URL]",	2, 4, word_pushover },
 	{ "ca-file",	"/PATH",			1, 1, word_ca_file },
 };
@@ -217,7 +230,7 @@ read_line(struct config *c, struct str text, struct fail *why)
 		return words[i].read(c, &l, why);
 	}
 	return fail(why, "\"%.*s\" is no word of vilicus.conf; listen, "
-	    "public, disk, pushover and ca-file are", (int)(l.word[0].n > 32 ?
+	    "public, disk, sync, pushover and ca-file are", (int)(l.word[0].n > 32 ?
 	    32 : l.word[0].n), l.word[0].p);
 }
 

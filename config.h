@@ -25,6 +25,8 @@ struct config {
 	struct config_listen listen[CONFIG_LISTEN];
 	unsigned listens;
 	uint64_t disk;		/* bytes; 0: not said */
+	char sync[CONFIG_TEXT];	/* "always", "10s"; "" not said */
+	int64_t sync_ms;	/* results may wait so long; 0: always */
 	char public[CONFIG_TEXT];
 	char pushover_token[CONFIG_TEXT], pushover_url[CONFIG_TEXT];
 	char ca_file[CONFIG_TEXT];

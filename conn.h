@@ -37,7 +37,7 @@ struct conn {
 	bool loopback, trusted;	/* trusted: it showed a key */
 	bool keep;		/* after this answer */
 	bool queued;		/* for its owner's use */
-	bool wrote;		/* likewise: this answer awaits the commit */
+	unsigned wrote;		/* likewise: what its answer awaits */
 	enum conn_phase phase;
 	int64_t since_ms;	/* monotonic: of the phase, or last progress */
 	char *in;

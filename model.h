@@ -128,7 +128,7 @@ struct key {
 
 struct setting {
 	struct object o;
-	char *public, *pushover_token, *pushover_url, *ca_file;
+	char *public, *sync, *pushover_token, *pushover_url, *ca_file;
 	int64_t disk;			/* bytes; 0: the default */
 };
 

@@ -252,6 +252,7 @@ static const struct field key_fields[] = {
 static const struct field setting_fields[] = {
 	{ F(setting, public, TEXT, F_KEEP | F_NULL), .max = 256 },
 	{ F(setting, disk, INT, F_KEEP | F_NULL), .max = INT64_MAX },
+	{ F(setting, sync, TEXT, F_KEEP), .max = 256 },
 	{ F(setting, pushover_token, TEXT, F_HIDE | F_SECRET), .max = 256 },
 	{ F(setting, pushover_url, TEXT, F_HIDE), .max = 256 },
 	SHOW("pushover", 0, show_pushover),

@@ -118,11 +118,12 @@ check_line(struct buf *b, const struct check *c, int64_t now_ms)
 static void
 results(struct buf *b, const struct check *c)
 {
-	static struct store_result r;
-	struct store_pos pos[RESULTS];
-	struct store_report rep;
-	unsigned i, n = store_find(api_the_store, c->o.id, INT64_MAX,
-	    RESULTS, pos);
+	static struct store_row row;
+	const struct store_result *r = &row.r;
+	struct store_query ask = { .check = c->o.id, .source = c->agent_id,
+	    .from_ms = INT64_MIN, .to_ms = INT64_MAX, .down = true };
+	struct fail why;
+	unsigned i;
 
 	buf_addz(b, "<h3>");
 	page_text(b, str_of(c->agent->hostname));
@@ -130,17 +131,18 @@ results(struct buf *b, const struct check *c)
 	page_text(b, str_of(c->name));
 	buf_addz(b, "</h3>\n<table border>\n"
 	    "<tr><th>Time<th>Status<th>Value<th>Message\n");
-	for (i = 0; i < n; i++) {
-		if (store_load(api_the_store, &pos[i], &rep, &r) == -1)
-			continue;
+	if (store_rows(api_the_store, &ask, &why) == -1)
+		return;
+	for (i = 0; i < RESULTS && store_row_next(api_the_store, &row,
+	    &why) == 1; i++) {
 		buf_addz(b, "<tr>");
-		cell_time(b, r.at_ms, 0);
-		cell(b, str_of(status_name((enum status)r.code)));
+		cell_time(b, r->at_ms, 0);
+		cell(b, str_of(status_name((enum status)r->code)));
 		buf_addz(b, "<td>");
-		if (r.has_value)
-			buf_milli(b, r.value);
+		if (r->has_value)
+			buf_milli(b, r->value);
 		buf_addf(b, " %s", c->type->unit);
-		cell(b, r.text);
+		cell(b, r->text);
 		buf_addc(b, '\n');
 	}
 	buf_addz(b, "</table>\n");

@@ -12,12 +12,14 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "api.h"
 #include "change.h"
 #include "channel.h"
+#include "child.h"
 #include "config.h"
 #include "conn.h"
 #include "log.h"
@@ -35,10 +37,12 @@
 #define LAG_MS		5000	/* and this one is told by /healthz */
 #define OVERDUE_MS	600000	/* a delivery not done: /healthz says so */
 #define DISK_MAX	(UINT64_C(1) << 30)
+#define JOB_S		3600	/* a job of the store's takes no longer */
 
 #define TAG_LISTEN	(UINT64_C(1) << 32)
 #define TAG_CHILD	(UINT64_C(2) << 32)
-#define TAG_CONN	(UINT64_C(3) << 32)
+#define TAG_JOB		(UINT64_C(3) << 32)
+#define TAG_CONN	(UINT64_C(4) << 32)
 
 static struct {
 	const char *conf, *dir, *listen;
@@ -49,6 +53,13 @@ static struct config config;
 static struct store *store;
 static int listeners[CONFIG_LISTEN];
 static int child_fd = -1;
+
+/* The store's job that a child is at; fd -1: none. */
+static struct {
+	struct store_job job;
+	int fd, pid;
+	pid_t parent;
+} work = { .fd = -1 };
 
 static volatile sig_atomic_t asked_end, asked_reload;
 
@@ -163,7 +174,9 @@ take_settings(const struct config *c)
 	model_text(&s->pushover_token, str_of(c->pushover_token));
 	model_text(&s->pushover_url, str_of(c->pushover_url));
 	model_text(&s->ca_file, str_of(c->ca_file));
+	model_text(&s->sync, str_of(c->sync[0] != '\0' ? c->sync : "always"));
 	s->disk = (int64_t)c->disk;
+	store_sync(store, c->sync_ms);
 	model_install(KIND_SETTING, &s->o, NULL);
 }
 
@@ -233,33 +246,29 @@ look_at_health(void)
 	api_health(sick);
 }
 
-static int
+/* What failed: of it nothing may be acknowledged.  That the disk fails is
+ * an incident, which is told whether it can be written or not. */
+static unsigned
 commit(void)
 {
 	bool dirty = store_dirty(store);
-	bool failed = dirty && store_commit(store, mono_ms, &commit_why) == -1;
+	unsigned failed = !dirty ? 0 :
+	    store_commit(store, mono_ms, &commit_why);
 
-	if (failed)
+	if (failed & STORE_RECORDS)
 		change_failed();
 	else
 		change_committed();
-	if (dirty && failed != commit_failed) {
-		commit_failed = failed;
-		log_line("%s%s", failed ? "a commit failed, nothing of it is "
-		    "acknowledged: " : "the disk takes writes again",
-		    failed ? commit_why.msg : "");
+	if (dirty && (failed != 0) != commit_failed) {
+		commit_failed = failed != 0;
+		log_line("%s%s", commit_failed ? "a commit failed, nothing of "
+		    "it is acknowledged: " : "the disk takes writes again",
+		    commit_failed ? commit_why.msg : "");
+		watch_disk(commit_failed, commit_failed ? commit_why.msg :
+		    "it takes writes again", &now);
 		look_at_health();
 	}
-	return failed ? -1 : 0;
-}
-
-static void
-snapshot(void)
-{
-	struct fail why;
-
-	if (change_snapshot(now.now_ms, &why) == -1)
-		log_line("no snapshot: %s", why.msg);
+	return failed;
 }
 
 static void
@@ -279,13 +288,16 @@ open_store(struct fail *why)
 	if (store == NULL)
 		return -1;
 	model_reset();
-	if (replay_journal(why) == -1 || replay_head(why) == -1)
+	if (replay_journal(why) == -1)
+		return -1;
+	change_replayed(store_head_seq(store));
+	if (replay_head(why) == -1)
 		return -1;
 	tell_damage();
 	change_store(store);
 	api_store(store);
 	if (change_unwritten())
-		snapshot();
+		store_want_snapshot(store);
 	notify_resume(&now);
 	return 0;
 }
@@ -349,7 +361,7 @@ first_key(struct fail *why)
 		if (change_put(KIND_KEY, &k->o, &ch, why) == NULL)
 			return -1;
 	}
-	if (commit() == -1) {
+	if (commit() != 0) {
 		*why = commit_why;
 		return -1;
 	}
@@ -530,9 +542,10 @@ accept_all(int fd)
 	watch_listeners(0);
 }
 
-/* The commit is done or failed: the answers of this turn may go. */
+/* The commit is done, but for what failed: the answers of this turn may
+ * go. */
 static void
-release(bool ok)
+release(unsigned failed)
 {
 	unsigned n = answered_n, i;
 	struct conn *c;
@@ -540,7 +553,7 @@ release(bool ok)
 	answered_n = 0;
 	for (i = 0; i < n; i++) {
 		c = conn_at(answered[i]);
-		if (c != NULL && c->queued && !ok && c->wrote) {
+		if (c != NULL && c->queued && (c->wrote & failed) != 0) {
 			refuse(c, 503, "nothing was stored: the disk does "
 			    "not take it");
 			c = conn_at(answered[i]);
@@ -581,8 +594,6 @@ tick(void)
 	sweep();
 	look_at_health();
 	watch_listeners(LOOP_IN);
-	if (store_wants_snapshot(store) && !store_dirty(store))
-		snapshot();
 }
 
 static void
@@ -624,6 +635,63 @@ follow_child(void)
 		loop_set(fd, LOOP_IN, TAG_CHILD, &why);
 }
 
+/* ---- the store's jobs ---- */
+
+/* The life of the child: what it says is "+", or why not. */
+static void
+run_job(int fd, const void *arg)
+{
+	const struct store_job *job = arg;
+	struct fail why = { "" };
+	const char *said = "+";
+	int rc;
+
+	if (getppid() != work.parent || store_job_child(store, &why) == -1)
+		return;
+	rc = job->what == STORE_SNAPSHOT ?
+	    change_snapshot(job, now.now_ms, &why) :
+	    store_job_run(store, job, &why);
+	tell_damage();
+	if (rc != 0)
+		said = why.msg;
+	if (write(fd, said, strlen(said)) == -1)
+		log_line("a job's parent is gone");
+}
+
+/* One at a time, each tick. */
+static void
+begin_job(void)
+{
+	struct fail why;
+
+	if (work.fd != -1 || !store_job_next(store, now.now_ms, mono_ms,
+	    &work.job))
+		return;
+	fflush(stdout);
+	work.parent = getpid();
+	work.fd = child_fork(run_job, &work.job, JOB_S, &work.pid, &why);
+	if (work.fd == -1 || loop_set(work.fd, LOOP_IN, TAG_JOB, &why) == -1) {
+		log_line("%s", why.msg);
+		store_job_end(store, &work.job, false, mono_ms);
+	}
+}
+
+static void
+end_job(void)
+{
+	char said[FAIL_MAX] = "";
+	ssize_t n = read(work.fd, said, sizeof said - 1);
+
+	loop_del(work.fd);
+	close(work.fd);
+	work.fd = -1;
+	waitpid(work.pid, NULL, 0);
+	if (strcmp(said, "+") != 0)
+		log_line("a job of the store failed: %s", n > 0 ? said :
+		    "its process ended");
+	store_job_end(store, &work.job, strcmp(said, "+") == 0, mono_ms);
+}
+
 static int
 wait_ms(void)
 {
@@ -641,6 +709,8 @@ event(const struct loop_event *ev)
 
 	if (ev->tag >= TAG_CONN) {
 		conn_event(conn_at(low), ev->what);
+	} else if (ev->tag >= TAG_JOB) {
+		end_job();
 	} else if (ev->tag < TAG_CHILD) {
 		accept_all(listeners[low]);
 	} else if (notify_fd() != -1) {
@@ -656,18 +726,22 @@ turn(struct fail *why)
 {
 	static struct loop_event ev[LOOP_EVENTS_MAX];
 	int n = loop_wait(wait_ms(), ev, why), i;
+	bool ticks;
 
 	if (n == -1)
 		return -1;
 	look_at_clock();
 	for (i = 0; i < n; i++)
 		event(&ev[i]);
-	if (mono_ms - tick_ms >= TICK_MS)
+	ticks = mono_ms - tick_ms >= TICK_MS;
+	if (ticks)
 		tick();
 	if (asked_reload)
 		reload();
 	notify_due(&now);
-	release(commit() == 0);
+	release(commit());
+	if (ticks)
+		begin_job();
 	notify_send(&now);
 	follow_child();
 	return 0;
@@ -765,6 +839,12 @@ serve(struct fail *why)
 		if (turn(why) == -1)
 			return -1;
 	log_info("ends");
+	if (work.fd != -1) {
+		kill(work.pid, SIGKILL);
+		waitpid(work.pid, NULL, 0);
+	}
+	store_sync(store, 0);
+	commit();
 	store_close(store);
 	return 0;
 }

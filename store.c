@@ -14,6 +14,7 @@
 #define SECTOR		4096u
 #define SLACK		16384		/* a new file's first block, and more */
 #define DIRECTORY	(O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+#define RESERVE		(256u << 10)	/* bytes kept for a full disk */
 
 static int
 posix_openat(int dir, const char *path, int flags, mode_t mode)
@@ -146,7 +147,7 @@ win_load(struct store_set *t, uint64_t off, size_t n)
 			piece = SECTOR;
 		} else {
 			memset(t->win + done, 0, k);
-			t->holes = true;
+			t->holes = t->unread = true;
 			done += k;
 		}
 	}
@@ -172,6 +173,7 @@ store_win(struct store_set *t, const struct store_file *f, uint64_t off,
 		t->win_fd = open_name(t->io, t->dir, f->name, O_RDONLY);
 		if (t->win_fd < 0) {
 			t->read_error = errno;
+			t->unread = true;
 			return NULL;
 		}
 	}
@@ -231,7 +233,8 @@ store_step(struct store *s, struct store_walk *w, struct store_rec *r)
 	int kind;
 
 	while (w->off < f->end) {
-		*r = (struct store_rec){ .at = w->off };
+		*r = (struct store_rec){ .at = w->off,
+		    .trusted = w->trusted };
 		kind = t->parse(t, f, r);
 		if (t->read_error != 0)
 			return false;
@@ -304,7 +307,8 @@ file_add(struct store_set *t, uint32_t number, const struct stat *st,
 	p[i] = (struct store_file){ .number = number, .span = STORE_NO_SPAN,
 	    .end = (uint64_t)st->st_size,
 	    .alloc = (uint64_t)st->st_blocks * 512 };
-	snprintf(p[i].name, sizeof p->name, "%lu.log", (unsigned long)number);
+	snprintf(p[i].name, sizeof p->name, "%lu.%s", (unsigned long)number,
+	    t->ext);
 	t->file = p;
 	t->files++;
 	if (number >= t->next)
@@ -364,6 +368,7 @@ store_leave(struct store_set *t)
 void
 store_abandon(struct store_set *t)
 {
+	t->written = 0;
 	(void)t->io->ftruncate(t->fd, (off_t)store_newest(t)->end);
 	file_size(t);
 	store_leave(t);
@@ -384,29 +389,64 @@ set_bytes(const struct store_set *t)
 	return n;
 }
 
-/* The next file to give way: of the head; of the journal, what no start
- * reads, once it has half of it all or nothing else is left. */
-static struct store_set *
-oldest(struct store *s)
+static uint64_t
+bytes_of(const struct store *s)
 {
-	bool spare = s->j.files > 1 && s->j.file[0].number < s->live;
-
-	if (spare && set_bytes(&s->j) > s->budget / 2)
-		return &s->j;
-	if (s->h.files > 1)
-		return &s->h;
-	return spare ? &s->j : NULL;
+	return s->other_bytes + s->reserve_bytes + set_bytes(&s->j) +
+	    set_bytes(&s->n) + set_bytes(&s->h) + set_bytes(&s->b);
 }
 
+/* Remove what has been replaced, once that is durable.  Its name goes with
+ * or without a sync. */
 static void
-make_room(struct store *s, uint64_t bytes)
+bury(struct store_set *t)
 {
-	struct store_set *t;
+	unsigned i = t->files;
 
+	while (i-- > 0)
+		if (t->file[i].dead)
+			(void)file_remove(t, i);
+}
+
+/* Give back the reserve.  False: there was none. */
+static bool
+give_reserve(struct store *s)
+{
+	if (s->reserve_bytes == 0)
+		return false;
+	(void)s->io->unlinkat(s->dir, "reserve", 0);
+	s->reserve_bytes = 0;
+	return true;
+}
+
+/* The next to give way: of the journal what no start reads, once it has half
+ * of the budget or nothing else is left; else the oldest of the blocks, and
+ * of the head where nothing seals it. */
+static bool
+give_way(struct store *s)
+{
+	bool spare = s->j.files > 1 && s->j.file[0].number < s->live;
+	struct store_file *f = store_oldest(s);
+
+	if (spare && set_bytes(&s->j) > s->budget / 2)
+		return file_remove(&s->j, 0);
+	if (f != NULL)
+		return file_remove(&s->b, (unsigned)(f - s->b.file));
+	if (s->h.files > 1)
+		return file_remove(&s->h, 0);
+	return spare && file_remove(&s->j, 0);
+}
+
+/* Room for so many bytes more, by removing what is oldest.  False: there is
+ * none. */
+bool
+store_make_room(struct store *s, uint64_t bytes)
+{
 	s->read.limit = 0;		/* its file may be gone */
-	while (s->budget != 0 && store_bytes(s) + bytes > s->budget &&
-	    (t = oldest(s)) != NULL && file_remove(t, 0))
-		;
+	while (s->budget != 0 && store_bytes(s) + bytes > s->budget)
+		if (!give_way(s))
+			return false;
+	return true;
 }
 
 /* Ready for about so many bytes more, in the newest file or the next. */
@@ -417,7 +457,11 @@ store_begin(struct store *s, struct store_set *t, uint64_t bytes,
 	static const struct stat empty;
 	struct store_file *f;
 
-	make_room(s, bytes + SLACK);
+	if (!store_make_room(s, bytes + SLACK)) {
+		t->write_error = ENOSPC;
+		return fail(why, "%s: the budget of %llu bytes is used up",
+		    t->name, (unsigned long long)s->budget);
+	}
 	if (t->fd < 0) {
 		if (file_add(t, t->next, &empty, why) != 0)
 			return -1;
@@ -425,11 +469,12 @@ store_begin(struct store *s, struct store_set *t, uint64_t bytes,
 		t->fd = open_name(t->io, t->dir, f->name,
 		    O_RDWR | O_CREAT | O_EXCL);
 		if (t->fd < 0) {
+			t->write_error = errno;
 			(void)file_fail(t, f, "create", why);
 			t->files--;
 			return -1;
 		}
-		t->fresh = true;
+		t->fresh = f->whole = true;
 	}
 	t->at = store_newest(t)->end;
 	t->write_error = 0;
@@ -452,6 +497,9 @@ store_write(struct store_set *t, struct str bytes)
 		}
 		bytes = str_after(bytes, (size_t)k);
 		t->at += (uint64_t)k;
+		/* What follows must not be there without it. */
+		if (bytes.n > 0 && t->io->fdatasync(t->fd) != 0)
+			t->write_error = errno;
 	}
 }
 
@@ -465,15 +513,108 @@ store_end(struct store_set *t, uint64_t first, struct fail *why)
 	errno = t->write_error;
 	rc = errno != 0 ? file_fail(t, f, "write", why) : file_sync(t, why);
 	if (rc != 0) {
+		t->write_error = errno;
 		store_abandon(t);
 		return -1;
 	}
 	if (f->end == 0)
 		f->first = first;
 	f->end = t->at;
-	t->pend.n = 0;
+	t->pend.n = t->written = 0;
 	file_size(t);
 	return 0;
+}
+
+/* A file of its own, made aside and named when it is whole. */
+
+static void
+aside_name(char name[16], uint32_t number)
+{
+	snprintf(name, 16, "%lu.tmp", (unsigned long)number);
+}
+
+/* By the holder of the lock, who alone makes names. */
+int
+store_aside_make(struct store_set *t, uint32_t number)
+{
+	char name[16];
+	int fd;
+
+	aside_name(name, number);
+	(void)t->io->unlinkat(t->dir, name, 0);
+	fd = open_name(t->io, t->dir, name, O_RDWR | O_CREAT | O_EXCL);
+	if (fd >= 0)
+		(void)t->io->close(fd);
+	return fd < 0 ? -1 : 0;
+}
+
+int
+store_aside(struct store_set *t, uint32_t number, struct fail *why)
+{
+	char name[16];
+
+	aside_name(name, number);
+	t->fd = open_name(t->io, t->dir, name, O_RDWR);
+	t->at = 0;
+	t->write_error = 0;
+	return t->fd < 0 ? fail_errno(why, "%s/%s", t->name, name) : 0;
+}
+
+int
+store_aside_end(struct store *s, struct store_set *t, int rc,
+    struct fail *why)
+{
+	if (rc == 0 && s->io->fdatasync(t->fd) != 0)
+		rc = fail_errno(why, "%s: sync", t->name);
+	store_leave(t);
+	return rc;
+}
+
+void
+store_aside_drop(struct store_set *t, uint32_t number)
+{
+	char name[16];
+
+	aside_name(name, number);
+	(void)t->io->unlinkat(t->dir, name, 0);
+}
+
+/* Give it its name, which the next commit makes durable. */
+int
+store_name(struct store *s, struct store_set *t, uint32_t number,
+    struct fail *why)
+{
+	struct stat st = { 0 };
+	char name[16];
+	int fd, rc = -1;
+
+	aside_name(name, number);
+	fd = open_name(t->io, t->dir, name, O_RDONLY);
+	if (fd < 0)
+		return fail_errno(why, "%s/%s", t->name, name);
+	if (s->io->fstat(fd, &st) != 0)
+		(void)fail_errno(why, "%s/%s", t->name, name);
+	else
+		rc = file_add(t, number, &st, why);
+	(void)s->io->close(fd);
+	if (rc == 0 && s->io->renameat(t->dir, name, t->dir,
+	    store_newest(t)->name) != 0) {
+		t->files--;
+		rc = fail_errno(why, "%s/%s: rename", t->name, name);
+	}
+	t->fresh = t->fresh || rc == 0;
+	return rc;
+}
+
+void
+store_block_damaged(struct store *s, unsigned i, uint64_t at)
+{
+	struct store_walk w;
+
+	store_walk_begin(&w, &s->b, i);
+	if (!s->b.file[i].told)
+		store_note(s, &w, at, "damaged: what it had is lost");
+	s->b.file[i].told = true;
 }
 
 /* Opening. */
@@ -503,6 +644,27 @@ copy_torn(struct store *s, struct store_set *t, uint64_t from)
 	store_leave(t);
 	s->other_bytes += n;
 	return rc;
+}
+
+/* Write the newest file's bytes over themselves, so that its sync means
+ * something: one that failed at an earlier start may have marked them clean.
+ * Where that cannot be done nothing is worse. */
+static void
+rewrite(struct store_set *t)
+{
+	const struct store_file *f = store_newest(t);
+	const char *p;
+	size_t n;
+
+	for (t->at = 0; t->at < f->end && t->write_error == 0;) {
+		n = f->end - t->at < STORE_WIN_BYTES ?
+		    (size_t)(f->end - t->at) : STORE_WIN_BYTES;
+		p = store_win(t, f, t->at, n);
+		if (p == NULL || t->holes)
+			break;
+		store_write(t, (struct str){ p, n });
+	}
+	t->read_error = t->write_error = 0;
 }
 
 /*
@@ -535,6 +697,7 @@ store_cut(struct store *s, const struct store_walk *w, struct fail *why)
 	}
 	/* What a killed predecessor wrote may not be on the platter yet, and
 	 * is about to be answered from. */
+	rewrite(t);
 	if (file_sync(t, why) != 0)
 		return -1;
 	if (keep)
@@ -561,8 +724,14 @@ list_name(void *arg, const char *name)
 	int fd;
 
 	if (str_cut(&stem, '.', &head) != 0 || str_starts(head, STR("0")) ||
-	    str_u64(head, 1, 999999999, &number) != 0 ||
-	    (!str_is(stem, "log") && !str_is(stem, "log.torn")))
+	    str_u64(head, 1, 999999999, &number) != 0)
+		return 0;
+	if (str_is(stem, "tmp") && !l->s->look) {
+		(void)t->io->unlinkat(t->dir, name, 0);
+		return 0;
+	}
+	if (!str_is(stem, t->ext) && (!str_is(stem, "log.torn") ||
+	    strcmp(t->ext, "log") != 0))
 		return 0;
 	fd = open_name(t->io, t->dir, name, O_RDONLY);
 	if (fd < 0 || t->io->fstat(fd, &st) != 0)
@@ -573,7 +742,7 @@ list_name(void *arg, const char *name)
 		(void)t->io->close(fd);
 	if (!S_ISREG(st.st_mode))
 		return -1;
-	if (str_is(stem, "log"))
+	if (str_is(stem, t->ext))
 		return file_add(t, (uint32_t)number, &st, l->why);
 	l->s->other_bytes += (uint64_t)st.st_blocks * 512;
 	return 0;
@@ -585,10 +754,28 @@ open_dir(struct store *s, int at, const char *name, struct fail *why)
 {
 	int follow = at == AT_FDCWD ? 0 : O_NOFOLLOW, fd;
 
-	if (s->io->mkdirat(at, name, 0700) != 0 && errno != EEXIST)
+	if (!s->look && s->io->mkdirat(at, name, 0700) != 0 &&
+	    errno != EEXIST)
 		return fail_errno(why, "%s: make directory", name);
 	fd = s->io->openat(at, name, DIRECTORY | follow, 0);
 	return fd < 0 ? fail_errno(why, "%s", name) : fd;
+}
+
+/* The newest files that were begun, and never came to hold anything. */
+static int
+drop_empty(struct store *s, struct store_set *t, struct fail *why)
+{
+	unsigned n = 0;
+	struct store_walk w;
+
+	while (n != t->files && t->files > 0 && store_newest(t)->first == 0) {
+		n = t->files;
+		store_leave(t);
+		store_walk_begin(&w, t, n - 1);
+		if (store_cut(s, &w, why) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int
@@ -616,16 +803,57 @@ open_set(struct store *s, struct store_set *t, struct fail *why)
 		f->foreign = r.first == 0 || r.version != 1;
 		if (r.first != 0 && f->foreign)
 			store_note(s, &w, 0, "of another version of vilicus");
-		if (w.i > 0 && r.before == f[-1].number) {
-			f[-1].span = r.span;
-			f[-1].known = true;
-		}
 	}
-	t->ahead = STORE_WIN_BYTES;
-	/* Begun, and never come to hold anything. */
-	w.good = 0;
-	return t->files > 0 && store_newest(t)->first == 0 ?
-	    store_cut(s, &w, why) : 0;
+	t->ahead = t == &s->b ? STORE_WIN_BLOCK : STORE_WIN_BYTES;
+	return s->look || (t != &s->j && t != &s->h) ? 0 : drop_empty(s, t, why);
+}
+
+static int
+open_blocks(struct store *s, struct fail *why)
+{
+	unsigned i;
+
+	if (open_set(s, &s->b, why) != 0)
+		return -1;
+	for (i = 0; i < s->b.files; i++)
+		if (store_block_open(s, i, why) != 0)
+			return -1;
+	return 0;
+}
+
+static int
+open_sets(struct store *s, struct fail *why)
+{
+	return open_set(s, &s->j, why) != 0 || open_set(s, &s->n, why) != 0 ||
+	    open_set(s, &s->h, why) != 0 || open_blocks(s, why) != 0 ? -1 : 0;
+}
+
+/* A file of zeros that gives its room to decisions when the disk is full. */
+static void
+make_reserve(struct store *s)
+{
+	static const char zeros[RESERVE / 4];
+	uint64_t n = store_cap(s, RESERVE), at = 0;
+	struct stat st = { 0 };
+	size_t k = sizeof zeros;
+	int fd = open_name(s->io, s->dir, "reserve", O_RDWR);
+
+	if (fd >= 0 && s->io->fstat(fd, &st) == 0 && (uint64_t)st.st_size == n)
+		at = n;
+	else if (fd < 0 && (s->budget == 0 || store_bytes(s) + n <= s->budget))
+		fd = open_name(s->io, s->dir, "reserve",
+		    O_RDWR | O_CREAT | O_EXCL);
+	if (fd < 0)
+		return;
+	s->reserve_bytes = n;
+	for (; at < n; at += k) {
+		k = n - at < k ? (size_t)(n - at) : k;
+		if (s->io->pwrite(fd, zeros, k, (off_t)at) != (ssize_t)k)
+			break;
+	}
+	if (at < n || s->io->fdatasync(fd) != 0)
+		(void)give_reserve(s);
+	(void)s->io->close(fd);
 }
 
 /* Nothing is looked at before the lock is held, nor changed. */
@@ -642,7 +870,7 @@ open_all(struct store *s, const char *dir, struct fail *why)
 		return fail_errno(why, "%s/lock", dir);
 	if (s->io->lock(s->lock) != 0)
 		return fail_errno(why, "%s: in use by another server", dir);
-	if (open_set(s, &s->j, why) != 0 || open_set(s, &s->h, why) != 0)
+	if (open_sets(s, why) != 0)
 		return -1;
 	if (s->io->fsync(s->dir) != 0)
 		return fail_errno(why, "%s: sync", dir);
@@ -652,27 +880,35 @@ open_all(struct store *s, const char *dir, struct fail *why)
 		(void)s->io->fsync(up);
 		(void)s->io->close(up);
 	}
-	if (store_journal_open(s, why) != 0)
+	if (store_journal_open(s, why) != 0 || store_head_open(s, why) != 0)
 		return -1;
-	return store_head_open(s, why);
+	store_job_clean(s);
+	make_reserve(s);
+	return 0;
 }
 
 /* Most of its memory is never touched. */
 static bool
-set_init(struct store *s, struct store_set *t, const char *name)
+set_init(struct store *s, struct store_set *t, const char *name,
+    const char *ext)
 {
-	*t = (struct store_set){ .io = s->io, .name = name, .dir = -1,
-	    .fd = -1, .win_fd = -1, .fresh = true, .next = 1,
-	    .ahead = SECTOR, .parse = t == &s->j ? store_line : store_record };
+	bool lines = t == &s->j || t == &s->n, pends = t == &s->j || t == &s->h;
+
+	*t = (struct store_set){ .io = s->io, .name = name, .ext = ext,
+	    .dir = -1, .fd = -1, .win_fd = -1, .fresh = true, .next = 1,
+	    .ahead = SECTOR, .parse = lines ? store_line : store_record };
 	t->file = calloc(1, sizeof *t->file);
 	t->win = malloc(STORE_WIN_MAX);
-	buf_init(&t->pend, malloc(STORE_PENDING_MAX), STORE_PENDING_MAX);
-	return t->file != NULL && t->win != NULL && t->pend.p != NULL;
+	if (pends)
+		t->front = malloc(STORE_FRONT + STORE_PENDING_MAX);
+	if (t->front != NULL)
+		buf_init(&t->pend, t->front + STORE_FRONT, STORE_PENDING_MAX);
+	return t->file != NULL && t->win != NULL &&
+	    (t->front != NULL || !pends);
 }
 
-struct store *
-store_open(const char *dir, const struct store_io *io, uint64_t budget_bytes,
-    struct fail *why)
+static struct store *
+make(const struct store_io *io, struct fail *why)
 {
 	struct store *s = calloc(1, sizeof *s);
 
@@ -681,14 +917,65 @@ store_open(const char *dir, const struct store_io *io, uint64_t budget_bytes,
 		return NULL;
 	}
 	s->io = io;
-	s->budget = budget_bytes;
 	s->dir = s->lock = -1;
-	if (!set_init(s, &s->j, "journal") || !set_init(s, &s->h, "head"))
-		(void)fail(why, "no memory");
-	else if (open_all(s, dir, why) == 0)
+	if (set_init(s, &s->j, "journal", "log") &&
+	    set_init(s, &s->n, "journal", "snap") &&
+	    set_init(s, &s->h, "head", "log") &&
+	    set_init(s, &s->b, "blocks", "blk"))
+		return s;
+	(void)fail(why, "no memory");
+	store_close(s);
+	return NULL;
+}
+
+struct store *
+store_open(const char *dir, const struct store_io *io, uint64_t budget_bytes,
+    struct fail *why)
+{
+	struct store *s = make(io, why);
+
+	if (s == NULL)
+		return NULL;
+	s->budget = budget_bytes;
+	s->path = dir;
+	if (open_all(s, dir, why) == 0)
 		return s;
 	store_close(s);
 	return NULL;
+}
+
+/* The same without a lock, and changing nothing. */
+struct store *
+store_look(const char *dir, const struct store_io *io, struct fail *why)
+{
+	struct store *s = make(io, why);
+
+	if (s == NULL)
+		return NULL;
+	s->look = true;
+	s->dir = open_dir(s, AT_FDCWD, dir, why);
+	if (s->dir >= 0 && open_sets(s, why) == 0)
+		return s;
+	store_close(s);
+	return NULL;
+}
+
+/* In a child, which has no descriptor left. */
+int
+store_job_child(struct store *s, struct fail *why)
+{
+	struct store_set *const of[] = { &s->j, &s->n, &s->h, &s->b };
+	unsigned i;
+
+	s->lock = -1;
+	s->dir = s->io->openat(AT_FDCWD, s->path, DIRECTORY, 0);
+	for (i = 0; i < COUNT(of) && s->dir >= 0; i++) {
+		of[i]->fd = of[i]->win_fd = -1;
+		of[i]->dir = open_dir(s, s->dir, of[i]->name, why);
+		if (of[i]->dir < 0)
+			return -1;
+	}
+	return s->dir < 0 ? fail_errno(why, "%s", s->path) : 0;
 }
 
 static void
@@ -699,17 +986,18 @@ set_close(struct store_set *t)
 	if (t->dir >= 0)
 		(void)t->io->close(t->dir);
 	free(t->file);
-	free(t->pend.p);
+	free(t->front);
 	free(t->win);
 }
 
 void
 store_close(struct store *s)
 {
-	if (s->snapping)
-		store_abandon(&s->j);
+	store_reader_close(&s->q);
 	set_close(&s->j);
+	set_close(&s->n);
 	set_close(&s->h);
+	set_close(&s->b);
 	/* The lock goes last. */
 	if (s->lock >= 0)
 		(void)s->io->close(s->lock);
@@ -720,35 +1008,98 @@ store_close(struct store *s)
 
 /* Committing. */
 
+static bool
+any_dead(const struct store *s)
+{
+	const struct store_set *const of[] = { &s->n, &s->h, &s->b };
+	unsigned k, i;
+
+	for (k = 0; k < COUNT(of); k++)
+		for (i = 0; i < of[k]->files; i++)
+			if (of[k]->file[i].dead)
+				return true;
+	return false;
+}
+
 bool
 store_dirty(const struct store *s)
 {
-	return s->j.pend.n > 0 || s->h.pend.n > 0;
+	return s->j.pend.n > 0 || s->h.pend.n > 0 || any_dead(s);
 }
 
-int
+/* Make the names of finished jobs durable; then what they replace goes. */
+static void
+settle(struct store *s)
+{
+	struct store_set *const of[] = { &s->n, &s->b };
+	unsigned i;
+
+	if (!any_dead(s))
+		return;
+	for (i = 0; i < COUNT(of); i++) {
+		if (of[i]->fresh && s->io->fsync(of[i]->dir) != 0)
+			return;
+		of[i]->fresh = false;
+	}
+	bury(&s->n);
+	bury(&s->h);
+	bury(&s->b);
+}
+
+/* One kind.  A failing disk is tried again only after a while. */
+static int
+commit_set(struct store *s, struct store_set *t, int64_t mono_ms,
+    struct fail *why)
+{
+	int rc;
+
+	if (t->pend.n == 0)
+		return 0;
+	if (t->retry_ms != 0 && mono_ms < t->retry_ms) {
+		*why = t->last;
+		return -1;
+	}
+	rc = t == &s->h ? store_head_commit(s, mono_ms, why) :
+	    store_journal_commit(s, why);
+	if (rc != 0 && t == &s->j && (t->write_error == ENOSPC ||
+	    t->write_error == EDQUOT) && give_reserve(s))
+		rc = store_journal_commit(s, why);
+	t->retry_ms = rc == 0 ? 0 : mono_ms + STORE_RETRY_MS;
+	t->last = *why;
+	return rc;
+}
+
+unsigned
 store_commit(struct store *s, int64_t mono_ms, struct fail *why)
 {
-	if (!store_dirty(s))
-		return 0;
-	if (s->retry_ms != 0 && mono_ms < s->retry_ms) {
-		*why = s->last;
-	} else if (store_head_commit(s, why) == 0 &&
-	    store_journal_commit(s, why) == 0) {
-		s->retry_ms = 0;
-		return 0;
-	} else {
-		s->retry_ms = mono_ms + STORE_RETRY_MS;
-		s->last = *why;
+	unsigned failed = 0;
+
+	if (commit_set(s, &s->h, mono_ms, why) != 0)
+		failed |= STORE_REPORTS;
+	if (commit_set(s, &s->j, mono_ms, why) != 0) {
+		failed |= STORE_RECORDS;
+		store_journal_drop(s);
 	}
-	store_journal_drop(s);
-	return -1;
+	if (failed != 0)
+		return failed;
+	settle(s);
+	if (s->reserve_bytes == 0 && mono_ms >= s->reserve_ms) {
+		s->reserve_ms = mono_ms + STORE_RETRY_MS;
+		make_reserve(s);
+	}
+	return 0;
 }
 
 uint64_t
 store_bytes(const struct store *s)
 {
-	return s->other_bytes + set_bytes(&s->j) + set_bytes(&s->h);
+	return bytes_of(s) + s->job_bytes;
+}
+
+void
+store_sync(struct store *s, int64_t wait_ms)
+{
+	s->sync_ms = wait_ms;
 }
 
 /* A small budget has small files, so that what goes is a small part. */

@@ -1,13 +1,17 @@
 /*
- * store.h: the append-only files: journal and head (blocks come later).
+ * store.h: the append-only files: journal, head and blocks.
  *
  * The store keeps two sequences of records in one directory with one
  * writer, and knows nothing of monitoring.  The journal holds JSON lines,
  * numbered and chained; the head holds reports: results of checks, as
- * received.  Whatever store_commit has returned 0 for survives kill -9, a
+ * received.  Whatever store_commit has acknowledged survives kill -9, a
  * pulled plug, a torn write.  After any crash store_open succeeds by
  * itself: a torn tail is cut (a copy is kept), a damaged middle skipped to
  * the next good record, counted and named.  doc/format draws the bytes.
+ *
+ * Beside the commits there are jobs (store_job_next): a snapshot of what the
+ * journal came to; results sealed by check into blocks, these merged, and,
+ * where the budget wants room, thinned to means of 5 minutes, then of hours.
  *
  * Every call to the file system goes through struct store_io, so that tests
  * put a faulty disk underneath.  Time is an argument.
@@ -85,9 +89,10 @@ struct store;				/* on the store's heap */
 
 /*
  * Open DIR, made 0700 if it is not there, take its lock, and recover it.
- * budget_bytes bounds it (0: nothing does): the oldest head files give way,
- * then those of the journal that no start reads, these first when they have
- * half of it; never one in use.  NULL with *why: it is in use, the system
+ * budget_bytes bounds what its files take, at every moment (0: nothing
+ * does): history is thinned, the oldest first, then goes; the journal's old
+ * files, which no start reads, go last.  NULL with *why: it is in use, the
+ * system
  * refuses, or something in it is a link; never because of what files hold.
  * The lock is fcntl(2)'s: one store a process, and nothing else in the
  * process may open and close DIR/lock.  store_close commits nothing.
@@ -97,14 +102,12 @@ struct store *store_open(const char *dir, const struct store_io *io,
 void store_close(struct store *s);
 
 /*
- * Then read what there is, before the first append: all of the live
- * journal, one record a call, whole lines without the newline and without
- * the files' own first lines; and the reports from from_seq on.  The live
- * journal is its newest file, which begins with a snapshot; files before it
- * too, where a failing disk had one begun without, or damage in it makes
- * what stands there of use: a snapshot then comes after what it repeats.
- * 1: one; 0: the end; -1: cannot be read (*why).  Borrowed until the next
- * call that reads the same kind: no store_find between results.
+ * Then read what there is, before the first append: the newest snapshot that
+ * is whole and what the journal has since, one record a call, whole lines
+ * without the newline and without the files' own first lines; and the
+ * reports from from_seq on.  1: one; 0: the end; -1: cannot be read (*why).
+ * Borrowed until the next call that reads the same kind: no store_rows
+ * between results.
  * store_damage says what was met that was not whole: 1 a text (file, offset,
  * what), 0 no more.  Damage in a finished head file is met when it is read,
  * which may be long after the start: ask from time to time.
@@ -144,12 +147,20 @@ void store_report_end(struct store *s);
 bool store_dirty(const struct store *s);
 
 /*
- * Make what is pending durable: head first, then the journal, one fdatasync
- * each.  0: all of it is on the platter.  -1: nothing of it may be
- * acknowledged; a new file is begun for the next try, which is made at the
- * first commit STORE_RETRY_MS later (calls before then fail at once).
+ * Make what is pending durable: the head, then the journal, one fdatasync
+ * each.  0: all of it is on the platter.  Else what is not, of which nothing
+ * may be acknowledged: STORE_REPORTS and STORE_RECORDS are apart, so that a
+ * full disk still takes decisions and settings from its reserve.  A new file
+ * is begun for the next try, which is made at the first commit
+ * STORE_RETRY_MS later (calls before then fail at once).
  */
-int store_commit(struct store *s, int64_t mono_ms, struct fail *why);
+#define STORE_REPORTS	1u
+#define STORE_RECORDS	2u
+unsigned store_commit(struct store *s, int64_t mono_ms, struct fail *why);
+
+/* Reports may wait so long for the platter (0: not at all) once they are
+ * written, where no record is committed with them. */
+void store_sync(struct store *s, int64_t wait_ms);
 
 /* The newest head record's seq, pending ones included; n of the newest
  * committed journal record and its SHA-256 in hex (NULL: not wanted). */
@@ -157,36 +168,80 @@ uint64_t store_head_seq(const struct store *s);
 uint64_t store_journal_n(const struct store *s, char hash[65]);
 
 /*
- * Rotate the journal.  When store_wants_snapshot says so, the caller begins,
- * puts every live object's body, and ends: a new file, which counts once its
- * end is on the platter.  0, or -1 (it is dropped, and what stands before it
- * goes on in another).  Not while records are pending, nor may any be
- * appended before the end.  Its records say "snap":true.
+ * Jobs.  store_job_next says what is to be done now, if anything: true, and
+ * *job.  It is done by a child: a fork of this process that has closed all
+ * descriptors (store_job_child), or, for tests, by this one.  For
+ * STORE_SNAPSHOT it begins, puts every live object's body, and ends; the
+ * others are store_job_run.  Then the parent says how it went.  One at a
+ * time; while records are pending there is none.  A job that failed is tried
+ * again a minute later.  store_want_snapshot asks for one.
  */
-bool store_wants_snapshot(const struct store *s);
-int store_snapshot_begin(struct store *s, int64_t at_ms, struct fail *why);
+enum store_what { STORE_IDLE, STORE_SNAPSHOT, STORE_SEAL, STORE_MERGE,
+    STORE_THIN };
+struct store_job {
+	enum store_what what;
+	uint32_t number;		/* of the file it makes */
+	unsigned level;
+	uint64_t first, last;		/* seq of the reports it is about */
+	uint64_t n;			/* snapshot: of the journal */
+	uint64_t max_bytes;		/* of the new file */
+};
+bool store_job_next(struct store *s, int64_t now_ms, int64_t mono_ms,
+    struct store_job *job);
+int store_job_child(struct store *s, struct fail *why);
+int store_job_run(struct store *s, const struct store_job *job,
+    struct fail *why);
+void store_job_end(struct store *s, const struct store_job *job, bool done,
+    int64_t mono_ms);
+void store_want_snapshot(struct store *s);
+int store_snapshot_begin(struct store *s, const struct store_job *job,
+    int64_t at_ms, struct fail *why);
 void store_snapshot_put(struct store *s, struct str body);
 int store_snapshot_end(struct store *s, struct fail *why);
 
 /*
- * History of one check: up to limit results with at_ms < before_ms, newest
- * first by at_ms, committed or pending.  store_find returns how many and
- * fills pos; store_load gives one (borrowed until the next call), 0 or -1.
- * A pos holds until the next append or commit.
+ * History: the results of one check with from_ms <= at_ms <= to_ms in the
+ * order of at_ms (down: newest first), committed or pending, each once.
+ * source (0: any): reports of another source need not be looked at.
+ * store_rows begins (0, -1), store_row_next gives one: 1, 0: no more, -1.
+ * What it points to lasts until the next call of either; nothing may be
+ * appended or committed in between.
  */
-struct store_pos {
-	uint32_t file, offset, index;
-	int64_t at_ms;
+struct store_query {
+	uint64_t check, source;
+	int64_t from_ms, to_ms;
+	bool down;
 };
-#define STORE_FIND_MAX	1000
-unsigned store_find(struct store *s, uint64_t check, int64_t before_ms,
-    unsigned limit, struct store_pos *pos);
-int store_load(struct store *s, const struct store_pos *pos,
-    struct store_report *rep, struct store_result *r);
+struct store_row {
+	struct store_result r;		/* of many: worst code, means */
+	uint64_t count;			/* results it is made of, */
+	int64_t span_ms;		/* from r.at_ms on for so long; 0: one */
+	int64_t value[3];		/* mean, least, greatest */
+	int64_t metric[STORE_METRICS_MAX][3];
+};
+int store_rows(struct store *s, const struct store_query *ask,
+    struct fail *why);
+int store_row_next(struct store *s, struct store_row *row, struct fail *why);
 
-/* Is there a result of check at exactly at_ms?  Committed, pending, or added
- * to the report being written.  Fast when none so late has been seen. */
-bool store_has(struct store *s, uint64_t check, int64_t at_ms);
+/*
+ * The same as `points` buckets of equal width over [from_ms, to_ms], from_ms
+ * not negative; name "" is the value, else a metric.  No least or greatest
+ * value is left out; where a bucket is at least twice as wide as what 256
+ * results span, one of theirs may be in the next bucket, too.  0 or -1.
+ */
+struct store_sum {
+	uint64_t n, high, low;		/* values; sums of their halves */
+	int64_t min, max;
+};
+struct store_bucket {
+	uint64_t rows;			/* results; 0: none */
+	uint8_t worst;			/* code */
+	struct store_sum sum;		/* n 0: none has the number */
+};
+int64_t store_sum_mean(const struct store_sum *a);	/* n > 0 */
+int store_series(struct store *s, const struct store_query *ask,
+    struct str name, unsigned points, struct store_bucket *bucket,
+    struct fail *why);
 
 /*
  * Record n of the journal, for people, over all files kept.  1: *line, good
@@ -199,7 +254,22 @@ int store_journal_read(struct store *s, uint64_t n, struct str *line,
     struct fail *why);
 uint64_t store_journal_first(const struct store *s);
 
-/* Bytes that the directory's files take on the disk. */
+/* Bytes that the directory's files take on the disk, what a job under way
+ * may write included. */
 uint64_t store_bytes(const struct store *s);
+
+/*
+ * Read everything in a directory, beside a running server or without one,
+ * changing nothing: each damage is told (file, offset, what).  0, or -1: it
+ * cannot be read.
+ */
+struct store_tally {
+	unsigned files;
+	uint64_t records, reports, results, bytes;
+	unsigned damages;
+};
+int store_verify(const char *dir, const struct store_io *io,
+    void (*tell)(struct str damage), struct store_tally *tally,
+    struct fail *why);
 
 #endif

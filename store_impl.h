@@ -1,9 +1,12 @@
 /*
  * store_impl.h: what the files of the store share, and nobody else includes.
  *
- * store.c holds what both kinds of files have in common: the directory, a
+ * store.c holds what all kinds of files have in common: the directory, a
  * window to read through, the walk over records, durable appending, the
- * budget.  store_journal.c knows lines, store_head.c binary records.
+ * budget.  store_journal.c knows lines, store_head.c reports, store_block.c
+ * sealed results; store_code.c turns numbers into bytes and store_part.c
+ * rows into columns; store_rows.c reads history back over all of them, and
+ * store_job.c seals, merges and thins it.
  *
  * - Bytes before a file's end never change, so a window is never stale.
  * - What a file holds from its successor's first number on was never
@@ -19,10 +22,13 @@
 #define STORE_NUMBER_MAX	UINT64_C(1000000000000000000)
 #define STORE_RECORD_MAX	STORE_PENDING_MAX
 #define STORE_WIN_BYTES		131072u	/* a window's usual size */
+#define STORE_WIN_BLOCK		16384u	/* and in blocks */
 #define STORE_WIN_MAX		(STORE_RECORD_MAX + 8)
 #define STORE_DAMAGE_MAX	32	/* texts kept; the rest is counted */
 #define STORE_DICT_MAX		64	/* names a head record remembers */
-#define STORE_LATEST		131072u	/* a power of two */
+#define STORE_FRAME		8	/* of a record: length and crc32 */
+#define STORE_FRONT	64	/* for a record before what is pending */
+#define STORE_ROWS		1024	/* of a part of a block */
 #define STORE_NOWHERE		UINT64_MAX
 #define STORE_PENDING		UINT32_MAX /* number of what is no file yet */
 
@@ -31,28 +37,42 @@ struct store_span {
 };
 #define STORE_NO_SPAN	((struct store_span){ INT64_MAX, INT64_MIN })
 
+enum { LEVEL_RAW, LEVEL_MINUTES, LEVEL_HOUR, LEVELS };
+
+/* The first record of a block, and again its last; all have one length. */
+struct store_header {
+	uint64_t first, last;		/* seq of the reports it is made of */
+	uint64_t level;
+	int64_t received_ms;		/* of one of the newest reports */
+	struct store_span span;
+	uint64_t rows;
+	uint64_t top;			/* where its directory is */
+};
+
 struct store_file {
 	uint32_t number;
 	char name[16];			/* N.log */
 	uint64_t first;			/* first n or seq; 0: nothing good */
 	uint64_t end;			/* bytes up to the end of the last */
 	uint64_t alloc;			/* bytes it takes on the disk */
-	struct store_span span;		/* head: of its results, if ... */
-	bool known;			/* ... it need not be read for it */
+	struct store_span span;		/* of its results */
+	struct store_header block;	/* head: received_ms of its first; of
+					 * a snapshot n in first, seq in last */
 	bool foreign;			/* not by this version: left as it is */
-	bool told;			/* head: its damage is known */
+	bool whole;			/* read once, and nothing was amiss */
+	bool told;			/* its damage is known */
+	bool dead;			/* goes once what replaces it is safe */
 };
 
 /* A record as it lies in a file. */
 struct store_rec {
 	uint64_t at, next;		/* its bytes; where to go on after it */
+	bool trusted;			/* was found whole before */
 	uint64_t n;			/* what is counted up to and with it */
 	uint64_t first;			/* of a file's first: what that begins
 					 * with; of others 0 */
 	uint64_t version;		/* of a file's first */
-	unsigned type;			/* head, as those up to text */
-	uint64_t before;		/* of a file's first: the file before */
-	struct store_span span;		/* it, and its results' times */
+	unsigned type;			/* of a binary one */
 	struct str text;		/* the line; what follows SEQ */
 	struct str prev;		/* journal, as all below */
 	bool more, snap;
@@ -64,7 +84,7 @@ enum { STORE_BAD, STORE_PASS, STORE_GOOD };
 /* All files of one kind. */
 struct store_set {
 	const struct store_io *io;
-	const char *name;		/* "journal" or "head" */
+	const char *name, *ext;		/* "journal", "log" */
 	/* Take the record at r->at apart.  Bad: not whole; pass: not counted.
 	 * r->next is set in any case. */
 	int (*parse)(struct store_set *t, const struct store_file *f,
@@ -76,9 +96,13 @@ struct store_set {
 	uint32_t next;			/* number of the next file */
 	bool fresh;			/* the directory needs an fsync */
 
+	int64_t retry_ms;		/* 0: the disk works */
+	struct fail last;		/* else why not */
 	int write_error;		/* errno of the first failure */
 	uint64_t at;			/* where the next write goes */
-	struct buf pend;		/* what awaits a commit */
+	char *front;			/* STORE_FRONT bytes, and after them */
+	struct buf pend;		/* what awaits a commit, */
+	size_t written;			/* of it not synced, but written */
 
 	int win_fd;			/* -1: none */
 	int read_error;			/* errno */
@@ -87,12 +111,14 @@ struct store_set {
 	uint64_t win_off;
 	size_t win_n;
 	bool holes;			/* some of it could not be read */
+	bool unread;			/* the same, ever, or a file */
 	char *win;			/* STORE_WIN_MAX */
 };
 
 /* A walk over the records of file i. */
 struct store_walk {
 	struct store_set *set;
+	bool trusted;			/* its records were found whole */
 	unsigned i;
 	uint64_t off;			/* next to be looked at */
 	uint64_t last, limit;		/* numbers accepted: last < n < limit */
@@ -106,14 +132,17 @@ struct store_walk {
 struct store_chain {
 	uint64_t n;
 	char hash[65];
+	uint64_t head;			/* for store_verify: its member */
 };
 
-/* A report being written, or read: what its results refer to. */
+/* Bytes being written, or read; and of a report what its results refer to. */
 struct store_code {
 	bool writing;
 	bool bad;			/* it was cut short, or past a limit */
 	struct buf out;
 	struct str in;
+	uint64_t bits;			/* on their way into or out of bytes, */
+	unsigned have;			/* and how many */
 	struct store_report rep;
 	struct store_span span;
 	unsigned done;			/* results read */
@@ -122,36 +151,128 @@ struct store_code {
 	unsigned names;
 };
 
+/* ---- blocks ---- */
+
+#define STORE_COLUMNS	(1 + STORE_METRICS_MAX) /* of a part */
+#define STORE_QUARTER	256		/* rows that a summary is of */
+#define STORE_PAGE	256		/* strips that a page names */
+
+/* One number of the rows of a part, at [row]; of what was thinned the mean,
+ * then the least and the greatest. */
+struct store_column {
+	char name[STORE_NAME_MAX + 1];	/* "": the value */
+	unsigned n;			/* rows that have it */
+	uint8_t has[STORE_ROWS];
+	int64_t v[3][STORE_ROWS];
+};
+
+/* Rows of one check, in the order of their times. */
+struct store_part {
+	unsigned level, rows, columns;
+	int64_t at[STORE_ROWS];
+	int64_t flags[STORE_ROWS];	/* doc/format */
+	int64_t count[STORE_ROWS];	/* results each is made of */
+	unsigned text_at[STORE_ROWS];	/* where the row's text begins */
+	uint16_t text_n[STORE_ROWS];
+	struct buf text;
+	char text_room[STORE_ROWS * STORE_TEXT_MAX];
+	struct store_column column[STORE_COLUMNS];
+};
+
+/* Where a part of a strip is. */
+struct store_ref {
+	uint64_t at, times;		/* its record, and that of its times */
+	int64_t first_ms, last_ms;
+	unsigned rows;
+};
+
+/* What block `file` has of one check. */
+struct store_strip {
+	unsigned file;
+	uint64_t check;
+	char *bytes;			/* of its record */
+	struct store_code c;		/* the names of its columns */
+	struct store_ref *ref;
+	unsigned refs;
+};
+
+/* Of each 256 rows of a strip: when they begin, how many results they are,
+ * the worst code; mean, least and greatest of one column. */
+struct store_summary {
+	unsigned n;
+	int64_t at[STORE_ROWS], count[STORE_ROWS], worst[STORE_ROWS];
+	int64_t v[3][STORE_ROWS];
+};
+
+/* Where a result is. */
+struct store_pos {
+	uint32_t file, offset, index;
+	int64_t at_ms;
+	uint64_t seq, check;
+};
+
+/* A place in one file's rows of a check; store_rows.c. */
+struct store_cursor {
+	int state;
+	bool head;
+	unsigned file;
+	uint64_t age;			/* the order in which files were made */
+	int64_t key;			/* no row of it comes before this */
+	uint64_t at;			/* its strip; 0: to be found */
+	struct store_strip strip;
+	struct store_pos *pos;		/* of the head: its results */
+	unsigned rows;
+	unsigned k, row;		/* in which part, at which row */
+	struct store_part *part;
+};
+
+struct store_reader {
+	struct store_query ask;
+	struct store_cursor *cursor;
+	unsigned cursors, room;
+	struct store_cursor *run;	/* stands at the row given last, and */
+	int64_t limit_ms;		/* nobody else has one before this */
+	int64_t last_ms;
+	bool last_raw;			/* the row given last was no mean */
+	struct store_part *spare;
+};
+
 struct store {
 	const struct store_io *io;
+	const char *path;
+	bool look;			/* nothing is changed or locked */
 	int dir, lock;
-	uint64_t budget, other_bytes;
-	struct store_set j, h;
-	int64_t retry_ms;		/* 0: the disk works */
-	struct fail last;
+	uint64_t budget, other_bytes, reserve_bytes;
+	struct store_set j, n, h, b;	/* journal, its snapshots, head, blocks */
+	int64_t sync_ms;		/* results may wait so long */
+	int64_t synced_ms;		/* monotonic, as all below */
+	bool sync_now;
+	int64_t reserve_ms;		/* when to try to have one again */
 
 	struct fail damage[STORE_DAMAGE_MAX];
 	unsigned damages, damage_read;
 
 	struct store_chain chain;	/* committed */
 	struct store_chain out;		/* of the line written last */
+	struct store_set *out_to;
 	char line[STORE_WIN_BYTES];	/* lines on their way into a file */
 	size_t line_n;
-	bool snapping;			/* a snapshot is being made */
-	uint64_t snap_end;		/* where the snapshot in use ends */
-	uint64_t snap_after;		/* after a failure: not before this n */
-	uint32_t live;			/* the file a start reads first */
-	bool live_bad;			/* damage in what a start reads */
+	uint64_t snap_n, snap_head;	/* what the newest snapshot covers */
+	uint64_t snap_bytes, snap_max;
+	bool snap_due;
+	uint32_t live;			/* the oldest file a start may read */
 	struct store_walk replay, read;
 
 	uint64_t seq, durable;		/* newest: pending included, or not */
+	int64_t newest_ms;		/* received_ms of the newest */
 	struct store_span span;		/* of what is pending */
 	struct store_code enc, dec;	/* enc is in use while it writes */
 	struct store_walk reports;
-	/* No result is later than this in the files from latest_from on, of
-	 * the checks whose number has this remainder. */
-	int64_t latest[STORE_LATEST];
-	uint32_t latest_from;
+
+	struct store_reader q;
+	bool busy;			/* a job is under way, and may write */
+	uint64_t job_bytes;
+	int64_t job_ms;			/* when there may be another */
 };
 
 /* store.c: each is explained there; 0, or -1 with *why. */
@@ -166,6 +287,8 @@ const char *store_win(struct store_set *t, const struct store_file *f,
     uint64_t off, size_t n);
 struct store_file *store_newest(const struct store_set *t);
 uint64_t store_first(const struct store_set *t, unsigned i);
+struct store *store_look(const char *dir, const struct store_io *io,
+    struct fail *why);
 int store_cut(struct store *s, const struct store_walk *w, struct fail *why);
 void store_leave(struct store_set *t);
 void store_abandon(struct store_set *t);
@@ -174,18 +297,101 @@ int store_begin(struct store *s, struct store_set *t, uint64_t bytes,
 void store_write(struct store_set *t, struct str bytes);
 int store_end(struct store_set *t, uint64_t first, struct fail *why);
 uint64_t store_cap(const struct store *s, uint64_t bytes);
+bool store_make_room(struct store *s, uint64_t bytes);
+/* A file made aside: begun, ended (rc is passed on), given its name. */
+int store_aside_make(struct store_set *t, uint32_t number);
+int store_aside(struct store_set *t, uint32_t number, struct fail *why);
+int store_aside_end(struct store *s, struct store_set *t, int rc,
+    struct fail *why);
+void store_aside_drop(struct store_set *t, uint32_t number);
+int store_name(struct store *s, struct store_set *t, uint32_t number,
+    struct fail *why);
+/* Record damage in a block, the first of each. */
+void store_block_damaged(struct store *s, unsigned i, uint64_t at);
+
+/* store_code.c: numbers, texts, columns and records, both ways. */
+uint64_t store_code_fixed(struct store_code *c, uint64_t v); /* 64 bits */
+unsigned store_code_byte(struct store_code *c, unsigned byte);
+uint64_t store_code(struct store_code *c, uint64_t v);
+/* As the difference to base, which is small when they are close. */
+int64_t store_code_signed(struct store_code *c, int64_t v, int64_t base);
+struct str store_code_bytes(struct store_code *c, struct str s, size_t max);
+struct str store_code_name(struct store_code *c, struct str name);
+void store_code_column(struct store_code *c, int64_t *v, unsigned n);
+/* Begin a record into p; then frame the n bytes it came to. */
+void store_record_begin(struct store_code *c, char *p, size_t cap,
+    unsigned type, uint64_t n);
+struct str store_record_end(char *p, size_t n);
+/* Is there a whole record at r->at?  What may follow it is at r->next. */
+bool store_record_at(struct store_set *t, const struct store_file *f,
+    struct store_rec *r);
 
 /* store_journal.c */
 int store_line(struct store_set *t, const struct store_file *f,
     struct store_rec *r);
+void store_hash(struct str line, char hex[65]);
+uint64_t store_member(struct str line, const char *name);
 int store_journal_open(struct store *s, struct fail *why);
 int store_journal_commit(struct store *s, struct fail *why);
 void store_journal_drop(struct store *s);	/* what is not kept */
+int store_snapshot_take(struct store *s, const struct store_job *job,
+    struct fail *why);
 
 /* store_head.c */
 int store_record(struct store_set *t, const struct store_file *f,
     struct store_rec *r);
 int store_head_open(struct store *s, struct fail *why);
-int store_head_commit(struct store *s, struct fail *why);
+int store_head_commit(struct store *s, int64_t mono_ms, struct fail *why);
+bool store_report_open(struct store_code *c, const struct store_rec *r);
+int store_head_rows(struct store *s, const struct store_query *ask,
+    struct store_pos **pos, unsigned *n, struct fail *why);
+int store_head_all(struct store *s, uint64_t last, struct store_pos **pos,
+    unsigned *n, struct fail *why);
+unsigned store_head_part(struct store *s, const struct store_pos *pos,
+    unsigned n, struct store_part *part);
+
+/* store_part.c */
+void store_part_clear(struct store_part *p, unsigned level);
+/* False: there is no room, for the row or for its names. */
+bool store_part_add(struct store_part *p, const struct store_row *row);
+void store_part_row(const struct store_part *p, unsigned i,
+    struct store_row *row);
+void store_part_code(struct store_code *c, struct store_part *p,
+    const struct str *only);
+
+/* store_block.c */
+extern const int64_t store_level_ms[LEVELS];
+void store_sum_add(struct store_sum *a, const int64_t v[3], uint64_t count);
+int store_block_open(struct store *s, unsigned i, struct fail *why);
+int store_block_find(struct store *s, unsigned i, uint64_t least,
+    uint64_t *check, uint64_t *at);
+int store_strip_open(struct store *s, unsigned i, uint64_t at,
+    struct store_strip *p, struct fail *why);
+void store_strip_close(struct store_strip *p);
+bool store_strip_summary(struct store_strip *p, struct str name,
+    struct store_summary *sum);
+bool store_part_read(struct store *s, struct store_strip *p, unsigned k,
+    struct store_part *part, const struct str *only);
+/* A block being made: strips in the order of their checks, each with its
+ * rows in the order of their times.  max_bytes 0: no bound. */
+struct store_maker *store_maker_open(struct store *s,
+    const struct store_header *h, uint64_t max_bytes);
+void store_maker_strip(struct store_maker *m, uint64_t check);
+int store_maker_row(struct store_maker *m, const struct store_row *row);
+int store_maker_strip_end(struct store_maker *m);
+int store_maker_end(struct store_maker *m, struct fail *why);
+void store_maker_close(struct store_maker *m);
+
+/* store_rows.c */
+void store_reader_begin(struct store_reader *q, const struct store_query *ask);
+void store_reader_close(struct store_reader *q);
+struct store_cursor *store_cursor_add(struct store_reader *q);
+int store_reader_next(struct store *s, struct store_reader *q,
+    struct store_row *row, struct fail *why);
+
+/* store_job.c */
+bool store_job_takes(const struct store_job *job, const struct store_file *f);
+struct store_file *store_oldest(struct store *s);
+void store_job_clean(struct store *s);
 
 #endif

@@ -13,23 +13,23 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "json.h"
 #include "store_impl.h"
 
 #define CRC_TAIL	18		/* ,"crc":"12345678"} */
 #define TAIL		(CRC_TAIL + 74)	/* ,"prev":"...", 64 digits */
 #define LINE_ROOM	136		/* all but the body, at most */
 #define OLDER_MAX	100		/* files named in a first line */
-#define SNAP_PATIENCE	256		/* records before another attempt */
 
 #define CRC	",\"crc\":\"%08lx\"}"
 #define PREV	",\"prev\":\""
 #define MORE	"\"more\":true,"
 #define SNAP	"\"snap\":true,"
 #define END	"\"end\":true"
-#define FORMAT	"\"format\":\"vilicus-journal\",\"version\":"
+#define FORMAT	"\"format\":\"vilicus-%s\",\"version\":1,"
 
-static void
-hash_line(struct str line, char hex[65])
+void
+store_hash(struct str line, char hex[65])
 {
 	unsigned char sum[br_sha256_SIZE];
 	br_sha256_context c;
@@ -75,10 +75,12 @@ line_parse(struct str s, struct store_rec *r)
 	r->more = take(&s, STR(MORE));
 	r->snap = take(&s, STR(SNAP));
 	r->end = r->snap && str_is(s, END);
-	if (take(&s, STR(FORMAT))) {
+	if (take(&s, STR("\"format\":\"vilicus-"))) {
 		r->first = r->n;
 		(void)str_cut(&s, ',', &word);
-		(void)str_u64(word, 1, UINT32_MAX, &r->version);
+		(void)str_cut(&s, ',', &word);
+		if (take(&word, STR("\"version\":")))
+			(void)str_u64(word, 1, UINT32_MAX, &r->version);
 	}
 	return true;
 }
@@ -103,15 +105,78 @@ store_line(struct store_set *t, const struct store_file *f,
 
 /* Opening. */
 
-/* Read all of a file that a start reads.  *bad: what it says is not the
- * whole.  1: it begins with a snapshot; 0: not; or -1. */
+/* The number that a member of a line is, or 0. */
+uint64_t
+store_member(struct str line, const char *name)
+{
+	struct str raw;
+	uint64_t v = 0;
+
+	if (json_member(line, name, &raw) == JSON_NUM)
+		(void)str_u64(raw, 0, STORE_NUMBER_MAX, &v);
+	return v;
+}
+
+/* Read all of a snapshot.  1: it is whole; 0: it is not; or -1. */
 static int
-scan(struct store *s, unsigned i, bool *bad, struct fail *why)
+scan_snapshot(struct store *s, unsigned i, struct fail *why)
+{
+	struct store_file *f = &s->n.file[i];
+	struct store_walk w;
+	struct store_rec r;
+	bool end = false;
+
+	store_walk_begin(&w, &s->n, i);
+	w.limit = STORE_NUMBER_MAX;
+	w.tell = true;
+	if (f->foreign || f->first == 0)
+		store_note(s, &w, 0, "no snapshot that can be read");
+	if (f->foreign || f->first == 0)
+		return 0;
+	while (store_step(s, &w, &r)) {
+		if (r.first != 0) {
+			f->block.first = store_member(r.text, "journal");
+			f->block.last = store_member(r.text, "head");
+		}
+		end = r.end;
+	}
+	if (store_unread(&w, why) != 0)
+		return -1;
+	if (!w.damaged && !end)
+		store_note(s, &w, f->end, "the snapshot has no end");
+	return !w.damaged && end;
+}
+
+/* The newest snapshot that is whole.  0, or -1. */
+static int
+find_snapshot(struct store *s, struct fail *why)
+{
+	unsigned i = s->n.files;
+	int rc = 0;
+
+	while (i > 0 && rc == 0)
+		rc = scan_snapshot(s, --i, why);
+	s->replay.i = s->n.files;
+	if (rc <= 0)
+		return rc;
+	s->snap_n = s->n.file[i].block.first;
+	s->snap_head = s->n.file[i].block.last;
+	s->snap_bytes = s->n.file[i].end;
+	s->snap_due = i + 1 < s->n.files;
+	store_walk_begin(&s->replay, &s->n, i);
+	s->replay.limit = STORE_NUMBER_MAX;
+	return 0;
+}
+
+/* Read all of a file that a start reads: its chain, and in the newest where
+ * it ends. */
+static int
+scan(struct store *s, unsigned i, struct fail *why)
 {
 	struct store_chain c = { 0 };
 	struct store_walk w;
 	struct store_rec r;
-	bool newest, snap = false, ended = false;
+	bool newest;
 
 	store_walk_begin(&w, &s->j, i);
 	w.tell = true;
@@ -121,54 +186,77 @@ scan(struct store *s, unsigned i, bool *bad, struct fail *why)
 		    !str_eq(r.prev, str_of(c.hash)))
 			store_note(s, &w, r.at, "the chain is broken here");
 		c.n = r.n;
-		hash_line(r.text, c.hash);
+		store_hash(r.text, c.hash);
 		if (newest && !r.more)
 			s->chain = c;
-		if (newest && r.end)
-			s->snap_end = w.off;
-		snap = snap || (r.first != 0 && r.snap);
-		ended = ended || r.end;
 	}
 	if (store_unread(&w, why) != 0)
 		return -1;
-	if (i + 1 == s->j.files && store_cut(s, &w, why) != 0)
-		return -1;
-	*bad = *bad || w.damaged || (snap && !ended);
-	return snap;
+	s->snap_due = s->snap_due || w.damaged;
+	return i + 1 == s->j.files && !s->look ? store_cut(s, &w, why) : 0;
 }
 
-/* Scan from the newest file back to one with a snapshot; and, where that is
- * not the whole, to the one before it, since it stands there too. */
+/* The index of the file that holds record n, or of the oldest. */
+static unsigned
+file_of(const struct store_set *t, uint64_t n)
+{
+	unsigned i = t->files;
+
+	while (i > 0 && (t->file[i - 1].first == 0 || t->file[i - 1].first > n))
+		i--;
+	return i > 0 ? i - 1 : 0;
+}
+
+/* A start may need the files from the one on that the older of the two
+ * snapshots kept goes on in. */
+static void
+set_live(struct store *s)
+{
+	const struct store_set *t = &s->n;
+	uint64_t n = t->files > 1 ? t->file[t->files - 2].block.first :
+	    t->files > 0 ? t->file[0].block.first : 0;
+
+	s->live = s->j.files == 0 ? 0 :
+	    s->j.file[file_of(&s->j, n + 1)].number;
+}
+
 int
 store_journal_open(struct store *s, struct fail *why)
 {
 	struct store_set *t = &s->j;
-	unsigned i = t->files;
-	bool bad = false;
-	int rc = 0;
+	unsigned i;
 
 	memset(s->chain.hash, '0', 64);
-	while (i > 0 && t->file[i - 1].first == 0)
-		i--;
-	while (i > 0 && (rc == 0 || bad)) {
-		if (rc == 1)
-			bad = false;
-		rc = scan(s, --i, &bad, why);
-		if (rc < 0)
+	if (find_snapshot(s, why) != 0)
+		return -1;
+	for (i = file_of(t, s->snap_n + 1); i < t->files; i++)
+		if (t->file[i].first != 0 && scan(s, i, why) != 0)
 			return -1;
-		s->live = t->file[i].number;
-		s->live_bad = s->live_bad || bad;
-	}
-	store_walk_begin(&s->replay, t, i);
+	set_live(s);
 	return 0;
 }
 
+/* The snapshot's lines, then what came after it. */
 int
 store_journal_next(struct store *s, struct str *line, struct fail *why)
 {
+	struct store_walk *w = &s->replay;
 	struct store_rec r;
-	int rc = store_next(s, &s->replay, &r, why);
+	int rc;
 
+	if (w->set != &s->j) {
+		while (w->set != NULL && store_step(s, w, &r))
+			if (r.first == 0 && !r.end) {
+				*line = r.text;
+				return 1;
+			}
+		if (w->set != NULL && store_unread(w, why) != 0)
+			return -1;
+		store_walk_begin(w, &s->j, file_of(&s->j, s->snap_n + 1));
+	}
+	do
+		rc = store_next(s, w, &r, why);
+	while (rc == 1 && r.n <= s->snap_n);
 	*line = r.text;
 	return rc;
 }
@@ -178,7 +266,7 @@ store_journal_next(struct store *s, struct str *line, struct fail *why)
 static void
 out_flush(struct store *s)
 {
-	store_write(&s->j, (struct str){ s->line, s->line_n });
+	store_write(s->out_to, (struct str){ s->line, s->line_n });
 	s->line_n = 0;
 }
 
@@ -186,50 +274,46 @@ out_flush(struct store *s)
 static void
 out_line(struct store *s, const char *flag, struct str body)
 {
+	struct store_set *t = s->out_to;
 	struct buf b;
 
-	if (sizeof s->line - s->line_n < STORE_LINE_MAX)
+	if (sizeof s->line - s->line_n < STORE_LINE_MAX) {
 		out_flush(s);
+		/* What follows must not be there without it. */
+		if (t == &s->j && t->write_error == 0 &&
+		    t->io->fdatasync(t->fd) != 0)
+			t->write_error = errno;
+	}
 	buf_init(&b, s->line + s->line_n, STORE_LINE_MAX);
 	buf_addf(&b, "{\"n\":%llu,%s", (unsigned long long)++s->out.n, flag);
 	buf_add(&b, body);
 	buf_addf(&b, PREV "%s\"", s->out.hash);
 	buf_addf(&b, CRC, crc_of(b.p, b.n));
-	hash_line(str_from(&b), s->out.hash);
+	store_hash(str_from(&b), s->out.hash);
 	buf_addc(&b, '\n');
 	assert(!b.full);
 	s->line_n += b.n;
 }
 
-/* Line 1 of the newest file; at_ms 0: no snapshot, so no time is known. */
+/* Line 1 of the newest file. */
 static void
-out_first(struct store *s, int64_t at_ms)
+out_first(struct store *s)
 {
 	const struct store_set *t = &s->j;
 	unsigned i = t->files > OLDER_MAX ? t->files - OLDER_MAX - 1 : 0;
-	const char *comma = "";
 	char p[OLDER_MAX * 36 + 256];
 	struct buf b;
 
 	buf_init(&b, p, sizeof p);
-	buf_addz(&b, FORMAT "1,");
-	if (at_ms != 0) {
-		buf_addz(&b, "\"at\":\"");
-		buf_time(&b, at_ms);
-		buf_addz(&b, "\",");
-	}
-	buf_addf(&b, "\"head\":%llu,\"files\":[",
+	buf_addf(&b, FORMAT "\"head\":%llu,\"files\":[", t->name,
 	    (unsigned long long)s->durable);
-	for (; i + 1 < t->files; i++) {
-		if (t->file[i].first == 0)
-			continue;
-		buf_addf(&b, "%s[%lu,%llu]", comma,
-		    (unsigned long)t->file[i].number,
-		    (unsigned long long)t->file[i].first);
-		comma = ",";
-	}
+	for (; i + 1 < t->files; i++)
+		if (t->file[i].first != 0)
+			buf_addf(&b, "%s[%lu,%llu]", b.p[b.n - 1] == '[' ?
+			    "" : ",", (unsigned long)t->file[i].number,
+			    (unsigned long long)t->file[i].first);
 	buf_addz(&b, "]");
-	out_line(s, at_ms == 0 ? "" : SNAP, str_from(&b));
+	out_line(s, "", str_from(&b));
 }
 
 static bool
@@ -250,8 +334,6 @@ store_journal(struct store *s, struct str body, bool keep, struct fail *why)
 	if (!body_fits(body))
 		return fail(why, "a record of %zu bytes: not a line of 1 to %d",
 		    body.n, STORE_LINE_MAX - LINE_ROOM);
-	if (s->snapping)
-		return fail(why, "a snapshot is being made");
 	if (body.n + 2 > b->cap - b->n)
 		return fail(why, "the journal is full until the disk works");
 	buf_addc(b, keep ? KEPT : '-');
@@ -298,74 +380,87 @@ store_journal_commit(struct store *s, struct fail *why)
 	if (store_begin(s, t, rest.n, why) != 0)
 		return -1;
 	s->out = s->chain;
+	s->out_to = t;
 	if (t->at == 0)
-		out_first(s, 0);
+		out_first(s);
 	while (rest.n > 0 && str_cut(&rest, '\n', &line) == 0)
 		out_line(s, rest.n > 0 ? MORE : "", str_after(line, 1));
 	if (out_end(s, why) != 0)
 		return -1;
 	if (s->live == 0)
-		s->live = store_newest(t)->number;
+		set_live(s);
 	return 0;
 }
 
-/* Snapshots: written into the next file, which is the whole once its last
- * line is there, and until then adds to what stands before it. */
-
-bool
-store_wants_snapshot(const struct store *s)
-{
-	const struct store_file *f = store_newest(&s->j);
-
-	return f != NULL && !s->snapping && s->chain.n >= s->snap_after &&
-	    (s->live_bad || s->live != f->number ||
-	    f->end >= s->snap_end + store_cap(s, STORE_JOURNAL_BYTES));
-}
+/* Snapshots: files of their own, whose lines are numbered from 1. */
 
 int
-store_snapshot_begin(struct store *s, int64_t at_ms, struct fail *why)
+store_snapshot_begin(struct store *s, const struct store_job *job,
+    int64_t at_ms, struct fail *why)
 {
-	struct store_set *t = &s->j;
-	uint64_t live = 0;
-	unsigned i;
+	char p[256];
+	struct buf b;
 
-	if (t->pend.n > 0 || s->snapping)
-		return fail(why, "snapshot: records are pending");
-	for (i = 0; i < t->files; i++)
-		if (t->file[i].number >= s->live)
-			live += t->file[i].end;
-	s->snap_after = s->chain.n + SNAP_PATIENCE;
-	store_leave(t);
-	if (store_begin(s, t, live, why) != 0)
+	if (store_aside(&s->n, job->number, why) != 0)
 		return -1;
-	s->snapping = true;
-	s->out = s->chain;
-	out_first(s, at_ms == 0 ? 1 : at_ms);
+	s->out_to = &s->n;
+	s->out.n = 0;
+	memset(s->out.hash, '0', 64);
+	buf_init(&b, p, sizeof p);
+	buf_addf(&b, FORMAT "\"at\":\"", "snapshot");
+	buf_time(&b, at_ms);
+	buf_addf(&b, "\",\"journal\":%llu,\"hash\":\"%s\",\"head\":%llu",
+	    (unsigned long long)job->n, s->chain.hash,
+	    (unsigned long long)job->last);
+	out_line(s, SNAP, str_from(&b));
+	s->snap_max = job->max_bytes;
 	return 0;
 }
 
 void
 store_snapshot_put(struct store *s, struct str body)
 {
-	assert(s->snapping);
-	if (body_fits(body))
-		out_line(s, SNAP, body);
+	if (!body_fits(body))
+		s->n.write_error = EINVAL;
+	else if (s->n.at + s->line_n + body.n > s->snap_max)
+		s->n.write_error = ENOSPC;
 	else
-		s->j.write_error = EINVAL;
+		out_line(s, SNAP, body);
 }
 
 int
 store_snapshot_end(struct store *s, struct fail *why)
 {
-	assert(s->snapping);
-	s->snapping = false;
+	int rc = 0;
+
 	out_line(s, SNAP, STR(END));
-	if (out_end(s, why) != 0)
+	out_flush(s);
+	errno = s->n.write_error;
+	if (errno != 0)
+		rc = fail_errno(why, "snapshot: write");
+	return store_aside_end(s, &s->n, rc, why);
+}
+
+/* It is there: the one before the last may go, and what only that needs. */
+int
+store_snapshot_take(struct store *s, const struct store_job *job,
+    struct fail *why)
+{
+	struct store_set *t = &s->n;
+	struct store_file *f;
+	unsigned i;
+
+	if (store_name(s, t, job->number, why) != 0)
 		return -1;
-	s->live = store_newest(&s->j)->number;
-	s->snap_end = store_newest(&s->j)->end;
-	s->live_bad = false;
-	s->snap_after = 0;
+	f = store_newest(t);
+	f->first = 1;
+	f->block.first = s->snap_n = job->n;
+	f->block.last = s->snap_head = job->last;
+	s->snap_bytes = f->end;
+	s->snap_due = false;
+	for (i = 0; i + 2 < t->files; i++)
+		t->file[i].dead = true;
+	set_live(s);
 	return 0;
 }
 
@@ -385,17 +480,6 @@ store_journal_first(const struct store *s)
 	uint64_t n = store_first(&s->j, 0);
 
 	return n == STORE_NUMBER_MAX ? 0 : n;
-}
-
-/* The index of the file that holds record n, or of the oldest. */
-static unsigned
-file_of(const struct store_set *t, uint64_t n)
-{
-	unsigned i = t->files;
-
-	while (i > 0 && (t->file[i - 1].first == 0 || t->file[i - 1].first > n))
-		i--;
-	return i > 0 ? i - 1 : 0;
 }
 
 /* Begin a walk over file i less than a line before record n. */

@@ -8,8 +8,9 @@
 
 /* One change of state of a check or agent, on its way to an incident. */
 struct event {
-	const struct agent *agent;	/* NULL: what it is about is gone */
+	const struct agent *agent;	/* NULL: what it is about is gone ... */
 	const struct check *check;	/* NULL: of the agent itself */
+	const char *server;		/* ... or a part of the server: this */
 	enum status to;
 	int64_t at_ms;
 	const char *from, *into;	/* "ok", "critical" */
@@ -54,11 +55,13 @@ prune(const struct watch_now *now)
 static void
 put_text(struct buf *b, const struct event *e, const struct incident *in)
 {
-	if (e->agent == NULL) {
+	if (e->agent == NULL && e->server == NULL) {
 		buf_addf(b, "%s is no longer watched: removed", in->what);
 		return;
 	}
-	if (e->check == NULL)
+	if (e->server != NULL)
+		buf_addz(b, e->server);
+	else if (e->check == NULL)
 		buf_addf(b, "agent %s", e->agent->hostname);
 	else
 		buf_addf(b, "%s on %s", e->check->name, e->agent->hostname);
@@ -84,7 +87,10 @@ happened(uint64_t id, const struct event *e, const struct watch_now *now)
 		return;
 	in = (struct incident *)model_draft(KIND_INCIDENT, was);
 	buf_init(&b, text, sizeof text);
-	if (was == NULL) {
+	if (was == NULL && e->server != NULL) {
+		in->opened = e->at_ms;
+		model_text(&in->what, str_of(e->server));
+	} else if (was == NULL) {
 		in->agent = e->agent->o.id;
 		in->check = e->check == NULL ? 0 : e->check->o.id;
 		in->opened = e->at_ms;
@@ -131,7 +137,7 @@ agent_state(struct agent *a, enum agent_state to, const struct watch_now *now)
 void
 watch_heard(struct agent *a, const struct watch_now *now)
 {
-	struct event e = { a, NULL, STATUS_OK, now->now_ms,
+	struct event e = { a, NULL, NULL, STATUS_OK, now->now_ms,
 	    state_names[a->state], "up", { NULL, 0 } };
 
 	a->last_checkin = now->now_ms;
@@ -155,7 +161,7 @@ look_at_agent(struct agent *a, const struct watch_now *now)
 {
 	int64_t limit = a->state == AGENT_STOPPED ? WATCH_STOPPED_MS :
 	    model_late_after_ms(a);
-	struct event e = { a, NULL, STATUS_CRITICAL, now->now_ms,
+	struct event e = { a, NULL, NULL, STATUS_CRITICAL, now->now_ms,
 	    state_names[a->state], "silent", { NULL, 0 } };
 	char why[128];
 	struct buf b;
@@ -180,10 +186,30 @@ look_at_incident(const struct incident *in, const struct watch_now *now)
 {
 	struct event e = { .to = STATUS_OK, .at_ms = now->now_ms };
 
-	if (in->closed == 0 && (in->check != 0 ?
+	if (in->closed == 0 && in->agent != 0 && (in->check != 0 ?
 	    model_check_by_id(in->check) == NULL :
 	    model_agent(in->agent) == NULL))
 		happened(in->o.id, &e, now);
+}
+
+void
+watch_disk(bool bad, const char *why, const struct watch_now *now)
+{
+	struct event e = { .server = "vilicus-server disk",
+	    .to = bad ? STATUS_CRITICAL : STATUS_OK, .at_ms = now->now_ms,
+	    .from = bad ? "ok" : "critical", .into = bad ? "critical" : "ok",
+	    .why = str_of(why) };
+	uint64_t open = 0;
+	size_t i;
+
+	for (i = 0; i < model_count(KIND_INCIDENT); i++) {
+		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
+
+		if (in->closed == 0 && in->agent == 0)
+			open = in->o.id;
+	}
+	if (open == 0 || !bad)
+		happened(open, &e, now);
 }
 
 void
@@ -232,7 +258,7 @@ static void
 check_event(struct check *c, struct alert_change ch, struct str why,
     const struct watch_now *now)
 {
-	struct event e = { c->agent, c, ch.to, ch.at_ms,
+	struct event e = { c->agent, c, NULL, ch.to, ch.at_ms,
 	    ch.from == STATUS_NONE ? "no result" : status_name(ch.from),
 	    status_name(ch.to), why };
 
@@ -294,7 +320,7 @@ watch_check_gone(struct check *c, const char *why, const struct watch_now *now)
 void
 watch_agent_gone(struct agent *a, const char *why, const struct watch_now *now)
 {
-	struct event e = { a, NULL, STATUS_OK, now->now_ms,
+	struct event e = { a, NULL, NULL, STATUS_OK, now->now_ms,
 	    state_names[a->state], "ok", str_of(why) };
 	struct check *c;
 

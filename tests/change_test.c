@@ -65,9 +65,11 @@ store_journal(struct store *s, struct str body, bool keep, struct fail *why)
 }
 
 int
-store_snapshot_begin(struct store *s, int64_t at_ms, struct fail *why)
+store_snapshot_begin(struct store *s, const struct store_job *job,
+    int64_t at_ms, struct fail *why)
 {
 	(void)s;
+	(void)job;
 	(void)at_ms;
 	(void)why;
 	drop_lines(0);
@@ -268,7 +270,7 @@ test_ids(void)
 	replay();
 	CHECK(model_next_id(KIND_AGENT) == 4);
 	/* The removal is all that the new file has: the counter has it. */
-	CHECK(change_snapshot(1, &why) == 0);
+	CHECK(change_snapshot(NULL, 1, &why) == 0);
 	replay();
 	CHECK(model_next_id(KIND_AGENT) == 4 && model_count(KIND_AGENT) == 1);
 	/* A gap is filled in the order of ids. */
@@ -432,7 +434,7 @@ test_round_trip(bool snapshots)
 		if (!fails)
 			dump(before);
 		if (snapshots && !fails && rnd(8) == 0)
-			CHECK(change_snapshot(1, &why) == 0);
+			CHECK(change_snapshot(NULL, 1, &why) == 0);
 		if (!fails)
 			replay();
 		dump(after);
@@ -504,7 +506,7 @@ test_revision(void)
 	CHECK(a->revision == was && b->revision == other);
 	replay();
 	CHECK(model_agent(1)->revision == was);
-	CHECK(change_snapshot(1, &why) == 0);
+	CHECK(change_snapshot(NULL, 1, &why) == 0);
 	replay();
 	CHECK(model_agent(1)->revision == was);
 }

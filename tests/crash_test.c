@@ -94,12 +94,12 @@ static const struct workload {
 		{ work_commit, 20, 12, 9 }, { work_wanted, 0, 0, 0 },
 		{ work_commit, 20, 6, 9 }, { work_wanted, 0, 0, 0 },
 		{ work_kill, 0, 0, 0 }, { work_commit, 20, 2, 3 } } },
-	{ "small budget", 64 << 10, false, {
+	{ "small budget", 160 << 10, false, {
 		{ work_commit, 20, 12, 9 }, { work_wanted, 0, 0, 0 },
 		{ work_commit, 20, 12, 9 }, { work_wanted, 0, 0, 0 },
 		{ work_kill, 0, 0, 0 }, { work_commit, 20, 8, 9 },
 		{ work_wanted, 0, 0, 0 }, { work_commit, 20, 8, 9 } } },
-	{ "two journals in use", 48 << 10, false, {
+	{ "two journals in use", 128 << 10, false, {
 		{ work_commit, 2, 12, 9 }, { work_fault, 's', 2, 0 },
 		{ work_commit, 1, 12, 9 }, { work_kill, 0, 0, 0 },
 		{ work_commit, 1, 4, 0 } } },
@@ -546,7 +546,7 @@ test_chains(void)
 	unsigned i;
 
 	for (i = 0; i < 400 * times + 50; i++)
-		test_chain(any(3) == 0 ? 64 << 10 : 0);
+		test_chain(any(3) == 0 ? 160 << 10 : 0);
 }
 
 int

@@ -123,22 +123,22 @@ static bool
 check_results(struct store *s, uint64_t first, uint64_t last)
 {
 	static bool seen[RECORDS_MAX][3];
-	static struct store_pos pos[STORE_FIND_MAX];
-	struct store_result got, want;
-	struct store_report rep;
-	unsigned i, j, n, bad = 0;
-	uint64_t c, q;
+	static struct store_row row;
+	struct store_query ask = { .from_ms = INT64_MIN, .to_ms = INT64_MAX };
+	struct store_result want;
+	struct fail why;
+	unsigned j, bad = 0;
+	uint64_t q;
 
 	memset(seen, 0, sizeof seen);
-	for (c = 1; c <= 4; c++) {
-		n = store_find(s, c, INT64_MAX, STORE_FIND_MAX, pos);
-		for (i = 0; i < n; i++) {
-			q = (uint64_t)(pos[i].at_ms - T0 + 999) / 1000;
-			j = (unsigned)(q * 1000 + T0 - pos[i].at_ms) / 10;
+	for (ask.check = 1; ask.check <= 4; ask.check++) {
+		bad += store_rows(s, &ask, &why) != 0;
+		while (store_row_next(s, &row, &why) == 1) {
+			q = (uint64_t)(row.r.at_ms - T0 + 999) / 1000;
+			j = (unsigned)(q * 1000 + T0 - row.r.at_ms) / 10;
 			bad += j > 2 || q >= RECORDS_MAX;
 			make_result(q, j % 3, &want);
-			bad += store_load(s, &pos[i], &rep, &got) != 0 ||
-			    !same_result(&got, &want);
+			bad += !same_result(&row.r, &want);
 			seen[q % RECORDS_MAX][j % 3] = true;
 		}
 	}
@@ -223,7 +223,7 @@ commit(void)
 	uint64_t n = store_journal_n(w.s, NULL), was = l->acked_seq;
 	struct fail why;
 	unsigned i;
-	int rc;
+	unsigned rc;
 
 	l->asked_seq = store_head_seq(w.s);
 	note();
@@ -231,14 +231,16 @@ commit(void)
 	w.mono += LATER;
 	mem_fault(run, 0, 0, 0);
 	for (i = 0; i < l->next; i++) {
-		if (rc == 0 && l->rec[i] == PENDING)
+		bool lost = (rc & STORE_RECORDS) != 0;
+
+		if (!lost && l->rec[i] == PENDING)
 			l->rec[i] = ACKED;
-		else if (rc != 0 && l->rec[i] == PENDING && l->loose[i])
+		else if (lost && l->rec[i] == PENDING && l->loose[i])
 			l->rec[i] = DROPPED;
 		else if (l->rec[i] == DROPPED && store_journal_n(w.s, NULL) > n)
 			l->rec[i] = GONE;
 	}
-	if (rc == 0) {
+	if ((rc & STORE_REPORTS) == 0) {
 		l->acked_seq = l->asked_seq;
 		if (was < l->acked_seq)
 			learn_file(l, was + 1);
@@ -335,33 +337,28 @@ work_full(unsigned blocks, unsigned b)
 	run->blocks_max = blocks == 0 ? 0 : run->blocks + blocks;
 }
 
-/* stop: the process is killed within it. */
+/* A job that is due; stop: the process is killed within it. */
 static void
-work_snapshot(unsigned stop, unsigned b)
+work_wanted(unsigned stop, unsigned b)
 {
-	struct fail why;
-	char p[32];
+	bool has[RECORDS_MAX];
 	unsigned i;
 
 	if (store_dirty(w.s))
 		work_commit(0, 0);
-	if (store_snapshot_begin(w.s, T0, &why) != 0)
-		return;
-	for (i = 0; i < w.life.next; i++) {
-		snprintf(p, sizeof p, "\"i\":%u", i);
-		if (w.life.rec[i] == ACKED)
-			store_snapshot_put(w.s, str_of(p));
-	}
+	for (i = 0; i < RECORDS_MAX; i++)
+		has[i] = w.life.rec[i] == ACKED;
+	if (stop)
+		mem_fault(run, 'w', 1, 0);
+	(void)do_job(w.s, T0, has, w.life.next);
 	if (stop)
 		work_kill(0, b);
-	else
-		(void)store_snapshot_end(w.s, &why);
 	mem_fault(run, 0, 0, 0);
 }
 
 static void
-work_wanted(unsigned a, unsigned b)
+work_snapshot(unsigned stop, unsigned b)
 {
-	if (store_wants_snapshot(w.s))
-		work_snapshot(a, b);
+	store_want_snapshot(w.s);
+	work_wanted(stop, b);
 }

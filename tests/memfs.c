@@ -369,9 +369,10 @@ mem_apply(struct memfs *m, const struct mem_op *op, struct mem_part part)
 		name_remove(m, op->dir, op->name);
 		break;
 	case MEM_RENAME:
+		/* In this order, so that the file is never without a name. */
+		name_set(m, op->to_dir, op->to, op->node);
 		if (part.how != MEM_BOTH)
 			name_remove(m, op->dir, op->name);
-		name_set(m, op->to_dir, op->to, op->node);
 		break;
 	case MEM_SYNC:
 	case MEM_SYNC_FAILED:

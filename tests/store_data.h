@@ -102,6 +102,48 @@ put_record(struct store *s, unsigned i, bool keep)
 	return store_journal(s, str_of(p), keep, &why);
 }
 
+/* Do a job that is due, as a child would: a snapshot has the records below n
+ * that are in `has`.  What it was; IDLE: nothing is due. */
+static enum store_what
+do_job(struct store *s, int64_t now_ms, const bool *has, unsigned n)
+{
+	struct store_job job;
+	struct fail why;
+	char p[32];
+	unsigned i;
+	int rc;
+
+	if (!store_job_next(s, now_ms, now_ms, &job))
+		return STORE_IDLE;
+	if (job.what == STORE_SNAPSHOT) {
+		rc = store_snapshot_begin(s, &job, T0, &why);
+		for (i = 0; i < n && rc == 0; i++) {
+			snprintf(p, sizeof p, "\"i\":%u", i);
+			if (has == NULL || has[i])
+				store_snapshot_put(s, str_of(p));
+		}
+		if (rc == 0)
+			rc = store_snapshot_end(s, &why);
+	} else {
+		rc = store_job_run(s, &job, &why);
+	}
+	store_job_end(s, &job, rc == 0, now_ms);
+	return job.what;
+}
+
+/* Make a snapshot; has NULL: of the records below n. */
+static bool
+do_snapshot(struct store *s, const bool *has, unsigned n)
+{
+	enum store_what what;
+
+	store_want_snapshot(s);
+	do
+		what = do_job(s, T0, has, n);
+	while (what != STORE_SNAPSHOT && what != STORE_IDLE);
+	return what == STORE_SNAPSHOT;
+}
+
 static long
 record_i(struct str line)
 {

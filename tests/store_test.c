@@ -16,7 +16,7 @@ test_round_trip(void)
 	CHECK(store_journal_next(s, &line, &why) == 0);
 	CHECK(!store_dirty(s) && store_commit(s, 0, &why) == 0);
 	CHECK(store_journal_first(s) == 0 && store_journal_n(s, hash) == 0);
-	CHECK(strspn(hash, "0") == 64 && !store_wants_snapshot(s));
+	CHECK(strspn(hash, "0") == 64);
 	write_sample(s, 20);
 	CHECK(store_journal_n(s, hash) == 41);
 	store_close(s);
@@ -247,25 +247,25 @@ test_cut(const char *name)
 }
 
 /* One bit of every byte: at most one report, or the record and the one its
- * newline parts from it, or the last batch, is lost; and it is told. */
+ * newline parts from it, or the last batch, is lost; and it is told.  Of a
+ * snapshot nothing is: what stands before it is there yet. */
 static void
-test_flip(const char *name, unsigned files)
+test_flip(const char *name, bool snapshot)
 {
 	bool head = strncmp(name, "head", 4) == 0;
 	struct store *s = fresh();
 	struct image *m;
 	struct fail why;
 	uint64_t lost;
+	unsigned want = 8;
 	size_t n;
 
 	write_sample(s, 4);
-	if (files > 1) {
-		CHECK(store_snapshot_begin(s, T0, &why) == 0);
-		store_snapshot_put(s, STR("\"i\":2000"));
-		store_snapshot_put(s, STR("\"i\":2001"));
-		CHECK(store_snapshot_end(s, &why) == 0);
+	if (snapshot) {
+		CHECK(do_snapshot(s, NULL, 8));
 		CHECK(put_record(s, 8, true) == 0);
 		CHECK(store_commit(s, 0, &why) == 0);
+		want = 9;
 	}
 	store_close(s);
 	image_take();
@@ -277,12 +277,8 @@ test_flip(const char *name, unsigned files)
 		s = must_open();
 		read_all(s);
 		CHECK_ROW(n, !found.wrong && found.damages > 0);
-		lost = head ? 4 - found.reports : 8 - found.records;
-		if (files > 1)		/* or the file before makes it good */
-			CHECK_ROW(n, found.records >= 8 ||
-			    (found.has[2000] && found.has[2001]));
-		else
-			CHECK_ROW(n, lost <= (head ? 1 : 2));
+		lost = head ? 4 - found.reports : want - found.records;
+		CHECK_ROW(n, lost <= (snapshot ? 0 : head ? 1 : 2));
 		CHECK_ROW(n, head ? found.records == 8 : found.reports == 4);
 		store_close(s);
 		check_goes_on((int)n, 1000);
@@ -296,30 +292,58 @@ test_cut_snapshot(void)
 {
 	struct store *s = fresh();
 	struct image *m;
-	struct fail why;
 	size_t n;
 
 	write_sample(s, 4);
-	CHECK(store_snapshot_begin(s, T0, &why) == 0);
-	store_snapshot_put(s, STR("\"i\":2000"));
-	store_snapshot_put(s, STR("\"i\":2001"));
-	CHECK(store_snapshot_end(s, &why) == 0);
+	CHECK(do_snapshot(s, NULL, 8));
 	store_close(s);
 	image_take();
-	m = image_of("journal/2.log");
+	m = image_of("journal/1.snap");
 	for (n = 0; n <= m->n; n++) {
 		image_put(m, m->p, n);
 		s = must_open();
 		read_all(s);
 		CHECK_ROW(n, !found.wrong && found.reports == 4);
-		CHECK_ROW(n, n < m->n ? found.records >= 8 :
-		    found.records == 2 && found.damages == 0);
-		CHECK_ROW(n, store_wants_snapshot(s) == (n > 0 && n < m->n &&
-		    exists("journal/2.log")));
+		CHECK_ROW(n, found.records == 8);
+		CHECK_ROW(n, (found.damages == 0) == (n == m->n));
 		store_close(s);
 		check_goes_on((int)n, 1000);
-		CHECK_ROW(n, n == m->n || found.records >= 9);
+		CHECK_ROW(n, found.records == 9);
 	}
+}
+
+/* A snapshot is what a start reads, and what came after it; the one before
+ * it is there until the next. */
+static void
+test_snapshots(void)
+{
+	struct store *s = fresh();
+	struct fail why;
+	unsigned i;
+
+	write_sample(s, 4);
+	CHECK(do_snapshot(s, NULL, 3));
+	CHECK(put_record(s, 8, true) == 0);
+	CHECK(store_commit(s, 0, &why) == 0);
+	store_close(s);
+	s = must_open();
+	read_all(s);
+	CHECK(found.records == 4 && found.has[2] && found.has[8]);
+	CHECK(!found.has[3] && !found.wrong && found.damages == 0);
+	for (i = 0; i < 3; i++) {
+		CHECK(do_snapshot(s, NULL, 5 + i));
+		CHECK(put_record(s, 10 + i, true) == 0);
+		CHECK(store_commit(s, 0, &why) == 0);
+	}
+	CHECK(!exists("journal/2.snap") && exists("journal/3.snap"));
+	CHECK(exists("journal/4.snap") && !exists("journal/5.tmp"));
+	store_close(s);
+	spit("journal/5.tmp", "x", 1);		/* of one that was killed */
+	s = must_open();
+	read_all(s);
+	CHECK(found.records == 8 && found.has[6] && found.has[12]);
+	CHECK(!exists("journal/5.tmp"));
+	store_close(s);
 }
 
 /* Every call of the table in turn fails in every way. */
@@ -367,7 +391,7 @@ test_order(void)
 	put_record(s, 0, true);
 	trace();
 	CHECK(store_commit(s, 0, &why) == 0);
-	CHECK(strcmp(trace(), "owwsSf" "owsSf") == 0);
+	CHECK(strcmp(trace(), "owsSf" "owsSf") == 0);
 	put_report(s, &seq);
 	put_record(s, 1, true);
 	CHECK(store_commit(s, 0, &why) == 0);
@@ -375,14 +399,23 @@ test_order(void)
 	put_report(s, &seq);
 	CHECK(store_commit(s, 0, &why) == 0);
 	CHECK(strcmp(trace(), "wsf") == 0);
-	CHECK(store_snapshot_begin(s, T0, &why) == 0);
-	CHECK(store_snapshot_end(s, &why) == 0);
-	CHECK(strcmp(trace(), "owsSf") == 0);
+	/* Made aside, synced, named; then the name is synced, and what it
+	 * replaces goes. */
+	CHECK(do_snapshot(s, NULL, 1) && do_snapshot(s, NULL, 1));
+	CHECK(strcmp(trace(), "uo" "ows" "ofn" "uo" "ows" "ofn") == 0);
+	CHECK(do_snapshot(s, NULL, 1));
+	CHECK(store_dirty(s) && exists("journal/1.snap"));
+	trace();
+	CHECK(store_commit(s, 0, &why) == 0);
+	CHECK(strcmp(trace(), "SSu") == 0 && !exists("journal/1.snap"));
+	put_record(s, 2, true);
+	CHECK(store_commit(s, 0, &why) == 0);
+	trace();
 	put_record(s, 2, true);
 	disk.kind = FAIL;
 	disk.error = EIO;
 	disk.fault_at = 2;
-	CHECK(store_commit(s, 0, &why) == -1);
+	CHECK(store_commit(s, 0, &why) != 0);
 	CHECK(strcmp(trace(), "wstf") == 0);
 	CHECK(store_commit(s, LATER, &why) == 0);
 	CHECK(strcmp(trace(), "owsSf") == 0);
@@ -416,29 +449,28 @@ test_retry(void)
 	disk.only = 's';
 	disk.calls = 0;
 	disk.fault_at = 2;		/* head succeeds, the journal fails */
-	CHECK(store_commit(s, 5, &why) == -1);
+	CHECK(store_commit(s, 5, &why) != 0);
 	CHECK(store_head_seq(s) == 2 && store_journal_n(s, NULL) == 3);
 	syncs = disk.syncs;
-	CHECK(store_commit(s, 4 + STORE_RETRY_MS, &why) == -1);
+	CHECK(store_commit(s, 4 + STORE_RETRY_MS, &why) != 0);
 	CHECK(disk.syncs == syncs && store_dirty(s));
 	put_record(s, 12, false);
-	CHECK(store_commit(s, 4 + STORE_RETRY_MS, &why) == -1);
+	CHECK(store_commit(s, 4 + STORE_RETRY_MS, &why) != 0);
 	put_record(s, 13, false);
 	CHECK(store_commit(s, 5 + STORE_RETRY_MS, &why) == 0);
 	CHECK(exists("journal/2.log") && !exists("head/2.log"));
-	CHECK(store_wants_snapshot(s));
 	store_close(s);
 	s = must_open();
 	read_all(s);
 	CHECK(found.reports == 2 && found.records == 4 && !found.damages);
 	CHECK(found.has[10] && !found.has[11] && !found.has[12]);
-	CHECK(found.has[13] && store_wants_snapshot(s));
+	CHECK(found.has[13]);
 	/* Neither can it be cut: the next file says that it does not count. */
 	put_record(s, 14, false);
 	disk.only = 0;
 	disk.sticky = true;
 	disk.calls = 0;			/* written, but then ... */
-	CHECK(store_commit(s, 5, &why) == -1);
+	CHECK(store_commit(s, 5, &why) != 0);
 	disk.kind = CLEAN;
 	put_record(s, 15, true);
 	CHECK(store_commit(s, 6 + STORE_RETRY_MS, &why) == 0);
@@ -446,10 +478,6 @@ test_retry(void)
 	s = must_open();
 	read_all(s);
 	CHECK(!found.has[14] && found.has[15] && found.damages == 0);
-	CHECK(store_snapshot_begin(s, T0, &why) == 0);
-	CHECK(store_journal(s, STR("\"i\":1"), true, &why) == -1);
-	CHECK(store_snapshot_end(s, &why) == 0);
-	CHECK(!store_wants_snapshot(s));
 	store_close(s);
 }
 
@@ -518,7 +546,7 @@ test_sequence(void)
 	read_all(s);
 	CHECK(found.records == 3 && found.damages == 1 && !found.has[0]);
 	CHECK(strstr(found.text, "records 2 to 2 are missing") != NULL);
-	CHECK(store_wants_snapshot(s));
+	CHECK(do_job(s, T0, NULL, 0) == STORE_SNAPSHOT);
 	store_close(s);
 	/* Zeros after the end, as a file system may leave them. */
 	n = m->n;
@@ -528,7 +556,7 @@ test_sequence(void)
 	s = must_open();
 	read_all(s);
 	CHECK(found.records == 4 && exists("journal/1.log.torn"));
-	CHECK(!store_wants_snapshot(s));
+	CHECK(do_job(s, T0, NULL, 0) == STORE_IDLE);
 	store_close(s);
 	s = must_open();
 	read_all(s);
@@ -635,13 +663,11 @@ test_directory(void)
 	store_close(s);
 }
 
-/* Over many small files, committed and pending, before and after a start. */
+/* Over many small files, committed and pending, before and after a start,
+ * and when some of it was sealed. */
 static void
 test_find(void)
 {
-	struct store_pos pos = { 0 };
-	struct store_report rep;
-	struct store_result r;
 	struct store *s;
 	struct fail why;
 	uint64_t seq;
@@ -649,14 +675,19 @@ test_find(void)
 
 	s = fresh();
 	store_close(s);
-	s = store_open(dir, &test_io, 64 << 10, &why);
+	s = store_open(dir, &test_io, 1 << 20, &why);
 	for (i = 0; i < 400; i++) {
 		put_report(s, &seq);
 		if (i % 10 != 0)
 			continue;
 		CHECK(store_commit(s, 0, &why) == 0);
+		if (i == 150 || i == 300) {
+			CHECK(do_snapshot(s, NULL, 0));
+			CHECK(do_job(s, T0 + 3600000 * (i + 1), NULL, 0) ==
+			    STORE_SEAL);
+		}
 	}
-	CHECK(store_dirty(s) && exists("head/2.log"));
+	CHECK(store_dirty(s) && exists("blocks/2.blk"));
 	check_find(s, 400);
 	CHECK(store_commit(s, 0, &why) == 0);
 	check_find(s, 400);
@@ -664,48 +695,80 @@ test_find(void)
 	s = must_open();
 	check_find(s, 400);
 	read_all(s);
-	CHECK(found.reports == 400 && found.damages == 0 && !found.wrong);
-	CHECK(store_load(s, &pos, &rep, &r) == -1);
-	pos = (struct store_pos){ UINT32_MAX, 0, 0, 0 };
-	CHECK(store_load(s, &pos, &rep, &r) == -1);
-	pos = (struct store_pos){ 1, 1, 0, 0 };
-	CHECK(store_load(s, &pos, &rep, &r) == -1);
+	CHECK(found.reports == 99 && found.damages == 0 && !found.wrong);
 	store_close(s);
 }
 
-/* Late data: files overlap in time, and the order is that of at_ms. */
+/* Late data: files overlap in time, and the order is that of at_ms; what
+ * came twice is there once, as it first came. */
+static unsigned
+find_late(struct store *s, int64_t before, unsigned limit, int64_t *at)
+{
+	struct store_query ask = { .check = 9, .from_ms = INT64_MIN,
+	    .to_ms = before - 1, .down = true };
+	struct store_row row;
+	struct fail why;
+	unsigned n = 0;
+
+	CHECK(store_rows(s, &ask, &why) == 0);
+	for (; n < limit && store_row_next(s, &row, &why) == 1; n++) {
+		at[n] = row.r.at_ms;
+		CHECK(row.r.has_value && row.r.value == row.r.at_ms);
+	}
+	return n;
+}
+
+static void
+check_late(struct store *s)
+{
+	static const int64_t want[] = { 60, 55, 50, 40, 30, 20, 10, 5 };
+	int64_t at[9] = { 0 };
+	unsigned i, n;
+
+	for (n = 1; n <= 8; n++) {
+		CHECK(find_late(s, 61, n, at) == n);
+		for (i = 0; i < n; i++)
+			CHECK_ROW(n, at[i] == want[i]);
+	}
+	CHECK(find_late(s, 61, 9, at) == 8);
+	CHECK(find_late(s, 60, 8, at) == 7 && at[0] == 55);
+	CHECK(find_late(s, 5, 8, at) == 0);
+	CHECK(find_late(s, 6, 8, at) == 1);
+}
+
 static void
 test_late(void)
 {
-	static const int64_t at[] = { 50, 10, 40, 20, 60, 30, 5, 55 };
-	static const int64_t want[] = { 60, 55, 50, 40, 30, 20, 10, 5 };
+	static const int64_t at[] = { 50, 10, 40, 20, 50, 60, 30, 60, 5, 55,
+	    10 };
 	struct store_report rep = { .received_ms = T0 };
-	struct store_result r = { .check = 9, .given = STORE_NO_CODE };
-	struct store_pos pos[8];
+	struct store_result r = { .check = 9, .given = STORE_NO_CODE,
+	    .has_value = true };
 	struct store *s = fresh();
 	struct fail why;
 	uint64_t seq;
-	unsigned i, n;
+	unsigned i;
 
 	for (i = 0; i < COUNT(at); i++) {
 		CHECK(store_report_begin(s, &rep, 1, &seq, &why) == 0);
 		r.at_ms = at[i];
-		CHECK(!store_has(s, 9, at[i]));
+		r.value = has_result(s, 9, at[i]) ? 7 : at[i];
 		store_report_add(s, &r);
-		CHECK(store_has(s, 9, at[i]) && !store_has(s, 9, 1));
 		store_report_end(s);
-		CHECK(store_has(s, 9, at[i]));
+		CHECK(has_result(s, 9, at[i]) && !has_result(s, 9, 1));
 		if (i % 2 == 0)
 			CHECK(store_commit(s, 0, &why) == 0);
+		if (i == 2 || i == 6) {
+			CHECK(do_snapshot(s, NULL, 0));
+			CHECK(do_job(s, INT64_MAX / 2, NULL, 0) == STORE_SEAL);
+		}
 	}
-	for (n = 1; n <= 8; n++) {
-		CHECK(store_find(s, 9, 61, n, pos) == n);
-		for (i = 0; i < n; i++)
-			CHECK_ROW(n, pos[i].at_ms == want[i]);
-	}
-	CHECK(store_find(s, 9, 60, 8, pos) == 7 && pos[0].at_ms == 55);
-	CHECK(store_find(s, 9, 5, 8, pos) == 0);
-	CHECK(store_find(s, 9, 6, 8, pos) == 1);
+	check_late(s);
+	CHECK(do_snapshot(s, NULL, 0));
+	CHECK(store_dirty(s) && store_commit(s, 0, &why) == 0);
+	CHECK(do_job(s, INT64_MAX / 2, NULL, 0) == STORE_SEAL);
+	CHECK(store_commit(s, 0, &why) == 0);
+	check_late(s);
 	store_close(s);
 }
 
@@ -727,7 +790,7 @@ check_read(struct store *s)
 		is[n] = store_journal_read(s, n, &line, &why) == 1;
 		events += is[n];
 	}
-	CHECK(events > 100 && events < last - first);
+	CHECK(events > 100 && events < last + 1 - first);
 	for (n = last; n >= first; n--)
 		CHECK_ROW(n, store_journal_read(s, n, &line, &why) == is[n]);
 	for (k = 0; k < 200; k++) {
@@ -741,15 +804,17 @@ check_read(struct store *s)
 	}
 }
 
-/* Files rotate and the oldest of the head go; what is left is whole. */
+/* Files rotate; the oldest of history goes, and of the journal what no start
+ * reads; what is left is whole, and the budget is never passed. */
 static void
 test_budget(void)
 {
-	enum { BUDGET = 512 << 10 };
+	enum { BUDGET = 1 << 20 };
 	struct store *s;
 	struct fail why;
 	uint64_t seq = 0;
-	unsigned i, snaps = 0;
+	unsigned i, k, did[5] = { 0 };
+	enum store_what what;
 	char big[2000];
 
 	s = fresh();
@@ -758,81 +823,26 @@ test_budget(void)
 	memset(big, 'x', sizeof big);
 	memcpy(big, "\"i\":1,\"x\":\"", 11);
 	big[sizeof big - 1] = '"';
-	for (i = 0; i < 1200; i++) {
-		unsigned k;
-
+	for (i = 0; i < 3000; i++) {
 		for (k = 0; k < 20; k++)
 			put_report(s, &seq);
 		CHECK(store_journal(s, (struct str){ big, i % 4 ? 6u : 2000u },
 		    true, &why) == 0);
 		CHECK(store_commit(s, 0, &why) == 0);
 		CHECK(store_bytes(s) <= BUDGET);
-		if (!store_wants_snapshot(s))
-			continue;
-		snaps++;
-		CHECK(store_snapshot_begin(s, T0, &why) == 0);
-		store_snapshot_put(s, STR("\"i\":3"));
-		CHECK(store_snapshot_end(s, &why) == 0);
+		what = do_job(s, T0 + (int64_t)seq * 1000, NULL, 4);
+		did[what]++;
 		CHECK(store_bytes(s) <= BUDGET);
 	}
-	CHECK(snaps > 3 && !exists("head/1.log"));
+	CHECK(did[STORE_SNAPSHOT] > 3 && did[STORE_SEAL] > 3);
+	CHECK(!exists("head/1.log") && !exists("blocks/1.blk"));
 	check_read(s);
 	store_close(s);
 	s = store_open(dir, &test_io, BUDGET, &why);
 	read_all(s);
 	CHECK(found.damages == 0 && !found.wrong && found.seq == seq);
-	CHECK(found.reports > 2000 && found.reports < seq);
 	CHECK(store_bytes(s) <= BUDGET && store_head_seq(s) == seq);
 	store_close(s);
-}
-
-/* A finished file of which the next one tells the times is not read at a
- * start; damage in it is told when it is met. */
-static void
-test_finished(void)
-{
-	struct store_report rep = { .received_ms = T0 };
-	struct store_result r = { .check = 9, .at_ms = T0 };
-	struct store_pos pos[4];
-	struct store *s;
-	struct image *m;
-	struct str text;
-	struct fail why;
-	uint64_t seq;
-	size_t n;
-	int i;
-
-	s = fresh();
-	store_close(s);
-	s = store_open(dir, &test_io, 80 << 10, &why);
-	CHECK(store_report_begin(s, &rep, 1, &seq, &why) == 0);
-	store_report_add(s, &r);
-	store_report_end(s);
-	while (!exists("head/4.log")) {
-		put_report(s, &seq);
-		CHECK(store_commit(s, 0, &why) == 0);
-	}
-	store_close(s);
-	image_take();
-	for (i = 0; i < 2; i++) {
-		/* In the middle; and where the next one tells the times. */
-		m = image_of(i == 0 ? "head/1.log" : "head/2.log");
-		n = i == 0 ? m->n / 2 : 25;
-		m->p[n] ^= 1;
-		image_put(m, m->p, m->n);
-		m->p[n] ^= 1;
-		s = must_open();
-		CHECK_ROW(i, store_damage(s, &text) == 0);
-		CHECK_ROW(i, store_head_seq(s) == seq);
-		CHECK_ROW(i, store_find(s, 1, INT64_MAX, 1, pos) == 1);
-		CHECK_ROW(i, store_damage(s, &text) == 0);
-		CHECK_ROW(i, store_find(s, 1, T0 + 20000, 4, pos) == 4);
-		CHECK_ROW(i, store_damage(s, &text) == (i == 0));
-		CHECK_ROW(i, store_find(s, 1, T0 + 20000, 4, pos) == 4);
-		CHECK_ROW(i, store_damage(s, &text) == 0);
-		CHECK_ROW(i, store_has(s, 9, T0) && !store_has(s, 9, T0 + 1));
-		store_close(s);
-	}
 }
 
 /* A file of a later version is read as far as it can be, and neither cut nor
@@ -924,10 +934,11 @@ main(int argc, char **argv)
 	test_largest();
 	test_cut("journal/1.log");
 	test_cut("head/1.log");
-	test_flip("journal/1.log", 1);
-	test_flip("journal/2.log", 2);
-	test_flip("head/1.log", 1);
+	test_flip("journal/1.log", false);
+	test_flip("journal/1.snap", true);
+	test_flip("head/1.log", false);
 	test_cut_snapshot();
+	test_snapshots();
 	test_torn_batch();
 	test_sequence();
 	test_order();
@@ -938,7 +949,6 @@ main(int argc, char **argv)
 	test_find();
 	test_late();
 	test_budget();
-	test_finished();
 	test_foreign();
 	test_size();
 	test_disk();

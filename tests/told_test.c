@@ -463,7 +463,7 @@ step(void)
 		break;
 	case 7:
 		commit();
-		CHECK(change_snapshot(now.now_ms, &why) == 0);
+		CHECK(change_snapshot(NULL, now.now_ms, &why) == 0);
 		break;
 	case 8:
 	case 9:

@@ -321,7 +321,7 @@ test_forget(void)
 		if (i == 2 * MODEL_CLOSED_MAX - 1)
 			CHECK(model_incident(2) != NULL);
 		if (lines_n > LINES_MAX / 2)
-			CHECK(change_snapshot(1, &why) == 0);
+			CHECK(change_snapshot(NULL, 1, &why) == 0);
 	}
 	CHECK(model_incident(2) == NULL && model_incident(1) != NULL &&
 	    model_count(KIND_INCIDENT) == MODEL_CLOSED_MAX + 1);

@@ -78,9 +78,11 @@ store_journal(struct store *s, struct str body, bool keep, struct fail *why)
 }
 
 int
-store_snapshot_begin(struct store *s, int64_t at_ms, struct fail *why)
+store_snapshot_begin(struct store *s, const struct store_job *job,
+    int64_t at_ms, struct fail *why)
 {
 	(void)s;
+	(void)job;
 	(void)at_ms;
 	(void)why;
 	cut_lines(0);
@@ -354,7 +356,7 @@ restart(size_t heads)
 	the_store.head = heads;
 	change_store(&the_store);
 	if (change_unwritten())
-		CHECK(change_snapshot(now.now_ms, &why) == 0);
+		CHECK(change_snapshot(NULL, now.now_ms, &why) == 0);
 	commit();
 	settings("token");
 	notify_resume(&now);

@@ -1,0 +1,678 @@
+/*
+ * store_block.c: see store_impl.h; the files of sealed results, by check.
+ *
+ *	header  [times] part  [times] part ... strip    of the first check
+ *	                part          part ... strip    of the second
+ *	page    the strips of up to 256 checks
+ *	top     the pages
+ *	header
+ *
+ * All are records as the head has them.  A strip says where the parts of its
+ * check are, and of more than one part the least, mean and greatest of each
+ * 256 rows, so that a month can be drawn without reading it all.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store_impl.h"
+
+#define MAGIC		"vilicus-block"
+#define VERSION		1
+#define HEADER_BYTES	(STORE_FRAME + 2 + sizeof MAGIC + 8 * 8)
+#define SHARED		32	/* columns of times that are remembered */
+#define SUMS		(1 + 3 * STORE_DICT_MAX)
+
+/* Records of a block; those of the head are below. */
+enum { TYPE_HEADER = 3, TYPE_TIMES, TYPE_PART, TYPE_STRIP, TYPE_PAGE,
+    TYPE_TOP };
+
+const int64_t store_level_ms[LEVELS] = { 0, 300000, 3600000 };
+
+/* Means of any int64: sums in two halves, of values moved above 0. */
+
+void
+store_sum_add(struct store_sum *a, const int64_t v[3], uint64_t count)
+{
+	uint64_t u = (uint64_t)v[0] ^ UINT64_C(1) << 63;
+
+	if (a->n == 0 || v[1] < a->min)
+		a->min = v[1];
+	if (a->n == 0 || v[2] > a->max)
+		a->max = v[2];
+	if (a->n + count >= UINT64_C(1) << 31)
+		return;			/* the mean stays what it was */
+	a->n += count;
+	a->high += (u >> 32) * count;
+	a->low += (u & UINT32_MAX) * count;
+}
+
+int64_t
+store_sum_mean(const struct store_sum *a)
+{
+	uint64_t rest = a->high % a->n;
+	uint64_t u = (a->high / a->n << 32) +
+	    ((rest << 32) + a->low + a->n / 2) / a->n;
+
+	return (int64_t)(u ^ UINT64_C(1) << 63);
+}
+
+/* The header. */
+
+static void
+code_header(struct store_code *c, struct store_header *h)
+{
+	h->first = store_code_fixed(c, h->first);
+	h->last = store_code_fixed(c, h->last);
+	h->level = store_code_fixed(c, h->level);
+	h->received_ms = (int64_t)store_code_fixed(c,
+	    (uint64_t)h->received_ms);
+	h->span.min_ms = (int64_t)store_code_fixed(c,
+	    (uint64_t)h->span.min_ms);
+	h->span.max_ms = (int64_t)store_code_fixed(c,
+	    (uint64_t)h->span.max_ms);
+	h->rows = store_code_fixed(c, h->rows);
+	h->top = store_code_fixed(c, h->top);
+}
+
+static bool
+header_at(struct store *s, struct store_file *f, uint64_t at)
+{
+	struct store_rec r = { .at = at };
+	struct store_code c = { .writing = false };
+
+	if (!store_record_at(&s->b, f, &r) || r.type != TYPE_HEADER ||
+	    !str_starts(r.text, STR(MAGIC)))
+		return false;
+	c.in = str_after(r.text, sizeof MAGIC - 1);
+	if (store_code(&c, 0) != VERSION)
+		return false;
+	code_header(&c, &f->block);
+	return !c.bad && f->block.level < LEVELS && f->block.first > 0 &&
+	    f->block.first <= f->block.last;
+}
+
+int
+store_block_open(struct store *s, unsigned i, struct fail *why)
+{
+	struct store_file *f = &s->b.file[i];
+	struct store_walk w;
+
+	store_walk_begin(&w, &s->b, i);
+	if (header_at(s, f, 0) || (f->end > HEADER_BYTES &&
+	    header_at(s, f, f->end - HEADER_BYTES))) {
+		f->first = f->block.first;
+		f->span = f->block.span;
+		return 0;
+	}
+	f->block = (struct store_header){ .top = 0 };
+	f->foreign = true;
+	if (store_unread(&w, why) != 0)
+		return -1;
+	store_note(s, &w, 0, "no block that can be read");
+	return 0;
+}
+
+/* Finding a strip. */
+
+/* The record at that place, if it is of that type. */
+static bool
+record(struct store *s, const struct store_file *f, uint64_t at,
+    unsigned type, struct store_rec *r)
+{
+	*r = (struct store_rec){ .at = at };
+	return store_record_at(&s->b, f, r) && r->type == type;
+}
+
+/* Of the pages the last that begins at or below least, or the first; and
+ * the one after it (0: none). */
+static bool
+page_of(struct store *s, const struct store_file *f, uint64_t least,
+    uint64_t page[2])
+{
+	struct store_code c = { .writing = false };
+	uint64_t n, check = 0, at = 0;
+	struct store_rec r;
+
+	if (!record(s, f, f->block.top, TYPE_TOP, &r))
+		return false;
+	c.in = r.text;
+	page[0] = page[1] = 0;
+	for (n = store_code(&c, 0); n > 0 && !c.bad && page[1] == 0; n--) {
+		check += store_code(&c, 0);
+		at += store_code(&c, 0);
+		if (page[0] == 0 || check <= least)
+			page[0] = at;
+		else
+			page[1] = at;
+	}
+	return !c.bad;
+}
+
+/* The first check from least on that a page has.  1, 0 none, -1 damaged. */
+static int
+in_page(struct store *s, const struct store_file *f, uint64_t page,
+    uint64_t least, uint64_t *check, uint64_t *at)
+{
+	struct store_code c = { .writing = false };
+	struct store_rec r;
+	uint64_t n;
+
+	if (page == 0)
+		return 0;
+	if (!record(s, f, page, TYPE_PAGE, &r))
+		return -1;
+	c.in = r.text;
+	*check = *at = 0;
+	for (n = store_code(&c, 0); n > 0; n--) {
+		*check += store_code(&c, 0);
+		*at += store_code(&c, 0);
+		if (c.bad)
+			return -1;
+		if (*check >= least)
+			return 1;
+	}
+	return 0;
+}
+
+/* The same, where the directory is damaged: by looking at all records. */
+static int
+in_all(struct store *s, unsigned i, uint64_t least, uint64_t *check,
+    uint64_t *at)
+{
+	const struct store_file *f = &s->b.file[i];
+	struct store_walk w;
+	struct store_rec r;
+
+	store_walk_begin(&w, &s->b, i);
+	if (!s->b.file[i].told)
+		store_note(s, &w, f->block.top, "the directory is damaged");
+	s->b.file[i].told = true;
+	for (r.next = 0; r.next < f->end;) {
+		r = (struct store_rec){ .at = r.next };
+		if (store_record(&s->b, f, &r) == STORE_PASS &&
+		    r.type == TYPE_STRIP && r.n >= least) {
+			*check = r.n;
+			*at = r.at;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/* The first check from least on that block i has, and where its strip is.
+ * 1, or 0: none. */
+int
+store_block_find(struct store *s, unsigned i, uint64_t least, uint64_t *check,
+    uint64_t *at)
+{
+	const struct store_file *f = &s->b.file[i];
+	uint64_t page[2];
+	int rc = 0;
+
+	if (f->foreign)
+		return 0;
+	if (f->block.rows == 0)
+		return 0;
+	if (!page_of(s, f, least, page) ||
+	    (rc = in_page(s, f, page[0], least, check, at)) < 0 ||
+	    (rc == 0 && (rc = in_page(s, f, page[1], least, check, at)) < 0))
+		return in_all(s, i, least, check, at);
+	return rc;
+}
+
+/* Strips. */
+
+/* Names, both ways. */
+static void
+code_names(struct store_code *c, unsigned names)
+{
+	unsigned n = (unsigned)store_code(c, names), i;
+
+	if (n > STORE_DICT_MAX)
+		c->bad = true;
+	for (i = 0; i < n && !c->bad; i++)
+		c->name[i] = store_code_bytes(c, c->name[i], STORE_NAME_MAX);
+	c->names = c->bad ? 0 : n;
+}
+
+static void
+code_ref(struct store_code *c, struct store_ref *r, const struct store_ref *was)
+{
+	r->rows = (unsigned)store_code(c, r->rows);
+	r->first_ms = store_code_signed(c, r->first_ms, was->last_ms);
+	r->last_ms = (int64_t)((uint64_t)r->first_ms + store_code(c,
+	    (uint64_t)r->last_ms - (uint64_t)r->first_ms));
+	r->at = (uint64_t)store_code_signed(c, (int64_t)r->at,
+	    (int64_t)was->at);
+	r->times = (uint64_t)store_code_signed(c, (int64_t)r->times,
+	    (int64_t)was->times);
+}
+
+void
+store_strip_close(struct store_strip *p)
+{
+	free(p->bytes);
+	free(p->ref);
+	p->bytes = NULL;
+	p->ref = NULL;
+	p->refs = 0;
+}
+
+/* Read the strip at that place.  0; 1: it is damaged; or -1, no memory. */
+int
+store_strip_open(struct store *s, unsigned i, uint64_t at,
+    struct store_strip *p, struct fail *why)
+{
+	static const struct store_ref none;
+	const struct store_file *f = &s->b.file[i];
+	struct store_rec r;
+	uint64_t n, k;
+
+	*p = (struct store_strip){ .file = i };
+	if (!record(s, f, at, TYPE_STRIP, &r))
+		return 1;
+	p->check = r.n;
+	p->bytes = malloc(r.text.n + 1);
+	if (p->bytes == NULL)
+		return fail(why, "no memory");
+	memcpy(p->bytes, r.text.p, r.text.n);
+	p->c.in = (struct str){ p->bytes, r.text.n };
+	code_names(&p->c, 0);
+	n = store_code(&p->c, 0);
+	if (p->c.bad || n > r.text.n || n == 0) {
+		store_strip_close(p);
+		return 1;
+	}
+	p->ref = malloc(n * sizeof *p->ref);
+	if (p->ref == NULL) {
+		store_strip_close(p);
+		return fail(why, "no memory");
+	}
+	for (k = 0; k < n; k++)
+		code_ref(&p->c, &p->ref[k], k > 0 ? &p->ref[k - 1] : &none);
+	p->refs = (unsigned)n;
+	return p->c.bad ? 1 : 0;
+}
+
+/* The summary of a strip just opened: its quarters, and of each the worst
+ * code, the rows' count, and mean, least and greatest of one column.  False:
+ * it has none. */
+bool
+store_strip_summary(struct store_strip *p, struct str name,
+    struct store_summary *sum)
+{
+	struct store_code *c = &p->c;
+	unsigned i, k, n;
+
+	sum->n = n = (unsigned)store_code(c, 0);
+	if (n == 0 || n > STORE_ROWS || c->bad)
+		return false;
+	store_code_column(c, sum->at, n);
+	store_code_column(c, sum->worst, n);
+	store_code_column(c, sum->count, n);
+	for (i = 0; i < c->names && !c->bad; i++) {
+		if (store_code_byte(c, 0) == 0)
+			continue;
+		for (k = 0; k < 3; k++)
+			store_code_column(c, sum->v[k], n);
+		if (str_eq(c->name[i], name))
+			break;
+	}
+	for (k = 0; k < n; k++) {
+		sum->v[1][k] += sum->v[0][k];
+		sum->v[2][k] += sum->v[0][k];
+	}
+	return i < c->names && !c->bad;
+}
+
+/* Read part k of a strip.  only (may be NULL): of its columns just that. */
+bool
+store_part_read(struct store *s, struct store_strip *p, unsigned k,
+    struct store_part *part, const struct str *only)
+{
+	const struct store_file *f = &s->b.file[p->file];
+	struct store_code c = { .writing = false }, names = p->c;
+	struct store_rec r;
+
+	store_part_clear(part, (unsigned)f->block.level);
+	if (!record(s, f, p->ref[k].at, TYPE_PART, &r))
+		return false;
+	names.in = r.text;
+	names.bad = false;
+	store_part_code(&names, part, only);
+	if (names.bad || !record(s, f, p->ref[k].times, TYPE_TIMES, &r))
+		return false;
+	c.in = r.text;
+	store_code_column(&c, part->at, part->rows);
+	return !c.bad;
+}
+
+/* Making one. */
+
+struct store_maker {
+	struct store *s;
+	uint64_t max_bytes;
+	struct store_header h;
+	struct store_code c;		/* of the strip: its names */
+	uint64_t check;
+	struct store_ref *ref;
+	unsigned refs, refs_room;
+
+	uint64_t (*page)[2];		/* check and strip; check and page */
+	unsigned pages;
+	uint64_t (*top)[2];
+	unsigned tops, tops_room;
+
+	unsigned shared;		/* times written, round and round */
+	struct {
+		uint64_t at;
+		unsigned n;
+		int64_t v[STORE_ROWS];
+	} times[SHARED];
+
+	unsigned quarters;		/* of the strip so far */
+	unsigned in[STORE_DICT_MAX];	/* that have a column in all rows */
+	int64_t quarter_at[STORE_ROWS], worst[STORE_ROWS], count[STORE_ROWS];
+	int64_t sum[3 * STORE_DICT_MAX][STORE_ROWS];
+	char names[STORE_DICT_MAX][STORE_NAME_MAX];
+	struct store_part part;
+	char room[STORE_RECORD_MAX];
+};
+
+static void
+begin(struct store_maker *m, struct store_code *c, unsigned type, uint64_t n)
+{
+	store_record_begin(c, m->room, sizeof m->room, type, n);
+}
+
+/* Write the record that c has come to; where it stands. */
+static uint64_t
+end(struct store_maker *m, const struct store_code *c)
+{
+	struct store_set *t = &m->s->b;
+	uint64_t at = t->at;
+
+	if (c->out.full || (m->max_bytes != 0 &&
+	    at + c->out.n + HEADER_BYTES > m->max_bytes))
+		t->write_error = c->out.full ? EFBIG : ENOSPC;
+	store_write(t, store_record_end(m->room, c->out.n));
+	return at;
+}
+
+static void
+put_header(struct store_maker *m)
+{
+	struct store_code c = { .writing = true };
+
+	begin(m, &c, TYPE_HEADER, 0);
+	buf_add(&c.out, STR(MAGIC));
+	(void)store_code(&c, VERSION);
+	code_header(&c, &m->h);
+	assert(c.out.n == HEADER_BYTES);
+	store_write(&m->s->b, store_record_end(m->room, c.out.n));
+}
+
+/* Room for one more in an array that grows.  0 or -1. */
+static int
+grow(void **p, unsigned n, unsigned *room, size_t size)
+{
+	unsigned want = *room == 0 ? 64 : *room * 2;
+	void *q;
+
+	if (n < *room)
+		return 0;
+	q = realloc(*p, want * size);
+	if (q == NULL)
+		return -1;
+	*p = q;
+	*room = want;
+	return 0;
+}
+
+struct store_maker *
+store_maker_open(struct store *s, const struct store_header *h,
+    uint64_t max_bytes)
+{
+	struct store_maker *m = calloc(1, sizeof *m);
+
+	if (m == NULL)
+		return NULL;
+	m->page = malloc(STORE_PAGE * sizeof *m->page);
+	if (m->page == NULL) {
+		free(m);
+		return NULL;
+	}
+	m->s = s;
+	m->max_bytes = max_bytes;
+	m->h = *h;
+	m->h.span = STORE_NO_SPAN;
+	m->h.rows = m->h.top = 0;
+	s->b.at = 0;
+	s->b.write_error = 0;
+	put_header(m);
+	return m;
+}
+
+/* Where these times stand, written if they do not stand yet. */
+static uint64_t
+put_times(struct store_maker *m, int64_t *at, unsigned n)
+{
+	struct store_code c = { .writing = true };
+	unsigned i;
+
+	for (i = 0; i < SHARED; i++)
+		if (m->times[i].n == n &&
+		    memcmp(m->times[i].v, at, n * sizeof *at) == 0)
+			return m->times[i].at;
+	i = m->shared++ % SHARED;
+	begin(m, &c, TYPE_TIMES, 0);
+	store_code_column(&c, at, n);
+	m->times[i].at = end(m, &c);
+	m->times[i].n = n;
+	memcpy(m->times[i].v, at, n * sizeof *at);
+	return m->times[i].at;
+}
+
+/* Sum up the rows from i on: one quarter. */
+static void
+put_quarter(struct store_maker *m, unsigned i)
+{
+	const struct store_part *p = &m->part;
+	unsigned q = m->quarters, n, k, j;
+	const struct store_column *col;
+	struct store_sum sum;
+	int64_t v[3];
+
+	n = p->rows - i < STORE_QUARTER ? p->rows - i : STORE_QUARTER;
+	m->quarter_at[q] = p->at[i];
+	m->worst[q] = m->count[q] = 0;
+	for (j = i; j < i + n; j++) {
+		if ((p->flags[j] & 3) > m->worst[q])
+			m->worst[q] = p->flags[j] & 3;
+		m->count[q] += p->count[j];
+	}
+	for (col = p->column; col < p->column + p->columns; col++) {
+		for (k = 0; k < m->c.names; k++)
+			if (str_is(m->c.name[k], col->name))
+				break;
+		if (k == m->c.names || col->n < p->rows || m->in[k] != q)
+			continue;
+		m->in[k]++;
+		sum = (struct store_sum){ .n = 0 };
+		for (j = i; j < i + n; j++) {
+			v[0] = col->v[0][j];
+			v[1] = col->v[1][j];
+			v[2] = col->v[2][j];
+			store_sum_add(&sum, v, (uint64_t)p->count[j]);
+		}
+		m->sum[3 * k][q] = store_sum_mean(&sum);
+		m->sum[3 * k + 1][q] = sum.min - m->sum[3 * k][q];
+		m->sum[3 * k + 2][q] = sum.max - m->sum[3 * k][q];
+	}
+}
+
+/* The names of c lie in what will be written over: keep them. */
+static void
+keep_names(struct store_maker *m, unsigned from)
+{
+	for (; from < m->c.names; from++) {
+		memcpy(m->names[from], m->c.name[from].p, m->c.name[from].n);
+		m->c.name[from].p = m->names[from];
+	}
+}
+
+static int
+put_part(struct store_maker *m)
+{
+	struct store_part *p = &m->part;
+	unsigned i, names = m->c.names;
+	struct store_ref *r;
+
+	if (p->rows == 0)
+		return 0;
+	if (grow((void **)&m->ref, m->refs, &m->refs_room, sizeof *r) != 0)
+		return -1;
+	r = &m->ref[m->refs++];
+	*r = (struct store_ref){ .rows = p->rows, .first_ms = p->at[0],
+	    .last_ms = p->at[p->rows - 1] };
+	r->times = put_times(m, p->at, p->rows);
+	begin(m, &m->c, TYPE_PART, m->check);
+	store_part_code(&m->c, p, NULL);
+	r->at = end(m, &m->c);
+	keep_names(m, names);
+	for (i = 0; i < p->rows; i += STORE_QUARTER) {
+		if (m->quarters < STORE_ROWS)
+			put_quarter(m, i);
+		m->quarters++;
+	}
+	m->h.rows += p->rows;
+	if (r->first_ms < m->h.span.min_ms)
+		m->h.span.min_ms = r->first_ms;
+	if (r->last_ms > m->h.span.max_ms)
+		m->h.span.max_ms = r->last_ms;
+	store_part_clear(p, p->level);
+	return 0;
+}
+
+void
+store_maker_strip(struct store_maker *m, uint64_t check)
+{
+	m->check = check;
+	m->refs = m->quarters = 0;
+	m->c = (struct store_code){ .writing = true };
+	memset(m->in, 0, sizeof m->in);
+	store_part_clear(&m->part, (unsigned)m->h.level);
+}
+
+int
+store_maker_row(struct store_maker *m, const struct store_row *row)
+{
+	if (store_part_add(&m->part, row))
+		return 0;
+	if (put_part(m) != 0)
+		return -1;
+	(void)store_part_add(&m->part, row);
+	return 0;
+}
+
+static void
+put_summary(struct store_maker *m)
+{
+	bool none = m->refs < 2 || m->quarters > STORE_ROWS;
+	unsigned i, k, n = none ? 0 : m->quarters;
+
+	(void)store_code(&m->c, n);
+	if (n == 0)
+		return;
+	store_code_column(&m->c, m->quarter_at, n);
+	store_code_column(&m->c, m->worst, n);
+	store_code_column(&m->c, m->count, n);
+	for (i = 0; i < m->c.names; i++) {
+		(void)store_code_byte(&m->c, m->in[i] == n);
+		for (k = 0; k < 3 && m->in[i] == n; k++)
+			store_code_column(&m->c, m->sum[3 * i + k], n);
+	}
+}
+
+static int
+put_page(struct store_maker *m)
+{
+	struct store_code c = { .writing = true };
+	unsigned i;
+
+	if (m->pages == 0)
+		return 0;
+	if (grow((void **)&m->top, m->tops, &m->tops_room, sizeof *m->top)
+	    != 0)
+		return -1;
+	begin(m, &c, TYPE_PAGE, 0);
+	(void)store_code(&c, m->pages);
+	for (i = 0; i < m->pages; i++) {
+		(void)store_code(&c, m->page[i][0] -
+		    (i > 0 ? m->page[i - 1][0] : 0));
+		(void)store_code(&c, m->page[i][1] -
+		    (i > 0 ? m->page[i - 1][1] : 0));
+	}
+	m->top[m->tops][0] = m->page[0][0];
+	m->top[m->tops++][1] = end(m, &c);
+	m->pages = 0;
+	return 0;
+}
+
+int
+store_maker_strip_end(struct store_maker *m)
+{
+	static const struct store_ref none;
+	unsigned i;
+
+	if (put_part(m) != 0)
+		return -1;
+	if (m->refs == 0)
+		return 0;
+	begin(m, &m->c, TYPE_STRIP, m->check);
+	code_names(&m->c, m->c.names);
+	(void)store_code(&m->c, m->refs);
+	for (i = 0; i < m->refs; i++)
+		code_ref(&m->c, &m->ref[i], i > 0 ? &m->ref[i - 1] : &none);
+	put_summary(m);
+	m->page[m->pages][0] = m->check;
+	m->page[m->pages++][1] = end(m, &m->c);
+	return m->pages == STORE_PAGE ? put_page(m) : 0;
+}
+
+/* Write what is left, and the header again.  0, or -1 with *why. */
+int
+store_maker_end(struct store_maker *m, struct fail *why)
+{
+	struct store_set *t = &m->s->b;
+	struct store_code c = { .writing = true };
+	unsigned i;
+
+	if (put_page(m) != 0)
+		return fail(why, "no memory");
+	begin(m, &c, TYPE_TOP, 0);
+	(void)store_code(&c, m->tops);
+	for (i = 0; i < m->tops; i++) {
+		(void)store_code(&c, m->top[i][0] -
+		    (i > 0 ? m->top[i - 1][0] : 0));
+		(void)store_code(&c, m->top[i][1] -
+		    (i > 0 ? m->top[i - 1][1] : 0));
+	}
+	m->h.top = end(m, &c);
+	put_header(m);
+	t->at = 0;
+	put_header(m);
+	errno = t->write_error;
+	return errno != 0 ? fail_errno(why, "%s: write", t->name) : 0;
+}
+
+void
+store_maker_close(struct store_maker *m)
+{
+	free(m->page);
+	free(m->top);
+	free(m->ref);
+	free(m);
+}

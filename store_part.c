@@ -1,0 +1,279 @@
+/*
+ * store_part.c: see store_impl.h; up to 1,024 results of one check, turned
+ * from rows into columns and back.
+ *
+ * A part is what a block is made of: one record, that stands by itself but
+ * for the names of its columns, which its strip has too, and its times,
+ * which parts of other checks may share.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store_impl.h"
+
+#define LENGTH_BYTES	2		/* of a column, before it */
+#define NO_GIVEN	4		/* in a row's flags */
+
+void
+store_part_clear(struct store_part *p, unsigned level)
+{
+	p->level = level;
+	p->rows = p->columns = 0;
+	buf_init(&p->text, p->text_room, sizeof p->text_room);
+}
+
+/* The column of this name, made if need be; hint: where it most often is.
+ * NULL: there are too many. */
+static struct store_column *
+column_of(struct store_part *p, struct str name, unsigned hint)
+{
+	struct store_column *c;
+	unsigned i;
+
+	if (hint < p->columns && str_is(name, p->column[hint].name))
+		return &p->column[hint];
+	for (i = 0; i < p->columns; i++)
+		if (str_is(name, p->column[i].name))
+			return &p->column[i];
+	if (p->columns == STORE_COLUMNS)
+		return NULL;
+	c = &p->column[p->columns++];
+	(void)str_copy(c->name, sizeof c->name, name);
+	c->n = 0;
+	memset(c->has, 0, sizeof c->has);
+	return c;
+}
+
+/* How many columns a row would add. */
+static unsigned
+news(const struct store_part *p, const struct store_result *r)
+{
+	unsigned i, k, n = 0;
+
+	for (i = 0; i < r->metrics; i++) {
+		for (k = 0; k < p->columns; k++)
+			if (str_is(r->metric[i].name, p->column[k].name))
+				break;
+		n += k == p->columns;
+	}
+	return n + 1;			/* and the value's */
+}
+
+static void
+put_cell(struct store_part *p, struct str name, unsigned hint,
+    const int64_t v[3])
+{
+	struct store_column *c = column_of(p, name, hint);
+	unsigned i;
+
+	if (c == NULL || c->has[p->rows])
+		return;
+	c->has[p->rows] = 1;
+	c->n++;
+	for (i = 0; i < 3; i++)
+		c->v[i][p->rows] = v[i];
+}
+
+bool
+store_part_add(struct store_part *p, const struct store_row *row)
+{
+	const struct store_result *r = &row->r;
+	unsigned i, k = p->rows;
+	bool same;
+
+	if (k == STORE_ROWS || (p->columns + r->metrics + 1 > STORE_COLUMNS &&
+	    k > 0 && p->columns + news(p, r) > STORE_COLUMNS))
+		return false;
+	p->at[k] = r->at_ms;
+	p->count[k] = (int64_t)row->count;
+	p->flags[k] = r->code | (r->given == STORE_NO_CODE ? NO_GIVEN :
+	    r->given) << 2 | (r->late ? 32 : 0);
+	if (r->has_value)
+		put_cell(p, STR(""), 0, row->value);
+	for (i = 0; i < r->metrics; i++)
+		put_cell(p, r->metric[i].name, i + 1, row->metric[i]);
+	same = k > 0 && str_eq(r->text, (struct str){ p->text_room +
+	    p->text_at[k - 1], p->text_n[k - 1] });
+	p->text_at[k] = same ? p->text_at[k - 1] : (unsigned)p->text.n;
+	p->text_n[k] = (uint16_t)r->text.n;
+	if (!same)
+		buf_add(&p->text, r->text);
+	p->rows++;
+	return true;
+}
+
+void
+store_part_row(const struct store_part *p, unsigned i, struct store_row *row)
+{
+	struct store_result *r = &row->r;
+	int64_t flags = p->flags[i], *to;
+	const struct store_column *c;
+	unsigned given = flags >> 2 & 7, k;
+
+	row->span_ms = store_level_ms[p->level];
+	row->count = (uint64_t)p->count[i];
+	r->at_ms = p->at[i];
+	r->code = flags & 3;
+	r->given = given < NO_GIVEN ? (uint8_t)given : STORE_NO_CODE;
+	r->late = (flags & 32) != 0;
+	r->has_value = false;
+	r->value = 0;
+	r->metrics = 0;
+	r->text = (struct str){ p->text_room + p->text_at[i], p->text_n[i] };
+	for (c = p->column; c < p->column + p->columns; c++) {
+		if (!c->has[i])
+			continue;
+		to = row->value;
+		if (c->name[0] == '\0') {
+			r->has_value = true;
+			r->value = c->v[0][i];
+		} else if (r->metrics == STORE_METRICS_MAX) {
+			continue;
+		} else {
+			to = row->metric[r->metrics];
+			r->metric[r->metrics].name = str_of(c->name);
+			r->metric[r->metrics++].value = c->v[0][i];
+		}
+		for (k = 0; k < 3; k++)
+			to[k] = c->v[k][i];
+	}
+}
+
+/* A column's numbers, those of its rows that have it; what was thinned as
+ * the mean, how far the least is below it and the greatest above. */
+static void
+code_cells(struct store_code *c, struct store_part *p,
+    struct store_column *col)
+{
+	static int64_t t[STORE_ROWS];
+	bool all = store_code_byte(c, col->n == p->rows) == 1;
+	unsigned i, k, n;
+
+	for (i = 0; i < p->rows; i++)
+		t[i] = all || col->has[i];
+	if (!all)
+		store_code_column(c, t, p->rows);
+	for (col->n = i = 0; i < p->rows; i++)
+		col->n += col->has[i] = t[i] != 0;
+	for (k = 0; k < (p->level == LEVEL_RAW ? 1 : 3); k++) {
+		for (n = i = 0; i < p->rows; i++)
+			if (col->has[i])
+				t[n++] = k == 0 ? col->v[0][i] : (int64_t)
+				    ((uint64_t)col->v[k][i] -
+				    (uint64_t)col->v[0][i]);
+		store_code_column(c, t, n);
+		for (n = i = 0; i < p->rows; i++)
+			if (col->has[i])
+				col->v[k][i] = k == 0 ? t[n++] : (int64_t)
+				    ((uint64_t)t[n++] +
+				    (uint64_t)col->v[0][i]);
+	}
+	for (; k < 3; k++)
+		memcpy(col->v[k], col->v[0], p->rows * sizeof *col->v[0]);
+}
+
+/* One column: its name, its length, and it.  only (may be NULL): pass over
+ * one of another name. */
+static void
+code_column(struct store_code *c, struct store_part *p,
+    struct store_column *col, const struct str *only)
+{
+	size_t at;
+	unsigned n;
+	struct str name = store_code_name(c, str_of(col->name));
+
+	(void)str_copy(col->name, sizeof col->name, name);
+	n = store_code_byte(c, 0);
+	n |= store_code_byte(c, 0) << 8;
+	if (!c->writing && only != NULL && !str_eq(*only, name)) {
+		if (n > c->in.n)
+			c->bad = true;
+		else
+			c->in = str_after(c->in, n);
+		col->n = 0;
+		memset(col->has, 0, p->rows);
+		return;
+	}
+	at = c->out.n;
+	code_cells(c, p, col);
+	if (!c->writing)
+		return;
+	n = (unsigned)(c->out.n - at);
+	assert(n <= UINT16_MAX);
+	c->out.p[at - LENGTH_BYTES] = (char)(n & 255);
+	c->out.p[at - LENGTH_BYTES + 1] = (char)(n >> 8);
+}
+
+/* The texts that differ from the one before. */
+static void
+code_texts(struct store_code *c, struct store_part *p)
+{
+	unsigned i, k, gap = 0;
+	uint64_t left = 0;
+	struct str s = { p->text_room, 0 };
+
+	for (i = 0; i < p->rows && c->writing; i++)
+		left += i == 0 ? p->text_n[0] > 0 :
+		    p->text_at[i] != p->text_at[i - 1] ||
+		    p->text_n[i] != p->text_n[i - 1];
+	left = store_code(c, left);
+	for (i = 0; left > 0 && !c->bad; left--) {
+		for (gap = 0; c->writing && p->text_n[i + gap] == s.n &&
+		    (s.n == 0 || p->text_room + p->text_at[i + gap] == s.p);)
+			gap++;
+		gap = (unsigned)store_code(c, gap);
+		if (i + gap >= p->rows || i + gap < i) {
+			c->bad = true;
+			return;
+		}
+		for (k = i; !c->writing && k < i + gap; k++) {
+			p->text_at[k] = (unsigned)(s.p - p->text_room);
+			p->text_n[k] = (uint16_t)s.n;
+		}
+		i += gap;
+		s = (struct str){ p->text_room + p->text_at[i], p->text_n[i] };
+		s = store_code_bytes(c, s, STORE_TEXT_MAX);
+		if (c->writing) {
+			s.p = p->text_room + p->text_at[i++];
+			continue;
+		}
+		p->text_at[i] = (unsigned)p->text.n;
+		p->text_n[i++] = (uint16_t)s.n;
+		buf_add(&p->text, s);
+		s.p = p->text_room + p->text.n - s.n;
+	}
+	for (; !c->writing && i < p->rows; i++) {
+		p->text_at[i] = (unsigned)(s.p - p->text_room);
+		p->text_n[i] = (uint16_t)s.n;
+	}
+}
+
+void
+store_part_code(struct store_code *c, struct store_part *p,
+    const struct str *only)
+{
+	uint64_t rows = store_code(c, p->rows), columns;
+	unsigned i;
+
+	if (rows == 0 || rows > STORE_ROWS) {
+		c->bad = true;
+		return;
+	}
+	p->rows = (unsigned)rows;
+	store_code_column(c, p->flags, p->rows);
+	for (i = 0; i < p->rows && p->level == LEVEL_RAW; i++)
+		p->count[i] = 1;
+	if (p->level != LEVEL_RAW)
+		store_code_column(c, p->count, p->rows);
+	columns = store_code(c, p->columns);
+	if (columns > STORE_COLUMNS || c->bad) {
+		c->bad = true;
+		return;
+	}
+	p->columns = (unsigned)columns;
+	for (i = 0; i < p->columns && !c->bad; i++)
+		code_column(c, p, &p->column[i], only);
+	if (only == NULL && !c->bad)
+		code_texts(c, p);
+}
