@@ -18,13 +18,12 @@ status_name(enum status s)
 int
 status_parse(struct str s, enum status *out)
 {
-	unsigned i = 0;
+	const char *const *name = str_row(names, STATUS_NONE, sizeof names[0],
+	    s);
 
-	while (i < STATUS_NONE && !str_is(s, names[i]))
-		i++;
-	if (i == STATUS_NONE)
+	if (name == NULL)
 		return -1;
-	*out = (enum status)i;
+	*out = (enum status)(name - names);
 	return 0;
 }
 

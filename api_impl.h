@@ -69,9 +69,6 @@ bool api_etag(struct call *k, int64_t revision);
 /* May this key see the object? */
 bool api_sees(const struct call *k, enum kind kind, const struct object *o);
 
-/* A parameter of the type that the resource is of, or NULL. */
-const struct check_param *api_flat(const struct call *k, const char *name);
-
 /* "/api/v1/check/17/", ".../process_check/17/" or 17: the check's id.  0 or
  * -1. */
 int api_check_ref(struct str s, uint64_t *id);

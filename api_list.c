@@ -184,17 +184,6 @@ api_param(struct call *k, struct api_query *q)
 	return 0;
 }
 
-const struct check_param *
-api_flat(const struct call *k, const char *name)
-{
-	unsigned i;
-
-	for (i = 0; k->type != NULL && i < k->type->params; i++)
-		if (strcmp(k->type->param[i].name, name) == 0)
-			return &k->type->param[i];
-	return NULL;
-}
-
 /* The name in a query.  0, or -1: there is no such field. */
 static int
 take_by(const struct call *k, const char *name, struct by *by)
@@ -203,7 +192,7 @@ take_by(const struct call *k, const char *name, struct by *by)
 	if (by->field != NULL)
 		return (by->field->flags & F_HIDE) || (k->type != NULL &&
 		    by->field->type == FIELD_JSON) ? -1 : 0;
-	by->param = api_flat(k, name);
+	by->param = check_param(k->type, str_of(name));
 	return by->param != NULL || strcmp(name, "id") == 0 ? 0 : -1;
 }
 
@@ -212,13 +201,12 @@ take_by(const struct call *k, const char *name, struct by *by)
 static int
 take_suffix(struct filter *f, const char *word)
 {
-	unsigned i;
+	const char *const *op = STR_ROW(ops, str_of(word));
 
-	for (i = 0; i < COUNT(ops); i++)
-		if (strcmp(word, ops[i]) == 0) {
-			f->op = (enum op)i;
-			return 0;
-		}
+	if (op != NULL) {
+		f->op = (enum op)(op - ops);
+		return 0;
+	}
 	f->by.hostname = strcmp(word, "hostname") == 0;
 	return f->by.hostname || strcmp(word, "id") == 0 ? 0 : -1;
 }

@@ -264,7 +264,8 @@ set_fields(struct call *k, struct fields *f)
 		c->type = k->type;
 	api_members(&f->m, k->c->body);
 	while ((rc = api_member(k, &f->m)) == 1)
-		if (api_flat(k, f->m.name) == NULL && set_field(k, f) == -1)
+		if (check_param(k->type, str_of(f->m.name)) == NULL &&
+		    set_field(k, f) == -1)
 			break;
 	/* Hits alone are hits in a row. */
 	if (c != NULL && json_member(k->c->body, "of", &raw) == JSON_END &&

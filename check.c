@@ -28,12 +28,14 @@ is_process(const struct check_type *t)
 const struct check_type *
 check_type(struct str name)
 {
-	unsigned i;
+	return STR_ROW(check_types, name);
+}
 
-	for (i = 0; i < check_types_n; i++)
-		if (str_is(name, check_types[i].name))
-			return &check_types[i];
-	return NULL;
+const struct check_param *
+check_param(const struct check_type *t, struct str name)
+{
+	return t == NULL ? NULL :
+	    str_row(t->param, t->params, sizeof *t->param, name);
 }
 
 static bool
@@ -80,26 +82,13 @@ put_param(struct buf *b, const struct check_param *p, enum json_tok tok,
 	return 0;
 }
 
-/* Has the type a parameter with that (escaped) key? */
-static bool
-is_param(const struct check_type *t, struct str key)
-{
-	char name[32];
-	unsigned i = 0;
-
-	if (json_unescape(key, name, sizeof name) == -1)
-		return false;
-	while (i < t->params && strcmp(name, t->param[i].name) != 0)
-		i++;
-	return i < t->params;
-}
-
 /* Is json an object of the type's parameters?  0 or -1. */
 static int
 keys(const struct check_type *t, struct str json, struct fail *why)
 {
 	struct json j;
 	struct str key, raw;
+	char name[32];
 
 	if (json_valid(json, why) == -1)
 		return fail_in(why, "params");
@@ -107,7 +96,8 @@ keys(const struct check_type *t, struct str json, struct fail *why)
 	if (json_next(&j, &key) != JSON_OBJ)
 		return fail(why, "params: not an object");
 	while (json_next(&j, &key) == JSON_KEY) {
-		if (!is_param(t, key))
+		if (json_unescape(key, name, sizeof name) == -1 ||
+		    check_param(t, str_of(name)) == NULL)
 			return fail(why, "params: %s has no parameter "
 			    "\"%.*s\"", t->name, key.n > 32 ? 32 : (int)key.n,
 			    key.p);

@@ -41,6 +41,9 @@ extern const struct check_type check_types[];
 extern const unsigned check_types_n;
 
 const struct check_type *check_type(struct str name);	/* or NULL */
+/* A parameter of the type (NULL: of none), or NULL. */
+const struct check_param *check_param(const struct check_type *t,
+    struct str name);
 
 /* Canonical parameters of json (a JSON object, or empty) into out.  A null
  * is as good as absent.  0, or -1 with *field the parameter that is wrong

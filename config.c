@@ -186,7 +186,7 @@ word_ca_file(struct config *c, const struct line *l, struct fail *why)
 	return set_text(c->ca_file, l->word[1], "ca-file", why);
 }
 
-static const struct {
+static const struct word {
 	const char *name, *usage;
 	unsigned min, max;	/* words after it */
 	int (*read)(struct config *c, const struct line *l, struct fail *why);
@@ -201,24 +201,21 @@ static const struct {
 static int
 read_line(struct config *c, struct str text, struct fail *why)
 {
+	const struct word *w;
 	struct line l;
-	size_t i;
 
 	if (split(text, &l, why) == -1)
 		return -1;
 	if (l.n == 0)
 		return 0;
-	for (i = 0; i < COUNT(words); i++) {
-		if (!str_is(l.word[0], words[i].name))
-			continue;
-		if (l.n - 1 < words[i].min || l.n - 1 > words[i].max)
-			return fail(why, "write it \"%s %s\"",
-			    words[i].name, words[i].usage);
-		return words[i].read(c, &l, why);
-	}
-	return fail(why, "\"%.*s\" is no word of vilicus.conf; listen, "
-	    "public, disk, pushover and ca-file are", (int)(l.word[0].n > 32 ?
-	    32 : l.word[0].n), l.word[0].p);
+	w = STR_ROW(words, l.word[0]);
+	if (w == NULL)
+		return fail(why, "\"%.*s\" is no word of vilicus.conf; "
+		    "listen, public, disk, pushover and ca-file are",
+		    (int)(l.word[0].n > 32 ? 32 : l.word[0].n), l.word[0].p);
+	if (l.n - 1 < w->min || l.n - 1 > w->max)
+		return fail(why, "write it \"%s %s\"", w->name, w->usage);
+	return w->read(c, &l, why);
 }
 
 unsigned

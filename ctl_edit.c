@@ -137,7 +137,7 @@ put_bounds(struct words *w, const char *list)
 
 /* What may follow an add command's first words; whether it may with this
  * kind, the server says. */
-static const struct {
+static const struct word {
 	const char *word, *field;
 	void (*put)(struct words *w, const char *field);
 } words[] = {
@@ -158,15 +158,13 @@ static bool
 word(struct words *w)
 {
 	bool bound = w->type != NULL && is_direction(peek(w));
-	const char *s = bound ? "crit" : peek(w);
-	unsigned i = 0;
+	const struct word *row = STR_ROW(words, bound ? STR("crit") :
+	    str_of(peek(w)));
 
-	while (i < COUNT(words) && strcmp(words[i].word, s) != 0)
-		i++;
-	if (i == COUNT(words))
+	if (row == NULL)
 		return false;
 	w->i += !bound;
-	words[i].put(w, words[i].field);
+	row->put(w, row->field);
 	return true;
 }
 
@@ -188,13 +186,9 @@ hits(struct words *w)
 static bool
 param(struct words *w, bool bare)
 {
-	const struct check_type *t = w->type;
-	const struct check_param *p = bare ? w->first : NULL;
-	unsigned i;
+	const struct check_param *p = bare ? w->first :
+	    check_param(w->type, str_of(peek(w)));
 
-	for (i = 0; !bare && t != NULL && i < t->params; i++)
-		if (strcmp(peek(w), t->param[i].name) == 0)
-			p = &t->param[i];
 	if (p == NULL)
 		return false;
 	w->i += !bare;

@@ -32,20 +32,19 @@ characters(const char *s)
 static void
 print_cell(const char *text, unsigned column, bool colours)
 {
-	static const struct {
+	static const struct colour {
 		const char *word;
-		int colour;		/* SGR */
+		int sgr;
 	} table[] = {
 		{ "ok", 32 }, { "up", 32 }, { "warning", 33 },
 		{ "unknown", 35 }, { "critical", 31 }, { "silent", 31 },
 	};
+	const struct colour *colour = !colours ? NULL :
+	    STR_ROW(table, str_of(text));
 	int pad = (int)(width[column] - characters(text)) + 2;
-	size_t i = 0;
 
-	while (i < COUNT(table) && strcmp(text, table[i].word) != 0)
-		i++;
-	if (colours && i < COUNT(table))
-		printf("\033[%dm%s\033[0m", table[i].colour, text);
+	if (colour != NULL)
+		printf("\033[%dm%s\033[0m", colour->sgr, text);
 	else
 		fputs(text, stdout);
 	if (column + 1 == columns)

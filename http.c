@@ -195,18 +195,18 @@ static bool
 read_request_line(struct parse *p)
 {
 	struct str method, target;
-	size_t i = 0;
+	const char *const *known;
 
 	if (str_cut(&p->line, ' ', &method) == -1 || !is_token(method) ||
 	    str_cut(&p->line, ' ', &target) == -1)
 		return bad(p, 400, "no request line");
 	if (!read_version(p, p->line))
 		return false;
-	while (i < COUNT(methods) && !str_is(method, methods[i]))
-		i++;
-	if (i == COUNT(methods))
+	known = STR_ROW(methods, method);
+	if (known == NULL)
 		return bad(p, 501, "no such method");
-	p->h->method = i < HTTP_OTHER ? (enum http_method)i : HTTP_OTHER;
+	if (known < methods + HTTP_OTHER)
+		p->h->method = (enum http_method)(known - methods);
 	return read_target(p->h, target) == 0 ||
 	    bad(p, 400, "not a request target");
 }

@@ -272,25 +272,20 @@ const struct kind_table model_kinds[KINDS] = {
 int
 model_kind(struct str name, enum kind *k)
 {
-	unsigned i;
+	const struct kind_table *t = STR_ROW(model_kinds, name);
 
-	for (i = 0; i < KINDS; i++)
-		if (str_is(name, model_kinds[i].name)) {
-			*k = (enum kind)i;
-			return 0;
-		}
-	return -1;
+	if (t == NULL)
+		return -1;
+	*k = (enum kind)(t - model_kinds);
+	return 0;
 }
 
 const struct field *
 model_field(enum kind k, struct str name)
 {
-	const struct field *f;
+	const struct kind_table *t = &model_kinds[k];
 
-	MODEL_EACH(f, k)
-		if (str_is(name, f->name))
-			return f;
-	return NULL;
+	return str_row(t->field, t->fields, sizeof *t->field, name);
 }
 
 bool

@@ -45,6 +45,13 @@ bool str_starts(struct str s, struct str head);
 struct str str_after(struct str s, size_t n);	/* past n bytes, n <= s.n */
 struct str str_trim(struct str s);		/* spaces and tabs, both ends */
 
+/* The row of a table of n rows, each `size` bytes and beginning with its name
+ * (a const char *), that has this name; or NULL. */
+const void *str_row(const void *table, size_t n, size_t size,
+    struct str name);
+#define STR_ROW(table, name) \
+	str_row((table), COUNT(table), sizeof (table)[0], (name))
+
 /* Take *rest up to sep (sep itself is dropped).  0, or -1 when *rest is
  * used up (NULL): never reads past its end.  "a," is "a" and "". */
 int str_cut(struct str *rest, char sep, struct str *head);
