@@ -189,20 +189,13 @@ agent_wire_error(struct str body, char text[FAIL_MAX])
 		check_param_text(body, "error", text, FAIL_MAX);
 }
 
-static void
-put_text(struct buf *b, const char *name, const char *text)
-{
-	json_key(b, name);
-	json_put(b, str_of(text));
-}
-
 void
 agent_wire_own(struct buf *b, const struct agent_conf *conf)
 {
 	json_obj(b);
-	put_text(b, "version", AGENT_VERSION);
-	put_text(b, "platform", conf->platform);
-	put_text(b, "guid", conf->guid);
+	json_add(b, "version", STR(AGENT_VERSION));
+	json_add(b, "platform", str_of(conf->platform));
+	json_add(b, "guid", str_of(conf->guid));
 	json_obj_end(b);
 }
 
@@ -214,25 +207,20 @@ put_result(struct buf *b, const struct agent_result *res, int64_t offset_ms)
 
 	json_obj(b);
 	buf_addf(b, "\"check\":\"/api/v1/check/%lld/\"", (long long)res->check);
-	json_key(b, "timestamp");
-	json_put_time(b, res->mono_ms + offset_ms);
-	if (r->has_value) {
-		json_key(b, "value");
-		json_put_milli(b, r->value);
-	}
+	json_put_time(json_key(b, "timestamp"), res->mono_ms + offset_ms);
+	if (r->has_value)
+		json_put_milli(json_key(b, "value"), r->value);
 	if (r->metrics > 0) {
-		json_key(b, "metrics");
-		json_obj(b);
-		for (i = 0; i < r->metrics; i++) {
-			json_key(b, r->metric[i].name);
-			json_put_milli(b, r->metric[i].value);
-		}
+		json_obj(json_key(b, "metrics"));
+		for (i = 0; i < r->metrics; i++)
+			json_put_milli(json_key(b, r->metric[i].name),
+			    r->metric[i].value);
 		json_obj_end(b);
 	}
 	if (r->text[0] != '\0')
-		put_text(b, "message", r->text);
+		json_add(b, "message", str_of(r->text));
 	if (r->given != STATUS_NONE)
-		put_text(b, "status", status_name(r->given));
+		json_add(b, "status", str_of(status_name(r->given)));
 	json_obj_end(b);
 }
 
@@ -246,8 +234,7 @@ agent_wire_report(struct buf *b, unsigned max, int64_t offset_ms,
 	unsigned n = 0;
 
 	json_obj(b);
-	json_key(b, "objects");
-	json_arr(b);
+	json_arr(json_key(b, "objects"));
 	b->cap -= REPORT_END;
 	while (n < max && agent_ring_next(&at, &res)) {
 		was = *b;
@@ -260,10 +247,8 @@ agent_wire_report(struct buf *b, unsigned max, int64_t offset_ms,
 	}
 	b->cap += REPORT_END;
 	json_arr_end(b);
-	json_key(b, "dropped");
-	json_put_int(b, agent_ring_dropped());
-	json_key(b, "now_ms");
-	json_put_int(b, now_ms);
+	json_add_int(b, "dropped", agent_ring_dropped());
+	json_add_int(b, "now_ms", now_ms);
 	json_obj_end(b);
 	return n;
 }

@@ -129,8 +129,7 @@ allow(struct call *k, const struct route *r)
 static void
 show_resource(struct buf *b, const struct route *r, const char *name)
 {
-	json_key(b, name);
-	json_obj(b);
+	json_obj(json_key(b, name));
 	api_uri(b, "list_endpoint", "%s", name);
 	if (r->acts->fn[SCHEMA][HTTP_GET] != NULL)
 		api_uri(b, "schema", "%s/schema", name);
@@ -238,8 +237,7 @@ api_uri(struct buf *b, const char *name, const char *fmt, ...)
 void
 api_null(struct buf *b, const char *name)
 {
-	json_key(b, name);
-	json_put_null(b);
+	json_put_null(json_key(b, name));
 }
 
 bool

@@ -402,8 +402,7 @@ api_meta(struct call *k, const struct api_query *q, int64_t total,
 	struct buf *b = k->c->out;
 
 	json_obj(b);
-	json_key(b, "meta");
-	json_obj(b);
+	json_obj(json_key(b, "meta"));
 	json_add_int(b, "limit", q->limit);
 	json_add_int(b, "offset", q->offset);
 	if (next != NULL)
@@ -417,8 +416,7 @@ api_meta(struct call *k, const struct api_query *q, int64_t total,
 	else
 		api_null(b, "total_count");
 	json_obj_end(b);
-	json_key(b, "objects");
-	json_arr(b);
+	json_arr(json_key(b, "objects"));
 }
 
 void

@@ -59,62 +59,10 @@ api_get(struct call *k)
 		answer(k, o);
 }
 
-/* ---- the schema ---- */
-
-static void
-show_params(struct buf *b, const struct check_type *t)
-{
-	static const char *const types[] = { [PARAM_TEXT] = "string",
-	    [PARAM_INT] = "integer", [PARAM_BOOL] = "boolean" };
-	unsigned i;
-
-	for (i = 0; i < t->params; i++) {
-		const struct check_param *p = &t->param[i];
-
-		json_key(b, p->name);
-		json_obj(b);
-		json_add(b, "type", str_of(types[p->type]));
-		json_key(b, "readonly");
-		json_put_bool(b, false);
-		json_key(b, "required");
-		json_put_bool(b, p->required);
-		json_key(b, "nullable");
-		json_put_bool(b, !p->required);
-		if (p->type != PARAM_BOOL) {
-			json_add_int(b, "min", p->min);
-			json_add_int(b, "max", p->max);
-		}
-		json_add(b, "what", str_of(p->what));
-		json_obj_end(b);
-	}
-}
-
-/* Where params are flat, they stand in the place of "params". */
 void
 api_schema(struct call *k)
 {
-	struct buf all, *b = k->c->out;
-	struct api_member m;
-	char room[8192];
-	struct str raw;
-
-	buf_init(&all, room, sizeof room);
-	model_schema(&all, k->kind);
-	json_member(str_from(&all), "fields", &raw);
-	json_obj(b);
-	json_key(b, "fields");
-	json_obj(b);
-	api_members(&m, raw);
-	while (api_member(k, &m) == 1) {
-		if (k->type != NULL && strcmp(m.name, "params") == 0) {
-			show_params(b, k->type);
-			continue;
-		}
-		json_key(b, m.name);
-		json_put_raw(b, m.raw);
-	}
-	json_obj_end(b);
-	json_obj_end(b);
+	model_schema(k->c->out, k->kind, k->type);
 	api_json(k, 200);
 }
 
@@ -221,8 +169,7 @@ set_params(struct call *k, struct check *c)
 		if (json_member(k->c->body, name, &raw) == JSON_END &&
 		    json_member(str_of(c->params), name, &raw) < JSON_STR)
 			continue;
-		json_key(&b, name);
-		json_put_raw(&b, raw);
+		json_put_raw(json_key(&b, name), raw);
 	}
 	json_obj_end(&b);
 	if (b.full)

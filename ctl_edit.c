@@ -62,8 +62,7 @@ put_scalar(struct buf *b, const char *s)
 static void
 put_text(struct words *w, const char *field)
 {
-	json_key(&w->body, field);
-	json_put(&w->body, str_of(next(w)));
+	json_add(&w->body, field, str_of(next(w)));
 }
 
 static void
@@ -76,8 +75,7 @@ put_duration(struct words *w, const char *field)
 	if (str_duration(str_of(s), &ms) == -1 || ms % unit != 0)
 		ctl_die(CTL_USAGE, "\"%s\" is not a duration like 30s, 5m",
 		    s);
-	json_key(&w->body, field);
-	json_put_int(&w->body, ms / unit);
+	json_add_int(&w->body, field, ms / unit);
 }
 
 static void
@@ -85,8 +83,7 @@ put_agent(struct words *w, const char *field)
 {
 	struct str agent = ctl_find("agent", next(w));
 
-	json_key(&w->body, field);
-	json_put(&w->body, str_of(ctl_text(agent, "resource_uri")));
+	json_add(&w->body, field, str_of(ctl_text(agent, "resource_uri")));
 }
 
 static void
@@ -127,8 +124,7 @@ put_bound(struct words *w, const char *list, bool first)
 static void
 put_bounds(struct words *w, const char *list)
 {
-	json_key(&w->body, list);
-	json_arr(&w->body);
+	json_arr(json_key(&w->body, list));
 	put_bound(w, list, true);
 	for (; strcmp(peek(w), "or") == 0; put_bound(w, list, false))
 		w->i++;
@@ -174,11 +170,9 @@ hits(struct words *w)
 {
 	if (w->n - w->i < 3 || strcmp(w->word[w->i + 1], "of") != 0)
 		return false;
-	json_key(&w->body, "hits");
-	put_scalar(&w->body, next(w));
+	put_scalar(json_key(&w->body, "hits"), next(w));
 	w->i++;
-	json_key(&w->body, "of");
-	put_scalar(&w->body, next(w));
+	put_scalar(json_key(&w->body, "of"), next(w));
 	return true;
 }
 
@@ -241,10 +235,8 @@ add(int argc, char **argv)
 			ctl_die(CTL_USAGE, "\"%s\" is not understood here",
 			    peek(&w));
 	json_obj_end(&w.params);
-	if (w.type != NULL) {
-		json_key(&w.body, "params");
-		json_put_raw(&w.body, str_from(&w.params));
-	}
+	if (w.type != NULL)
+		json_put_raw(json_key(&w.body, "params"), str_from(&w.params));
 	json_obj_end(&w.body);
 	if (w.body.full || w.params.full)
 		ctl_die(CTL_USAGE, "too many words");

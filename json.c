@@ -349,35 +349,12 @@ comma(struct buf *b)
 		buf_addc(b, ',');
 }
 
-void
-json_obj(struct buf *b)
-{
-	json_put_raw(b, STR("{"));
-}
-
-void
-json_obj_end(struct buf *b)
-{
-	buf_addc(b, '}');
-}
-
-void
-json_arr(struct buf *b)
-{
-	json_put_raw(b, STR("["));
-}
-
-void
-json_arr_end(struct buf *b)
-{
-	buf_addc(b, ']');
-}
-
-void
+struct buf *
 json_key(struct buf *b, const char *name)
 {
 	json_put(b, str_of(name));
 	buf_addc(b, ':');
+	return b;
 }
 
 /* A character that may not stand for itself. */
@@ -428,18 +405,6 @@ json_put_milli(struct buf *b, int64_t v)
 }
 
 void
-json_put_bool(struct buf *b, bool v)
-{
-	json_put_raw(b, v ? STR("true") : STR("false"));
-}
-
-void
-json_put_null(struct buf *b)
-{
-	json_put_raw(b, STR("null"));
-}
-
-void
 json_put_time(struct buf *b, int64_t ms)
 {
 	char text[TIME_TEXT];
@@ -460,18 +425,4 @@ json_put_raw(struct buf *b, struct str json)
 		json.n--;	/* or the next comma would be missed */
 	comma(b);
 	buf_add(b, json);
-}
-
-void
-json_add(struct buf *b, const char *name, struct str s)
-{
-	json_key(b, name);
-	json_put(b, s);
-}
-
-void
-json_add_int(struct buf *b, const char *name, int64_t v)
-{
-	json_key(b, name);
-	json_put_int(b, v);
 }

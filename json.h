@@ -70,22 +70,22 @@ int json_int(struct str text, int64_t min, int64_t max, int64_t *out);
 
 /* The writer.  Each puts a comma first where one is due: after a byte that
  * ends a value, so not at b's start, nor after a space or a newline. */
-void json_obj(struct buf *b);
-void json_obj_end(struct buf *b);
-void json_arr(struct buf *b);
-void json_arr_end(struct buf *b);
-void json_key(struct buf *b, const char *name);	/* quoted, and ':' */
 void json_put(struct buf *b, struct str s);	/* a string */
 void json_put_int(struct buf *b, int64_t v);
 void json_put_milli(struct buf *b, int64_t v);
-void json_put_bool(struct buf *b, bool v);
-void json_put_null(struct buf *b);
 void json_put_time(struct buf *b, int64_t ms);	/* ISO 8601; 0: null */
 void json_put_raw(struct buf *b, struct str json); /* a whole value */
+#define json_put_bool(b, v)	json_put_raw(b, str_of((v) ? "true" : "false"))
+#define json_put_null(b)	json_put_raw(b, STR("null"))
+#define json_obj(b)		json_put_raw(b, STR("{"))
+#define json_obj_end(b)		buf_addc(b, '}')
+#define json_arr(b)		json_put_raw(b, STR("["))
+#define json_arr_end(b)		buf_addc(b, ']')
 
-
-/* A member whole: a string, an integer. */
-void json_add(struct buf *b, const char *name, struct str s);
-void json_add_int(struct buf *b, const char *name, int64_t v);
+/* The name of a member, and b, for its value to follow:
+ * json_put_int(json_key(b, "limit"), 20). */
+struct buf *json_key(struct buf *b, const char *name);
+#define json_add(b, name, s)		json_put(json_key(b, name), s)
+#define json_add_int(b, name, v)	json_put_int(json_key(b, name), v)
 
 #endif

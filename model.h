@@ -270,7 +270,8 @@ void model_show_field(struct buf *b, const struct field *f,
     const struct object *o);
 void model_kept(struct buf *b, enum kind k, const struct object *o,
     const struct object *was);
-void model_schema(struct buf *b, enum kind k);
+/* flat: with the parameters of a type in the place of params, or NULL. */
+void model_schema(struct buf *b, enum kind k, const struct check_type *flat);
 /* "/api/v1/agent/17/", quoted; it follows a key, so it sets no comma. */
 void model_put_uri(struct buf *b, enum kind k, uint64_t id);
 /* A resource URI, or a bare number, as an id.  0 or -1. */

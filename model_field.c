@@ -425,8 +425,7 @@ show_flat(struct buf *b, const char *params)
 		if (json_unescape(key, name, sizeof name) == -1 ||
 		    json_value(&j, &raw) == JSON_BAD)
 			return;
-		json_key(b, name);
-		json_put_raw(b, raw);
+		json_put_raw(json_key(b, name), raw);
 	}
 }
 
@@ -512,29 +511,31 @@ static const char *const type_names[] = {
 	[FIELD_STATE] = "string", [FIELD_SHOW] = "computed"
 };
 
+/* What is told of every field and parameter; of flags F_WRITE, _NEED and
+ * _NULL. */
+static void
+schema_begin(struct buf *b, const char *name, const char *type, unsigned flags)
+{
+	json_obj(json_key(b, name));
+	json_add(b, "type", str_of(type));
+	json_put_bool(json_key(b, "readonly"), !(flags & F_WRITE));
+	json_put_bool(json_key(b, "required"), flags & F_NEED);
+	json_put_bool(json_key(b, "nullable"), flags & F_NULL);
+}
+
 static void
 schema_field(struct buf *b, const struct field *f)
 {
 	unsigned i;
 
-	json_key(b, f->name);
-	json_obj(b);
-	json_add(b, "type", str_of(type_names[f->type]));
-	json_key(b, "readonly");
-	json_put_bool(b, !(f->flags & F_WRITE));
-	json_key(b, "required");
-	json_put_bool(b, (f->flags & F_NEED) != 0);
-	json_key(b, "nullable");
-	json_put_bool(b, (f->flags & F_NULL) != 0);
+	schema_begin(b, f->name, type_names[f->type], f->flags);
 	if (f->type == FIELD_INT) {
 		json_add_int(b, "min", f->min);
 		json_add_int(b, "max", f->max);
-		json_key(b, "default");
-		show_number(b, f, f->def);
+		show_number(json_key(b, "default"), f, f->def);
 	}
 	if (f->type == FIELD_WORD) {
-		json_key(b, "choices");
-		json_arr(b);
+		json_arr(json_key(b, "choices"));
 		for (i = 0; f->words[i] != NULL; i++)
 			json_put(b, str_of(f->words[i]));
 		json_arr_end(b);
@@ -542,16 +543,38 @@ schema_field(struct buf *b, const struct field *f)
 	json_obj_end(b);
 }
 
+static void
+schema_params(struct buf *b, const struct check_type *t)
+{
+	static const char *const types[] = { [PARAM_TEXT] = "string",
+	    [PARAM_INT] = "integer", [PARAM_BOOL] = "boolean" };
+	unsigned i;
+
+	for (i = 0; i < t->params; i++) {
+		const struct check_param *p = &t->param[i];
+
+		schema_begin(b, p->name, types[p->type],
+		    F_WRITE | (p->required ? F_NEED : F_NULL));
+		if (p->type != PARAM_BOOL) {
+			json_add_int(b, "min", p->min);
+			json_add_int(b, "max", p->max);
+		}
+		json_add(b, "what", str_of(p->what));
+		json_obj_end(b);
+	}
+}
+
 void
-model_schema(struct buf *b, enum kind k)
+model_schema(struct buf *b, enum kind k, const struct check_type *flat)
 {
 	const struct field *f;
 
 	json_obj(b);
-	json_key(b, "fields");
-	json_obj(b);
+	json_obj(json_key(b, "fields"));
 	MODEL_EACH(f, k)
-		if (!(f->flags & F_HIDE))
+		if (flat != NULL && f->type == FIELD_JSON)
+			schema_params(b, flat);
+		else if (!(f->flags & F_HIDE))
 			schema_field(b, f);
 	json_obj_end(b);
 	json_obj_end(b);
