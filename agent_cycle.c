@@ -16,7 +16,6 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "agent.h"
 #include "key.h"
@@ -77,8 +76,7 @@ finish(int code)
 static void
 say(const struct fail *why)
 {
-	(strcmp(why->msg, a.said.msg) == 0 ? log_info : log_line)("%s",
-	    why->msg);
+	log_at(strcmp(why->msg, a.said.msg) == 0, "%s", why->msg);
 	a.said = *why;
 }
 
@@ -91,16 +89,6 @@ spread(void)
 
 	(void)key_random((unsigned char *)&v, sizeof v, &why);
 	return v;
-}
-
-static int64_t
-wall_ms(void)
-{
-	struct timespec t;
-
-	if (clock_gettime(CLOCK_REALTIME, &t) == -1)
-		return 0;
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* -- running the checks -- */
@@ -225,7 +213,7 @@ begin(enum ask ask, int64_t mono)
 		agent_wire_own(&body, a.conf);
 	else if (ask == REPORT)
 		agent_ring_sent(agent_wire_report(&body, a.have_clock ?
-		    AGENT_BATCH_MAX : 0, a.offset_ms, wall_ms()));
+		    AGENT_BATCH_MAX : 0, a.offset_ms, log_clock_ms()));
 	if (body.n > 0)
 		q.length = (int64_t)body.n;
 	buf_init(&h, head, sizeof head);
@@ -328,9 +316,8 @@ took_list(struct str body, const struct http_head *h, struct fail *why)
 	a.next = was;
 	/* One too long is as good as none. */
 	(void)str_copy(a.etag, sizeof a.etag, http_field(h, "ETag"));
-	(a.now->n == was->n ? log_info : log_line)("%s at %s port %s: "
-	    "checks: %u", a.self.hostname, a.conf->host, a.conf->port,
-	    a.now->n);
+	log_at(a.now->n == was->n, "%s at %s port %s: checks: %u",
+	    a.self.hostname, a.conf->host, a.conf->port, a.now->n);
 	return 0;
 }
 

@@ -8,12 +8,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "channel.h"
 #include "client.h"
 #include "json.h"
+#include "log.h"
 #include "stream.h"
 #include "tls.h"
 
@@ -304,16 +304,6 @@ channel_pushover_outcome(const struct http_head *h, struct str body,
 	}
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	if (clock_gettime(CLOCK_REALTIME, &t) == -1)
-		return 0;
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void
 hang_up(void)
 {
@@ -373,7 +363,7 @@ exchange(const struct http_url *u, struct str request,
 	bool done, stale;
 
 	do {
-		if (connect_to(u, now_ms(), &why) == -1) {
+		if (connect_to(u, log_clock_ms(), &why) == -1) {
 			o->end = CHANNEL_RETRY;
 			reason(o, "%s", why.msg);
 			return;
@@ -381,7 +371,7 @@ exchange(const struct http_url *u, struct str request,
 		client_begin(&c, way.s, request, false, in, sizeof in);
 		done = client_run(&c, CHANNEL_ANSWER_MS) == HTTP_DONE;
 		stale = !done && way.kept && !c.sent_all && c.seen == 0;
-		way.used_ms = now_ms();
+		way.used_ms = log_clock_ms();
 		way.kept = true;
 		if (!done || !c.reusable)
 			hang_up();
@@ -391,7 +381,7 @@ exchange(const struct http_url *u, struct str request,
 	else
 		channel_pushover_outcome(&c.head, done ?
 		    (struct str){ c.body, c.body_n } : STR(""),
-		    now_ms() / 1000, o);
+		    log_clock_ms() / 1000, o);
 	if (!done && (o->end == CHANNEL_UNKNOWN || !c.have_head))
 		reason(o, "%s: %s", way.host, c.why.msg);
 }

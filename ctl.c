@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "client.h"
 #include "ctl.h"
+#include "log.h"
 #include "stream.h"
 
 #define URL_DEFAULT	"http://127.0.0.1:8454"
@@ -305,7 +305,6 @@ main(int argc, char **argv)
 {
 	const char *file = or_env("VILICUS_KEY_FILE", KEY_DEFAULT);
 	const struct command *k;
-	struct timespec now;
 	int opt, code;
 
 	ctl.server = or_env("VILICUS_URL", URL_DEFAULT);
@@ -321,8 +320,7 @@ main(int argc, char **argv)
 	argc -= optind;
 	argv += optind;
 	k = find_command(argc, argv);
-	clock_gettime(CLOCK_REALTIME, &now);
-	ctl.now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	ctl.now_ms = log_clock_ms();
 	use_url();
 	use_key(file);
 	code = k->run(argc, argv);
