@@ -98,30 +98,6 @@ model_used_id(enum kind k, uint64_t id)
 		tables[k].next = id + 1;
 }
 
-struct agent *
-model_agent(uint64_t id)
-{
-	return (struct agent *)model_get(KIND_AGENT, id);
-}
-
-struct check *
-model_check_by_id(uint64_t id)
-{
-	return (struct check *)model_get(KIND_CHECK, id);
-}
-
-struct incident *
-model_incident(uint64_t id)
-{
-	return (struct incident *)model_get(KIND_INCIDENT, id);
-}
-
-struct recipient *
-model_recipient(uint64_t id)
-{
-	return (struct recipient *)model_get(KIND_RECIPIENT, id);
-}
-
 struct setting *
 model_setting(void)
 {
@@ -141,12 +117,6 @@ model_named(enum kind k, struct str name)
 		    tables[k].all[i])), name))
 			return tables[k].all[i];
 	return NULL;
-}
-
-struct agent *
-model_agent_named(struct str hostname)
-{
-	return (struct agent *)model_named(KIND_AGENT, hostname);
 }
 
 struct check *

@@ -186,13 +186,21 @@ struct object *model_at(enum kind k, size_t i);
 uint64_t model_next_id(enum kind k);
 void model_used_id(enum kind k, uint64_t id);	/* ids up to it are taken */
 
+/* The object of this name, any case, of a kind whose first field is one. */
+struct object *model_named(enum kind k, struct str name);
+
 /* The typed ones that are asked for most. */
-struct agent *model_agent(uint64_t id);
-struct check *model_check_by_id(uint64_t id);
-struct incident *model_incident(uint64_t id);
-struct recipient *model_recipient(uint64_t id);
+#define model_agent(id)		((struct agent *)model_get(KIND_AGENT, id))
+#define model_check_by_id(id)	((struct check *)model_get(KIND_CHECK, id))
+#define model_incident(id) \
+	((struct incident *)model_get(KIND_INCIDENT, id))
+#define model_delivery(id) \
+	((struct delivery *)model_get(KIND_DELIVERY, id))
+#define model_recipient(id) \
+	((struct recipient *)model_get(KIND_RECIPIENT, id))
+#define model_agent_named(hostname) \
+	((struct agent *)model_named(KIND_AGENT, hostname))
 struct setting *model_setting(void);
-struct agent *model_agent_named(struct str hostname);
 /* The check `name` of an agent, any case; or NULL. */
 struct check *model_check_named(const struct agent *a, struct str name);
 /* The key whose secret this is, or NULL. */

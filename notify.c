@@ -29,12 +29,6 @@ static struct {
 } first;
 
 static struct delivery *
-delivery(uint64_t id)
-{
-	return (struct delivery *)model_get(KIND_DELIVERY, id);
-}
-
-static struct delivery *
 delivery_at(size_t i)
 {
 	return (struct delivery *)model_at(KIND_DELIVERY, i);
@@ -398,7 +392,7 @@ notify_due(const struct watch_now *now)
 
 	if (notify_next() > now->watch_ms)
 		return;
-	d = draft(delivery(first.id));
+	d = draft(model_delivery(first.id));
 	d->state = DELIVERY_SENDING;
 	d->attempts++;
 	d->next = 0;
@@ -474,7 +468,7 @@ back_off(const struct delivery *d, int64_t asked_ms)
 static void
 ended(const struct channel_outcome *o, const struct watch_now *now)
 {
-	struct delivery *d = delivery(way.delivery);
+	struct delivery *d = model_delivery(way.delivery);
 	int64_t asked_ms = (int64_t)o->after_s * 1000;
 	bool yes = o->end == CHANNEL_ACCEPTED;
 	struct recipient *r;
@@ -525,7 +519,7 @@ lost(const char *reason, enum channel_end end, const struct watch_now *now)
 void
 notify_send(const struct watch_now *now)
 {
-	struct delivery *d = delivery(way.delivery);
+	struct delivery *d = model_delivery(way.delivery);
 	struct fail why;
 
 	if (way.sent)
