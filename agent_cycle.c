@@ -99,10 +99,9 @@ print_result(const struct agent_check *c, const struct probe_result *r)
 	struct alert_result res = { .given = r->given,
 	    .has_value = r->has_value, .value = r->value };
 	char raw[1024], text[1024];
-	struct buf b, line;
+	struct buf b = BUF(raw), line = BUF(text);
 	unsigned i;
 
-	buf_init(&b, raw, sizeof raw);
 	buf_addf(&b, "%-24s  ", c->name);
 	check_text(&b, c->type, c->params, NULL, &res, NULL, str_of(r->text));
 	for (i = 0; i < r->metrics; i++) {
@@ -111,7 +110,6 @@ print_result(const struct agent_check *c, const struct probe_result *r)
 		buf_milli(&b, r->metric[i].value);
 	}
 	buf_addz(&b, r->metrics > 0 ? ")" : "");
-	buf_init(&line, text, sizeof text);
 	buf_line(&line, str_from(&b));
 	if (printf("%.*s\n", (int)line.n, line.p) < 0 || fflush(stdout) == EOF)
 		finish(EXIT_BAD);
@@ -201,7 +199,7 @@ static void
 begin(enum ask ask, int64_t mono)
 {
 	char head[AGENT_HEAD_MAX];
-	struct buf body, h;
+	struct buf body, h = BUF(head);
 	struct agent_request q = { asks[ask].method, asks[ask].path,
 	    asks[ask].id ? a.self.id : 0, ask == LIST ? a.etag : "", -1 };
 	int rc;
@@ -216,7 +214,6 @@ begin(enum ask ask, int64_t mono)
 		    AGENT_BATCH_MAX : 0, a.offset_ms, log_clock_ms()));
 	if (body.n > 0)
 		q.length = (int64_t)body.n;
-	buf_init(&h, head, sizeof head);
 	rc = agent_wire_head(&h, a.conf, &q);
 	assert(rc == 0);	/* the configuration's parts fit */
 	/* The head goes right before the body, so that both are one piece. */

@@ -57,10 +57,9 @@ resolve(int fd, const void *arg)
 {
 	struct addrinfo hint = { .ai_socktype = SOCK_STREAM }, *ai = NULL;
 	char text[ANSWER_MAX], ip[ADDR_MAX];
-	struct buf b;
+	struct buf b = BUF(text);
 	int rc = getaddrinfo((const char *)arg, NULL, &hint, &ai);
 
-	buf_init(&b, text, sizeof text);
 	if (rc != 0)
 		buf_addf(&b, "!%s", gai_strerror(rc));
 	for (; ai != NULL; ai = ai->ai_next)

@@ -13,9 +13,8 @@ agent_wire_head(struct buf *b, const struct agent_conf *conf,
 	char path[512];
 	struct http_url u = { .host = str_of(conf->host),
 	    .port = str_of(conf->port) };
-	struct buf p;
+	struct buf p = BUF(path);
 
-	buf_init(&p, path, sizeof path);
 	buf_addf(&p, "%s%s", conf->base, q->path);
 	if (q->id > 0)
 		buf_addf(&p, "%lld/", (long long)q->id);

@@ -382,9 +382,8 @@ put_page(struct call *k, const char *name, const struct api_query *q,
     int64_t offset)
 {
 	char uri[1200];
-	struct buf u;
+	struct buf u = BUF(uri);
 
-	buf_init(&u, uri, sizeof uri);
 	buf_addf(&u, MODEL_API "%s/?limit=%lld&offset=%lld", k->resource,
 	    (long long)q->limit, (long long)offset);
 	buf_add(&u, str_from(&q->again));

@@ -157,11 +157,10 @@ static int
 set_params(struct call *k, struct check *c)
 {
 	char room[CHECK_PARAMS_MAX];
-	struct buf b;
+	struct buf b = BUF(room);
 	struct str raw;
 	unsigned i;
 
-	buf_init(&b, room, sizeof room);
 	json_obj(&b);
 	for (i = 0; i < k->type->params; i++) {
 		const char *name = k->type->param[i].name;

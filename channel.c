@@ -156,7 +156,7 @@ put_text(struct buf *form, struct str job, const struct text *t)
 	static char text[CHILD_JOB_MAX];
 	char cut[MESSAGE_CHARS * 4];
 	const char *value = text;
-	struct buf b;
+	struct buf b = BUF(cut);
 
 	if (text_of(job, t->member, text, sizeof text) == -1)
 		return -1;
@@ -164,7 +164,6 @@ put_text(struct buf *form, struct str job, const struct text *t)
 		value = t->blank;
 	if (value == NULL)
 		return 0;
-	buf_init(&b, cut, sizeof cut);
 	buf_utf8(&b, str_of(value), t->max);
 	if (t->whole && !str_eq(str_from(&b), str_of(value)))
 		return 0;
@@ -404,7 +403,7 @@ write_request(struct buf *b, struct str job, struct http_url *u,
     struct fail *why)
 {
 	static char form[FORM_MAX], url[URL_MAX];	/* u borrows from it */
-	struct buf f;
+	struct buf f = BUF(form);
 
 	if (text_of(job, "url", url, sizeof url) == -1)
 		return fail(why, "a URL that cannot be read");
@@ -412,7 +411,6 @@ write_request(struct buf *b, struct str job, struct http_url *u,
 		return -1;
 	if (!u->tls && !is_loopback(u->host))
 		return fail(why, "https is required, but to this host itself");
-	buf_init(&f, form, sizeof form);
 	if (channel_pushover_form(&f, job, why) == -1)
 		return -1;
 	http_put_request(b, "POST", u, (int64_t)f.n);
@@ -429,9 +427,8 @@ pushover(struct str job, const struct fail *unprepared,
 	static char request[REQUEST_MAX];
 	struct http_url u;
 	struct fail why;
-	struct buf b;
+	struct buf b = BUF(request);
 
-	buf_init(&b, request, sizeof request);
 	if (write_request(&b, job, &u, &why) == -1)
 		reason(o, "%s", why.msg);
 	else if (u.tls && unprepared != NULL) {

@@ -161,14 +161,13 @@ check_params(const struct check_type *t, struct str json, struct buf *out,
     const char **field, struct fail *why)
 {
 	char text[CHECK_PARAMS_MAX];
-	struct buf b;
+	/* Apart from what out holds, which the writer would put a comma
+	 * after. */
+	struct buf b = BUF(text);
 
 	*field = "params";
 	if (json.n == 0)
 		json = STR("{}");
-	/* Apart from what out holds, which the writer would put a comma
-	 * after. */
-	buf_init(&b, text, sizeof text);
 	if (keys(t, json, why) == -1 ||
 	    put_params(&b, t, json, field, why) == -1)
 		return -1;
@@ -220,9 +219,8 @@ check_name(const struct check_type *t, struct str params, struct buf *out)
 {
 	char text[CHECK_TEXT_MAX + 1], name[CHECK_TEXT_MAX + 64];
 	size_t i;
-	struct buf b;
+	struct buf b = BUF(name);
 
-	buf_init(&b, name, sizeof name);
 	buf_addz(&b, t->name);
 	if (t->params > 0 && check_param_text(params, t->param[0].name, text,
 	    sizeof text) == 0)

@@ -73,9 +73,8 @@ static void
 print_line(FILE *f, const char *text)
 {
 	char line[CTL_TEXT];
-	struct buf b;
+	struct buf b = BUF(line);
 
-	buf_init(&b, line, sizeof line);
 	buf_line(&b, str_of(text));
 	fprintf(f, "%.*s\n", (int)b.n, b.p);
 }
@@ -118,11 +117,10 @@ ctl_call(enum http_method m, const char *path, struct str body)
 	struct str json;
 	struct stream s;
 	struct fail why;
-	struct buf b;
+	struct buf b = BUF(request);
 	int fd;
 
 	u.path = str_of(ctl_fmt("%s%s", path[0] == '/' ? "" : API, path));
-	buf_init(&b, request, sizeof request);
 	http_put_request(&b, http_method_name(m), &u,
 	    body.n > 0 || m == HTTP_POST ? (int64_t)body.n : -1);
 	buf_addf(&b, "Authorization: Bearer %s\r\n%sConnection: close\r\n\r\n",

@@ -103,9 +103,8 @@ put_bound(struct words *w, const char *list, bool first)
 {
 	bool clear = strcmp(list, "clear") == 0;
 	char text[256];
-	struct buf b;
+	struct buf b = BUF(text);
 
-	buf_init(&b, text, sizeof text);
 	if (clear && w->way[0] != '\0' && is_number(peek(w))) {
 		buf_addz(&b, w->way);
 	} else {
@@ -217,13 +216,12 @@ static const struct {
 static struct str
 add(int argc, char **argv)
 {
-	struct words w = { .word = argv, .n = argc, .i = 2 };
 	char body[BODY_MAX], params[BODY_MAX / 2];
+	struct words w = { .word = argv, .n = argc, .i = 2,
+	    .body = BUF(body), .params = BUF(params) };
 	struct str json;
 	size_t i;
 
-	buf_init(&w.body, body, sizeof body);
-	buf_init(&w.params, params, sizeof params);
 	json_obj(&w.body);
 	json_obj(&w.params);
 	for (i = 0; i < COUNT(firsts); i++)

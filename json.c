@@ -408,9 +408,8 @@ void
 json_put_time(struct buf *b, int64_t ms)
 {
 	char text[TIME_TEXT];
-	struct buf t;
+	struct buf t = BUF(text);
 
-	buf_init(&t, text, sizeof text);
 	buf_time(&t, ms);
 	if (ms == 0)
 		json_put_null(b);

@@ -69,9 +69,8 @@ static void
 show_text(struct buf *b, const struct object *o)
 {
 	char text[512];
-	struct buf t;
+	struct buf t = BUF(text);
 
-	buf_init(&t, text, sizeof text);
 	model_check_text(&t, (const struct check *)o);
 	json_put(b, str_from(&t));
 }

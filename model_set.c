@@ -58,10 +58,9 @@ set_choice(const struct field *f, struct object *o, struct str s,
 {
 	char list[128];
 	const char *name;
-	struct buf b;
+	struct buf b = BUF(list);
 	unsigned i;
 
-	buf_init(&b, list, sizeof list);
 	for (i = 0; (name = choice(f, i)) != NULL; i++) {
 		buf_addf(&b, "%s%s", i > 0 ? ", " : "", name);
 		if (!str_is(s, name))
@@ -85,10 +84,9 @@ set_bounds(const struct field *f, struct object *o, struct str raw,
 	enum json_tok tok;
 	struct str item;
 	struct json j;
-	struct buf b;
+	struct buf b = BUF(text);
 	unsigned n = 0;
 
-	buf_init(&b, text, sizeof text);
 	json_open(&j, raw);
 	tok = json_next(&j, &item);
 	if (tok == JSON_ARR)
@@ -192,9 +190,8 @@ static int
 complete_check(struct check *c, const char **field, struct fail *why)
 {
 	char text[CHECK_PARAMS_MAX];
-	struct buf b;
+	struct buf b = BUF(text);
 
-	buf_init(&b, text, sizeof text);
 	if (check_params(c->type, str_of(c->params), &b, field, why) == -1)
 		return -1;
 	model_text(&c->params, str_from(&b));

@@ -130,9 +130,8 @@ add_item(struct delivery *d, const struct incident *in)
 	unsigned n = count_items(d->items);
 	bool alone = n == 0 || (n == 1 &&
 	    model_delivery_has(d, in->o.id, &was));
-	struct buf b;
+	struct buf b = BUF(text);
 
-	buf_init(&b, text, sizeof text);
 	/* The list goes on without its closing bracket. */
 	buf_add(&b, (struct str){ d->items, n == 0 ? 0 :
 	    strlen(d->items) - 1 });
@@ -430,14 +429,13 @@ hand_over(const struct delivery *d, struct fail *why)
 	static char job[CHILD_JOB_MAX];
 	const struct setting *s = model_setting();
 	const struct recipient *r = model_recipient(d->recipient);
-	struct buf b;
+	struct buf b = BUF(job);
 
 	if (r == NULL)
 		return fail(why, "the recipient was removed");
 	if (s->pushover_token[0] == '\0')
 		return fail(why, "no pushover token is set: add \"pushover "
 		    "token ...\" to vilicus.conf");
-	buf_init(&b, job, sizeof job);
 	if (write_job(&b, d, r) == -1)
 		return fail(why, "the message is too long");
 	if (way.fd != -1 && strcmp(way.url, endpoint()) != 0)

@@ -116,6 +116,8 @@ int32_t str_take(struct str *s);
  * or does not begin with one. */
 size_t str_utf8(struct str s);
 
+/* An empty one over an array: struct buf b = BUF(text); */
+#define BUF(array)	((struct buf){ (array), 0, sizeof(array), false })
 void buf_init(struct buf *b, char *p, size_t cap);
 void buf_add(struct buf *b, struct str s);
 void buf_addz(struct buf *b, const char *z);
