@@ -29,19 +29,6 @@ agent_wire_head(struct buf *b, const struct agent_conf *conf,
 	return b->full || p.full ? -1 : 0;
 }
 
-/* Open the list `name` of an object. */
-static int
-open_list(struct str obj, const char *name, struct json *j)
-{
-	struct str raw;
-
-	if (json_member(obj, name, &raw) != JSON_ARR)
-		return -1;
-	json_open(j, raw);
-	json_next(j, &raw);
-	return 0;
-}
-
 /* An answer's body: of bounded size, and JSON throughout. */
 static int
 valid(struct str body, struct fail *why)
@@ -70,19 +57,19 @@ agent_wire_self(struct str body, struct agent_self *s, struct fail *why)
 
 	if (valid(body, why) == -1)
 		return -1;
-	if (open_list(body, "objects", &j) == -1 ||
+	if (json_list(&j, body, "objects") == -1 ||
 	    json_value(&j, &obj) != JSON_OBJ ||
 	    json_value(&j, &more) != JSON_ARR_END)
 		return fail(why, "the key is not that of one agent");
-	if (check_param_int(obj, "id", 1, INT64_MAX, &s->id) == -1 ||
-	    check_param_int(obj, "revision", 0, INT64_MAX,
-	    &s->revision) == -1 ||
-	    check_param_int(obj, "check_interval_ms", 0, INT64_MAX,
-	    &s->interval_ms) == -1)
+	if (json_number(obj, "id", 1, INT64_MAX, &s->id) != 1 ||
+	    json_number(obj, "revision", 0, INT64_MAX,
+	    &s->revision) != 1 ||
+	    json_number(obj, "check_interval_ms", 0, INT64_MAX,
+	    &s->interval_ms) != 1)
 		return fail(why, "an agent without id, revision or "
 		    "check_interval_ms");
 	s->interval_ms = interval(s->interval_ms);
-	check_param_text(obj, "hostname", s->hostname, sizeof s->hostname);
+	json_text(obj, "hostname", s->hostname, sizeof s->hostname);
 	return 0;
 }
 
@@ -96,7 +83,7 @@ take_params(struct str obj, struct agent_check *c, struct buf *text)
 	struct fail why;
 	size_t from = text->n;
 
-	check_param_text(obj, "type", type, sizeof type);
+	json_text(obj, "type", type, sizeof type);
 	c->type = check_type(str_of(type));
 	if (json_member(obj, "params", &raw) == JSON_NULL)
 		raw.n = 0;
@@ -125,11 +112,11 @@ take_check(struct str obj, int64_t default_ms, struct agent_set *set,
 	if (set->n++ == AGENT_CHECKS_MAX)
 		return fail(why, "more than %d checks", AGENT_CHECKS_MAX);
 	*c = (struct agent_check){ .interval_ms = default_ms };
-	check_param_text(obj, "name", c->name, sizeof c->name);
-	if (check_param_int(obj, "id", 1, INT64_MAX, &c->id) == -1 ||
+	json_text(obj, "name", c->name, sizeof c->name);
+	if (json_number(obj, "id", 1, INT64_MAX, &c->id) != 1 ||
 	    !check_name_ok(str_of(c->name)))
 		return fail(why, "a check without id or name");
-	check_param_int(obj, "interval_ms", 0, INT64_MAX, &c->interval_ms);
+	json_number(obj, "interval_ms", 0, INT64_MAX, &c->interval_ms);
 	c->interval_ms = interval(c->interval_ms);
 	take_params(obj, c, &set->text);
 	return 0;
@@ -147,7 +134,7 @@ agent_wire_checks(struct str body, int64_t default_ms, struct agent_set *set,
 	buf_init(&set->text, set->room, sizeof set->room);
 	if (valid(body, why) == -1)
 		return -1;
-	if (open_list(body, "objects", &j) == -1)
+	if (json_list(&j, body, "objects") == -1)
 		return fail(why, "an answer without a list of objects");
 	while ((tok = json_value(&j, &obj)) == JSON_OBJ)
 		if (take_check(obj, default_ms, set, why) == -1)
@@ -169,11 +156,11 @@ agent_wire_answer(struct str body, struct agent_answer *a, struct fail *why)
 	*a = (struct agent_answer){ .refused = 0 };
 	if (valid(body, why) == -1)
 		return -1;
-	if (check_param_int(body, "revision", 0, INT64_MAX,
-	    &a->revision) == -1 ||
-	    check_param_int(body, "now_ms", 1, TIME_MAX, &a->now_ms) == -1)
+	if (json_number(body, "revision", 0, INT64_MAX,
+	    &a->revision) != 1 ||
+	    json_number(body, "now_ms", 1, TIME_MAX, &a->now_ms) != 1)
 		return fail(why, "an answer without revision or now_ms");
-	if (open_list(body, "refused", &j) == 0)
+	if (json_list(&j, body, "refused") == 0)
 		while (json_value(&j, &obj) == JSON_OBJ)
 			if (a->refused++ == 0)
 				agent_wire_error(obj, a->error);
@@ -185,7 +172,7 @@ agent_wire_error(struct str body, char text[FAIL_MAX])
 {
 	text[0] = '\0';
 	if (body.n <= AGENT_LIST_MAX)
-		check_param_text(body, "error", text, FAIL_MAX);
+		json_text(body, "error", text, FAIL_MAX);
 }
 
 void

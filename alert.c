@@ -27,24 +27,6 @@ status_parse(struct str s, enum status *out)
 	return 0;
 }
 
-bool
-alert_name_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    (c >= '0' && c <= '9') || c == '.' || c == '_' || c == ':' ||
-	    c == '-';
-}
-
-static bool
-metric_ok(struct str s)
-{
-	size_t i = 0;
-
-	while (i < s.n && alert_name_char(s.p[i]))
-		i++;
-	return s.n > 0 && i == s.n && s.n < ALERT_METRIC_MAX;
-}
-
 int
 alert_bound_parse(struct str s, struct alert_bound *b, struct fail *why)
 {
@@ -60,7 +42,8 @@ alert_bound_parse(struct str s, struct alert_bound *b, struct fail *why)
 	got.above = str_is(word[n - 2], "above");
 	if (str_milli(word[n - 1], &got.limit) == -1)
 		return fail(why, "not a number after above or below");
-	if (n == 3 && !metric_ok(word[0]))
+	if (n == 3 && (word[0].n >= ALERT_METRIC_MAX ||
+	    !str_is_of(word[0], ALERT_NAME_CHARS)))
 		return fail(why, "metric: not 1 to %d of A-Za-z0-9_.:-",
 		    ALERT_METRIC_MAX - 1);
 	if (n == 3 && !str_is(word[0], "value"))

@@ -46,7 +46,7 @@ struct alert_bound {
 	bool above;
 	int64_t limit;			/* thousandths */
 };
-bool alert_name_char(char c);		/* also of hosts and checks */
+#define ALERT_NAME_CHARS	STR_ALNUM "._:-" /* also of hosts and checks */
 int alert_bound_parse(struct str s, struct alert_bound *b, struct fail *why);
 void alert_bound_put(struct buf *b, const struct alert_bound *bound);
 

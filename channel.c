@@ -18,8 +18,6 @@
 #include "tls.h"
 
 #define KEY_CHARS	30	/* of a token, of a user */
-#define KEY_LETTERS	"abcdefghijklmnopqrstuvwxyz" \
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZ" "0123456789"
 #define MESSAGE_CHARS	1024
 #define EMERGENCY	2
 #define EMERGENCY_FORM	"&retry=60&expire=10800"
@@ -97,39 +95,6 @@ channel_outcome_get(const char *answer, struct channel_outcome *o)
 	return str_copy(o->reason, sizeof o->reason, rest);
 }
 
-/* A member of a job that is a string; "" when there is none.  0 or -1. */
-static int
-text_of(struct str job, const char *name, char *dst, size_t cap)
-{
-	struct str raw;
-	enum json_tok t = json_member(job, name, &raw);
-
-	dst[0] = '\0';
-	if (t == JSON_END)
-		return 0;
-	return t == JSON_STR ? json_unescape(raw, dst, cap) : -1;
-}
-
-/* A member of a job that is a number; 0 when there is none.  0 or -1. */
-static int
-number_of(struct str job, const char *name, int64_t min, int64_t max,
-    int64_t *v)
-{
-	struct str raw;
-	enum json_tok t = json_member(job, name, &raw);
-
-	*v = 0;
-	if (t == JSON_END)
-		return 0;
-	return t == JSON_NUM ? json_int(raw, min, max, v) : -1;
-}
-
-static bool
-is_key(const char *z)
-{
-	return strlen(z) == KEY_CHARS && z[strspn(z, KEY_LETTERS)] == '\0';
-}
-
 static bool
 is_blank(const char *z)
 {
@@ -158,7 +123,7 @@ put_text(struct buf *form, struct str job, const struct text *t)
 	const char *value = text;
 	struct buf b = BUF(cut);
 
-	if (text_of(job, t->member, text, sizeof text) == -1)
+	if (json_text(job, t->member, text, sizeof text) == -1)
 		return -1;
 	if (is_blank(text))
 		value = t->blank;
@@ -176,27 +141,29 @@ int
 channel_pushover_form(struct buf *b, struct str job, struct fail *why)
 {
 	static const char *const keys[] = { "token", "user" };
-	int64_t priority, timestamp;
+	int64_t priority = 0, timestamp = 0;
 	char key[KEY_CHARS + 1];
 	size_t i, was;
 
 	if (json_valid(job, why) == -1)
 		return fail_in(why, "job");
 	for (i = 0; i < COUNT(keys); i++) {
-		if (text_of(job, keys[i], key, sizeof key) == -1 ||
-		    !is_key(key))
+		if (json_text(job, keys[i], key, sizeof key) == -1 ||
+		    strlen(key) != KEY_CHARS ||
+		    !str_is_of(str_of(key), STR_ALNUM))
 			return fail(why, "the %s key is not 30 letters and "
 			    "digits", i == 0 ? "application's" : "user's");
 		buf_addf(b, "%s%s=%s", i == 0 ? "" : "&", keys[i], key);
 	}
 	if (put_text(b, job, &title) == -1 || put_text(b, job, &message) == -1)
 		return fail(why, "job with a text that cannot be read");
-	if (number_of(job, "priority", -2, EMERGENCY, &priority) == -1)
+	if (json_number(job, "priority", -2, EMERGENCY, &priority) == -1)
 		return fail(why, "priority: not -2 to 2");
 	buf_addf(b, "&priority=%d", (int)priority);
 	if (priority == EMERGENCY)
 		buf_addz(b, EMERGENCY_FORM);
-	if (number_of(job, "timestamp", 0, TIME_MAX / 1000, &timestamp) == -1)
+	if (json_number(job, "timestamp", 0, TIME_MAX / 1000,
+	    &timestamp) == -1)
 		return fail(why, "timestamp: not seconds since 1970");
 	if (timestamp > 0)
 		buf_addf(b, "&timestamp=%lld", (long long)timestamp);
@@ -217,10 +184,7 @@ refused(struct channel_outcome *o, const char *what, struct str body)
 	struct buf b;
 
 	buf_init(&b, text, sizeof text - 1);
-	if (json_member(body, "errors", &raw) != JSON_ARR)
-		raw = (struct str){ NULL, 0 };
-	json_open(&j, raw);
-	json_next(&j, &raw);
+	(void)json_list(&j, body, "errors");	/* or none */
 	while (json_next(&j, &raw) == JSON_STR)
 		if (json_unescape(raw, one, sizeof one) == 0) {
 			buf_addz(&b, b.n == 0 ? ": " : "; ");
@@ -235,7 +199,7 @@ name_of(struct str body, const char *member, char dst[CHANNEL_ID])
 {
 	char text[CHANNEL_ID];
 
-	(void)text_of(body, member, text, sizeof text);	/* or "" */
+	(void)json_text(body, member, text, sizeof text);	/* or "" */
 	put_line(dst, CHANNEL_ID, text);
 }
 
@@ -244,14 +208,13 @@ static void
 said_yes(struct str body, struct channel_outcome *o)
 {
 	struct fail why;
-	struct str raw;
 	int64_t status;
 
 	if (json_valid(body, &why) == -1)
 		reason(o, "HTTP 200, but no answer that can be read: %s",
 		    why.msg);
-	else if (json_member(body, "status", &raw) != JSON_NUM ||
-	    json_int(raw, INT32_MIN, INT32_MAX, &status) == -1)
+	else if (json_number(body, "status", INT32_MIN, INT32_MAX,
+	    &status) != 1)
 		reason(o, "HTTP 200, but an answer without a status");
 	else if (status != 1) {
 		o->end = CHANNEL_REFUSED;
@@ -405,7 +368,7 @@ write_request(struct buf *b, struct str job, struct http_url *u,
 	static char form[FORM_MAX], url[URL_MAX];	/* u borrows from it */
 	struct buf f = BUF(form);
 
-	if (text_of(job, "url", url, sizeof url) == -1)
+	if (json_text(job, "url", url, sizeof url) == -1)
 		return fail(why, "a URL that cannot be read");
 	if (http_url(str_of(url), u, why) == -1)
 		return -1;
@@ -446,7 +409,7 @@ run(struct str job, const struct fail *unprepared, char answer[CHILD_ANSWER])
 
 	memset(&o, 0, sizeof o);
 	o.end = CHANNEL_REFUSED;
-	if (text_of(job, "channel", channel, sizeof channel) == -1 ||
+	if (json_text(job, "channel", channel, sizeof channel) == -1 ||
 	    strcmp(channel, "pushover") != 0)
 		reason(&o, "no such channel");
 	else

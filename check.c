@@ -38,17 +38,6 @@ check_param(const struct check_type *t, struct str name)
 	    str_row(t->param, t->params, sizeof *t->param, name);
 }
 
-static bool
-text_ok(const struct check_param *p, struct str s)
-{
-	size_t i;
-
-	for (i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
-			return false;
-	return (int64_t)s.n >= p->min && (int64_t)s.n <= p->max;
-}
-
 /* One parameter as it was sent, to the canonical ones. */
 static int
 put_param(struct buf *b, const struct check_param *p, enum json_tok tok,
@@ -60,8 +49,11 @@ put_param(struct buf *b, const struct check_param *p, enum json_tok tok,
 	json_key(b, p->name);
 	switch (p->type) {
 	case PARAM_TEXT:
-		if (tok != JSON_STR || json_unescape(raw, text,
-		    sizeof text) == -1 || !text_ok(p, str_of(text)))
+		if (tok != JSON_STR ||
+		    json_unescape(raw, text, sizeof text) == -1 ||
+		    strlen(text) < (size_t)p->min ||
+		    strlen(text) > (size_t)p->max ||
+		    !str_is_plain(str_of(text)))
 			return fail(why, "%s: not a text of %d to %d bytes "
 			    "without control characters", p->name,
 			    (int)p->min, (int)p->max);
@@ -180,38 +172,11 @@ check_params(const struct check_type *t, struct str json, struct buf *out,
 	return 0;
 }
 
-int
-check_param_text(struct str params, const char *name, char *dst, size_t cap)
-{
-	struct str raw;
-
-	dst[0] = '\0';
-	return json_member(params, name, &raw) != JSON_STR ? -1 :
-	    json_unescape(raw, dst, cap);
-}
-
-int
-check_param_int(struct str params, const char *name, int64_t min, int64_t max,
-    int64_t *v)
-{
-	struct str raw;
-
-	return json_member(params, name, &raw) != JSON_NUM ? -1 :
-	    json_int(raw, min, max, v);
-}
-
 bool
 check_name_ok(struct str s)
 {
-	size_t i;
-
-	if (s.n == 0 || s.n > CHECK_NAME_MAX)
-		return false;
-	for (i = 0; i < s.n; i++)
-		if (!alert_name_char(s.p[i]) &&
-		    !(s.p[i] == ' ' && i > 0 && i + 1 < s.n))
-			return false;
-	return true;
+	return s.n > 0 && s.n <= CHECK_NAME_MAX && s.p[0] != ' ' &&
+	    s.p[s.n - 1] != ' ' && str_is_of(s, ALERT_NAME_CHARS " ");
 }
 
 void
@@ -230,7 +195,7 @@ check_name(const struct check_type *t, struct str params, struct buf *out)
 	for (i = 0; i < b.n; i++)
 		if (name[i] == '/')
 			name[i] = ':';
-		else if (!alert_name_char(name[i]) &&
+		else if (strchr(ALERT_NAME_CHARS, name[i]) == NULL &&
 		    (name[i] != ' ' || i + 1 == b.n))
 			name[i] = '_';
 	buf_add(out, str_from(&b));

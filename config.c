@@ -5,8 +5,6 @@
 #include "http.h"
 
 #define CA_FILE		"/etc/ssl/certs/ca-certificates.crt"
-#define HEX		"0123456789ABCDEFabcdef"
-#define ALNUM		HEX "GHIJKLMNOPQRSTUVWXYZghijklmnopqrstuvwxyz"
 
 struct line {
 	struct str word[CONFIG_WORDS];
@@ -17,17 +15,6 @@ static bool
 is_blank(char c)
 {
 	return c == ' ' || c == '\t';
-}
-
-/* Are all bytes of s among these? */
-static bool
-is_of(struct str s, const char *set)
-{
-	size_t i = 0;
-
-	while (i < s.n && s.p[i] != '\0' && strchr(set, s.p[i]) != NULL)
-		i++;
-	return i == s.n;
 }
 
 static int
@@ -52,12 +39,11 @@ take_word(struct str *s, struct str *w, struct fail *why)
 static int
 split(struct str s, struct line *l, struct fail *why)
 {
-	size_t i;
+	struct str rest = s, part;
 
 	l->n = 0;
-	for (i = 0; i < s.n; i++)
-		if (((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t') ||
-		    s.p[i] == 0x7f)
+	while (str_cut(&rest, '\t', &part) == 0)
+		if (!str_is_plain(part))
 			return fail(why, "a control character; a line is "
 			    "plain text");
 	for (s = str_trim(s); s.n > 0 && s.p[0] != '#'; l->n++) {
@@ -84,7 +70,8 @@ config_listener(struct str addr, bool plain, struct config_listen *l,
 		i--;
 	if (str_u64(str_after(addr, i), 0, 65535, &port) == -1)
 		bad = "no port of 0 to 65535; ADDR:PORT or PORT";
-	else if (i == 1 || !is_of((struct str){ addr.p, i }, HEX ".:[]"))
+	else if (i == 1 || !str_is_of((struct str){ addr.p, i },
+	    STR_HEX ".:[]"))
 		bad = "the address must be numeric";
 	else if (i > 0 && !loopback && !plain)
 		bad = "TLS is not built yet, so an address other than "
@@ -162,7 +149,7 @@ word_pushover(struct config *c, const struct line *l, struct fail *why)
 		struct str name = l->word[i], v = l->word[i + 1];
 
 		if (str_is(name, "token"))
-			rc = v.n == 30 && is_of(v, ALNUM) ?
+			rc = v.n == 30 && str_is_of(v, STR_ALNUM) ?
 			    set_text(c->pushover_token, v, "token", why) :
 			    fail(why, "a token is 30 letters and digits");
 		else if (!str_is(name, "url"))

@@ -156,10 +156,8 @@ fetch_page(struct ctl_list *l)
 		ctl_json(page);
 	json_member(page, "meta", &raw);
 	str_copy(l->next, sizeof l->next, str_of(ctl_text(raw, "next")));
-	if (json_member(page, "objects", &raw) != JSON_ARR)
+	if (json_list(&l->j, page, "objects") == -1)
 		ctl_die(CTL_REFUSED, "the server's answer is not a list");
-	json_open(&l->j, raw);
-	json_next(&l->j, &raw);
 }
 
 void

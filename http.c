@@ -5,8 +5,8 @@
 
 /* Sets of bytes. */
 #define DIGITS	"0123456789"
-#define HEX	DIGITS "abcdefABCDEF"
-#define PLAIN	HEX "ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ-._~"
+#define HEX	STR_HEX
+#define PLAIN	STR_ALNUM "-._~"
 #define TOKEN	PLAIN "!#$%&'*+^`|"	/* RFC 9110 5.6.2 */
 #define TEXT	""			/* all but control bytes */
 

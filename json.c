@@ -340,6 +340,41 @@ json_int(struct str text, int64_t min, int64_t max, int64_t *out)
 	return 0;
 }
 
+int
+json_text(struct str obj, const char *name, char *dst, size_t cap)
+{
+	struct str raw;
+	enum json_tok tok = json_member(obj, name, &raw);
+
+	dst[0] = '\0';
+	if (tok == JSON_END)
+		return 0;
+	return tok == JSON_STR && json_unescape(raw, dst, cap) == 0 ? 1 : -1;
+}
+
+int
+json_number(struct str obj, const char *name, int64_t min, int64_t max,
+    int64_t *v)
+{
+	struct str raw;
+	enum json_tok tok = json_member(obj, name, &raw);
+
+	if (tok == JSON_END)
+		return 0;
+	return tok == JSON_NUM && json_int(raw, min, max, v) == 0 ? 1 : -1;
+}
+
+int
+json_list(struct json *j, struct str obj, const char *name)
+{
+	struct str raw;
+	bool is = json_member(obj, name, &raw) == JSON_ARR;
+
+	json_open(j, is ? raw : STR(""));
+	json_next(j, &raw);
+	return is ? 0 : -1;
+}
+
 /* A comma is due where the last byte ends a value: a bracket, a quote, a
  * digit, or the last letter of true, false or null. */
 static void

@@ -64,6 +64,17 @@ enum json_tok json_member(struct str obj, const char *name, struct str *raw);
  * "") if it does not fit, holds U+0000 or is no JSON string. */
 int json_unescape(struct str text, char *dst, size_t cap);
 
+/* A member that is a string, unescaped into dst; an integer in [min, max].
+ * 1; 0 when there is none; -1 when it is something else.  Without it dst is
+ * "", *v untouched: set the default before. */
+int json_text(struct str obj, const char *name, char *dst, size_t cap);
+int json_number(struct str obj, const char *name, int64_t min, int64_t max,
+    int64_t *v);
+
+/* Open a member that is a list, for json_value to give what is in it.  0, or
+ * -1: there is none, and json_value gives JSON_BAD. */
+int json_list(struct json *j, struct str obj, const char *name);
+
 /* A number's text as an integer in [min, max]: 1e3 and 5.0 are integers.
  * 0, or -1 with *out untouched. */
 int json_int(struct str text, int64_t min, int64_t max, int64_t *out);

@@ -27,17 +27,14 @@ static int
 set_text(const struct field *f, struct object *o, struct str s,
     struct fail *why)
 {
-	size_t i;
-
 	if (f->type == FIELD_NAME && !check_name_ok(s))
 		return fail(why, "1 to 64 of A-Z a-z 0-9 . _ : - and inner "
 		    "spaces");
 	if (s.n < (size_t)f->min || s.n > (size_t)f->max)
 		return fail(why, "%lld to %lld bytes, not %zu",
 		    (long long)f->min, (long long)f->max, s.n);
-	for (i = 0; i < s.n && (f->flags & (F_WRITE | F_AGENT)); i++)
-		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
-			return fail(why, "control characters are not taken");
+	if ((f->flags & (F_WRITE | F_AGENT)) && !str_is_plain(s))
+		return fail(why, "control characters are not taken");
 	model_text(model_text_at(f, o), s);
 	return 0;
 }
@@ -235,12 +232,10 @@ check_check(struct object *o, const char **field, struct fail *why)
 static int
 check_recipient(struct object *o, const char **field, struct fail *why)
 {
-	static const char alnum[] = "0123456789abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-	const struct recipient *r = (const struct recipient *)o;
+	struct str address = str_of(((const struct recipient *)o)->address);
 
 	*field = "address";
-	if (strspn(r->address, alnum) != 30 || r->address[30] != '\0')
+	if (address.n != 30 || !str_is_of(address, STR_ALNUM))
 		return fail(why, "a Pushover user or group key is 30 letters "
 		    "and digits");
 	return 0;

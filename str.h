@@ -36,12 +36,17 @@ struct buf {
 #define STR(lit)	((struct str){ (lit), sizeof(lit) - 1 })
 #define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
 
+#define STR_HEX		"0123456789abcdefABCDEF"
+#define STR_ALNUM	STR_HEX "ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ"
+
 struct str str_of(const char *z);		/* z NULL: NULL and 0 */
 struct str str_from(const struct buf *b);	/* what is in b so far */
 bool str_eq(struct str a, struct str b);
 bool str_is(struct str a, const char *z);
 bool str_ieq(struct str a, struct str b);	/* ASCII case alike */
 bool str_starts(struct str s, struct str head);
+bool str_is_of(struct str s, const char *set);	/* each byte is one of set */
+bool str_is_plain(struct str s);	/* no control character is in it */
 struct str str_after(struct str s, size_t n);	/* past n bytes, n <= s.n */
 struct str str_trim(struct str s);		/* spaces and tabs, both ends */
 
