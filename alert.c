@@ -5,25 +5,19 @@
 
 enum { WARN, UNKNOWN, CRIT };		/* of struct alert_state's signals */
 
-static const char *const names[] = {
-	"ok", "warning", "unknown", "critical", "none"
+const char *const status_names[] = {
+	"ok", "warning", "unknown", "critical", "none", NULL
 };
-
-const char *
-status_name(enum status s)
-{
-	return names[s];
-}
 
 int
 status_parse(struct str s, enum status *out)
 {
-	const char *const *name = str_row(names, STATUS_NONE, sizeof names[0],
-	    s);
+	const char *const *name = str_row(status_names, STATUS_NONE,
+	    sizeof *name, s);
 
 	if (name == NULL)
 		return -1;
-	*out = (enum status)(name - names);
+	*out = (enum status)(name - status_names);
 	return 0;
 }
 
@@ -111,12 +105,6 @@ alert_judge(const struct alert_rule *r, const struct alert_result *res,
 	if (why_bound != NULL)
 		*why_bound = b;
 	return s;
-}
-
-void
-alert_reset(struct alert_state *st)
-{
-	*st = (struct alert_state){ .held = STATUS_NONE };
 }
 
 /* The newest n results of a signal. */

@@ -78,13 +78,12 @@ put_param(struct buf *b, const struct check_param *p, enum json_tok tok,
 static int
 keys(const struct check_type *t, struct str json, struct fail *why)
 {
-	struct json j;
+	struct json j = JSON(json);
 	struct str key, raw;
 	char name[32];
 
 	if (json_valid(json, why) == -1)
 		return fail_in(why, "params");
-	json_open(&j, json);
 	if (json_next(&j, &key) != JSON_OBJ)
 		return fail(why, "params: not an object");
 	while (json_next(&j, &key) == JSON_KEY) {

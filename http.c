@@ -542,9 +542,8 @@ http_date(struct buf *b, int64_t ms)
 {
 	static const char days[] = "SunMonTueWedThuFriSat";
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	struct str_date d;
+	struct str_date d = str_date(ms);
 
-	str_date(ms, &d);
 	buf_addf(b, "%.3s, %02d %.3s %d %02d:%02d:%02d GMT",
 	    days + 3 * d.weekday, d.day, months + 3 * (d.month - 1), d.year,
 	    d.hour, d.minute, d.second);

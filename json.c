@@ -6,7 +6,7 @@
 
 /* What may come next: j->expect. */
 enum {
-	VALUE,		/* a value: at the start and after ':' */
+	VALUE,		/* 0: a value: at the start and after ':' */
 	FIRST,		/* a first member or element, or the end */
 	AFTER,		/* ',' and another, or the end; at depth 0 no more */
 	FAILED
@@ -14,12 +14,6 @@ enum {
 
 /* The letters of the short escapes, and what they stand for. */
 static const char letters[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
-
-void
-json_open(struct json *j, struct str in)
-{
-	*j = (struct json){ .in = in, .expect = VALUE };
-}
 
 static enum json_tok
 bad(struct json *j, const char *why)
@@ -244,9 +238,8 @@ json_valid(struct str in, struct fail *why)
 	size_t first[JSON_DEPTH_MAX];	/* of each open object's */
 	size_t i, n = 0;
 	enum json_tok t;
-	struct json j;
+	struct json j = JSON(in);
 
-	json_open(&j, in);
 	while ((t = json_next(&j, &text)) != JSON_END) {
 		if (t == JSON_BAD)
 			return fail(why, "not JSON at byte %zu: %s", j.pos,
@@ -276,9 +269,8 @@ json_member(struct str obj, const char *name, struct str *raw)
 {
 	struct str text;
 	enum json_tok t;
-	struct json j;
+	struct json j = JSON(obj);
 
-	json_open(&j, obj);
 	if (json_next(&j, &text) != JSON_OBJ)
 		return JSON_BAD;
 	while ((t = json_next(&j, &text)) == JSON_KEY) {
@@ -370,7 +362,7 @@ json_list(struct json *j, struct str obj, const char *name)
 	struct str raw;
 	bool is = json_member(obj, name, &raw) == JSON_ARR;
 
-	json_open(j, is ? raw : STR(""));
+	*j = JSON(is ? raw : STR(""));
 	json_next(j, &raw);
 	return is ? 0 : -1;
 }

@@ -36,7 +36,9 @@ struct json {
 	uint8_t expect;
 };
 
-void json_open(struct json *j, struct str in);
+/* A reader at the start of a text. */
+#define JSON(...)		((struct json){ .in = (__VA_ARGS__) })
+#define json_open(j, ...)	(*(j) = JSON(__VA_ARGS__))
 
 /* The next token.  *text is its bytes in the input: for a key or string
  * what is between the quotes, still escaped; for a number its digits; for
@@ -96,7 +98,7 @@ void json_put_raw(struct buf *b, struct str json); /* a whole value */
 /* The name of a member, and b, for its value to follow:
  * json_put_int(json_key(b, "limit"), 20). */
 struct buf *json_key(struct buf *b, const char *name);
-#define json_add(b, name, s)		json_put(json_key(b, name), s)
+#define json_add(b, name, ...)	json_put(json_key(b, name), __VA_ARGS__)
 #define json_add_int(b, name, v)	json_put_int(json_key(b, name), v)
 
 #endif

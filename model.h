@@ -220,11 +220,14 @@ void model_check_text(struct buf *b, const struct check *c);
 bool model_delivery_has(const struct delivery *d, uint64_t incident,
     enum status *told);
 
+/* Where a field's value is. */
+void *model_value_at(const struct field *f, const struct object *o);
 /* Is a field a text?  Its value; only a draft's may be replaced. */
-bool model_is_text(const struct field *f);
-char **model_text_at(const struct field *f, const struct object *o);
+#define model_is_text(f)	((f)->type <= FIELD_JSON)
+#define model_text_at(f, o)	((char **)model_value_at(f, o))
 /* Is a field a number (bool, integer, time, word, reference)?  Its value. */
-bool model_is_number(const struct field *f);
+#define model_is_number(f) \
+	((f)->type >= FIELD_BOOL && (f)->type <= FIELD_REF)
 int64_t model_number(const struct field *f, const struct object *o);
 
 /* A copy of an object to be changed, or a new one with all defaults (of
@@ -254,15 +257,15 @@ struct object *model_remove(enum kind k, uint64_t id);
 /* Give a live object's configuration back what it was; its state stays. */
 void model_revert(enum kind k, struct object *live, struct object *was);
 
-/* Would anything that is F_WRITE differ?  Then agents must fetch again. */
-bool model_differs(enum kind k, const struct object *a,
-    const struct object *b);
-
-/* Is this field, are all that the journal keeps, alike? */
+/* Is this field, are all with this flag, alike? */
 bool model_same(const struct field *f, const struct object *a,
     const struct object *b);
-bool model_keeps_same(enum kind k, const struct object *a,
+bool model_same_all(enum kind k, unsigned flag, const struct object *a,
     const struct object *b);
+/* Would anything that is F_WRITE differ?  Then agents must fetch again. */
+#define model_differs(k, a, b)		(!model_same_all(k, F_WRITE, a, b))
+/* All that the journal keeps? */
+#define model_keeps_same(k, a, b)	model_same_all(k, F_KEEP, a, b)
 
 /* JSON.  show: what a client may see; bare: without F_STATE and with params
  * flat, as wanted by flat.  kept: what the journal keeps of `o`, of its
@@ -280,8 +283,6 @@ void model_kept(struct buf *b, enum kind k, const struct object *o,
     const struct object *was);
 /* flat: with the parameters of a type in the place of params, or NULL. */
 void model_schema(struct buf *b, enum kind k, const struct check_type *flat);
-/* "/api/v1/agent/17/", quoted; it follows a key, so it sets no comma. */
-void model_put_uri(struct buf *b, enum kind k, uint64_t id);
 /* A resource URI, or a bare number, as an id.  0 or -1. */
 int model_ref(struct str s, enum kind k, uint64_t *id);
 

@@ -6,8 +6,6 @@
 
 static const char *const agent_states[] = { "never", "up", "silent",
     "stopped", NULL };
-static const char *const statuses[] = { "ok", "warning", "unknown",
-    "critical", "none", NULL };
 static const char *const severities[] = { "ok", "warning", "unknown",
     "critical", NULL };
 static const char *const roles[] = { "agent", "viewer", "operator", "admin",
@@ -15,6 +13,14 @@ static const char *const roles[] = { "agent", "viewer", "operator", "admin",
 static const char *const channels[] = { "pushover", NULL };
 static const char *const delivery_states[] = { "queued", "sending",
     "accepted", "seen", "given up", NULL };
+
+/* "/api/v1/agent/17/", quoted; it follows a key, so it sets no comma. */
+static void
+put_uri(struct buf *b, const char *resource, uint64_t id)
+{
+	buf_addf(b, "\"" MODEL_API "%s/%llu/\"", resource,
+	    (unsigned long long)id);
+}
 
 static void
 show_agent_status(struct buf *b, const struct object *o)
@@ -36,7 +42,7 @@ show_counts(struct buf *b, const struct object *o)
 			n[c->alert.held]++;
 	json_obj(b);
 	for (i = 0; i <= STATUS_NONE; i++)
-		json_add_int(b, statuses[i], n[i]);
+		json_add_int(b, status_name(i), n[i]);
 	json_obj_end(b);
 }
 
@@ -90,8 +96,7 @@ show_deliveries(struct buf *b, const struct object *o)
 		    &told))
 			continue;
 		json_obj(b);
-		json_key(b, "delivery");
-		model_put_uri(b, KIND_DELIVERY, d->id);
+		put_uri(json_key(b, "delivery"), "delivery", d->id);
 		MODEL_EACH(f, KIND_DELIVERY)
 			if (f->flags & F_BRIEF)
 				model_show_field(b, f, d);
@@ -182,7 +187,7 @@ static const struct field check_fields[] = {
 	SHOW("text", F_STATE, show_text),
 	{ AS(check, "since", alert.since_ms, TIME, F_STATE | F_NULL) },
 	{ F(check, last_result, TIME, LIVE | F_NULL) },
-	{ F(check, raw, WORD, LIVE | F_HIDE), .words = statuses,
+	{ F(check, raw, WORD, LIVE | F_HIDE), .words = status_names,
 	    .def = STATUS_NONE },
 	{ F(check, has_value, BOOL, LIVE | F_HIDE) },
 	{ AS(check, "number", value, INT, LIVE | F_HIDE), INT64_MIN,
@@ -287,29 +292,11 @@ model_field(enum kind k, struct str name)
 	return str_row(t->field, t->fields, sizeof *t->field, name);
 }
 
-bool
-model_is_text(const struct field *f)
-{
-	return f->type <= FIELD_JSON;
-}
-
-bool
-model_is_number(const struct field *f)
-{
-	return f->type >= FIELD_BOOL && f->type <= FIELD_REF;
-}
-
 void *
 model_value_at(const struct field *f, const struct object *o)
 {
 	/* A draft is written through this; a live object is only read. */
 	return (void *)((uintptr_t)o + f->off);
-}
-
-char **
-model_text_at(const struct field *f, const struct object *o)
-{
-	return model_value_at(f, o);
 }
 
 int64_t
@@ -334,19 +321,6 @@ model_put_number(const struct field *f, struct object *o, int64_t v)
 /* ---- to JSON ---- */
 
 static void
-put_uri(struct buf *b, const char *resource, uint64_t id)
-{
-	buf_addf(b, "\"" MODEL_API "%s/%llu/\"", resource,
-	    (unsigned long long)id);
-}
-
-void
-model_put_uri(struct buf *b, enum kind k, uint64_t id)
-{
-	put_uri(b, model_kinds[k].name, id);
-}
-
-static void
 show_bounds(struct buf *b, const char *text)
 {
 	struct str rest = str_of(text), line;
@@ -369,7 +343,7 @@ show_number(struct buf *b, const struct field *f, int64_t v)
 	else if (f->type == FIELD_TIME)
 		json_put_time(b, v);
 	else if (f->type == FIELD_REF)
-		model_put_uri(b, f->ref, (uint64_t)v);
+		put_uri(b, model_kinds[f->ref].name, (uint64_t)v);
 	else
 		json_put_int(b, v);
 }
@@ -412,10 +386,9 @@ model_show_field(struct buf *b, const struct field *f, const struct object *o)
 static void
 show_flat(struct buf *b, const char *params)
 {
-	struct json j;
+	struct json j = JSON(str_of(params));
 	struct str key, raw;
 
-	json_open(&j, str_of(params));
 	if (json_next(&j, &raw) != JSON_OBJ)
 		return;
 	while (json_next(&j, &key) == JSON_KEY) {
@@ -437,9 +410,8 @@ model_show(struct buf *b, enum kind k, const struct object *o,
 
 	json_obj(b);
 	json_add_int(b, "id", (int64_t)o->id);
-	json_key(b, "resource_uri");
-	put_uri(b, v->resource != NULL ? v->resource : model_kinds[k].name,
-	    o->id);
+	put_uri(json_key(b, "resource_uri"), v->resource != NULL ?
+	    v->resource : model_kinds[k].name, o->id);
 	MODEL_EACH(f, k)
 		if (v->flat && f->type == FIELD_JSON && !(f->flags & hide))
 			show_flat(b, *model_text_at(f, o));
@@ -459,8 +431,8 @@ model_same(const struct field *f, const struct object *a,
 	    model_value_at(f, b), f->width) == 0;
 }
 
-static bool
-all_same(enum kind k, unsigned flag, const struct object *a,
+bool
+model_same_all(enum kind k, unsigned flag, const struct object *a,
     const struct object *b)
 {
 	const struct field *f;
@@ -470,18 +442,6 @@ all_same(enum kind k, unsigned flag, const struct object *a,
 		    !model_same(f, a, b))
 			return false;
 	return true;
-}
-
-bool
-model_differs(enum kind k, const struct object *a, const struct object *b)
-{
-	return !all_same(k, F_WRITE, a, b);
-}
-
-bool
-model_keeps_same(enum kind k, const struct object *a, const struct object *b)
-{
-	return all_same(k, F_KEEP, a, b);
 }
 
 void

@@ -11,7 +11,6 @@
 	for ((f) = model_kinds[k].field; \
 	    (f) < model_kinds[k].field + model_kinds[k].fields; (f)++)
 
-void *model_value_at(const struct field *f, const struct object *o);
 /* Fields that are numbers, whatever their width. */
 void model_put_number(const struct field *f, struct object *o, int64_t v);
 

@@ -101,7 +101,7 @@ struct str_date {
 	int hour, minute, second, ms;
 	int weekday;			/* 0 is Sunday */
 };
-void str_date(int64_t ms, struct str_date *d);
+struct str_date str_date(int64_t ms);
 
 /* Copy s into dst, NUL-terminated.  0, or -1 (dst is "") if it does not
  * fit or holds a NUL. */
@@ -125,7 +125,7 @@ size_t str_utf8(struct str s);
 #define BUF(array)	((struct buf){ (array), 0, sizeof(array), false })
 void buf_init(struct buf *b, char *p, size_t cap);
 void buf_add(struct buf *b, struct str s);
-void buf_addz(struct buf *b, const char *z);
+#define buf_addz(b, z)	buf_add(b, str_of(z))
 void buf_addc(struct buf *b, char c);
 void buf_addi(struct buf *b, int64_t v);
 /* As printf; wants one byte more than it leaves, for printf's NUL. */

@@ -477,7 +477,7 @@ test_calendar(void)
 	for (at = 0; at <= TIME_MAX; at += DAY) {
 		int leap = y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
 
-		str_date(at + DAY - 1, &d);
+		d = str_date(at + DAY - 1);
 		wrong += d.year != y || d.month != m || d.day != day ||
 		    d.weekday != weekday || d.hour != 23 || d.minute != 59 ||
 		    d.second != 59 || d.ms != 999;
