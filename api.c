@@ -221,25 +221,6 @@ api_json(struct call *k, int status)
 	k->c->type = "application/json";
 }
 
-void
-api_uri(struct buf *b, const char *name, const char *fmt, ...)
-{
-	char text[128];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	json_key(b, name);
-	buf_addf(b, "\"" MODEL_API "%s/\"", text);
-}
-
-void
-api_null(struct buf *b, const char *name)
-{
-	json_put_null(json_key(b, name));
-}
-
 bool
 api_sees(const struct call *k, enum kind kind, const struct object *o)
 {

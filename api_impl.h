@@ -41,10 +41,10 @@ int api_no_room(struct call *k, const struct fail *why);
 void api_json(struct call *k, int status);
 void api_empty(struct call *k, int status);
 
-/* A member that is the URI of "check/1"; one that is null. */
-void api_uri(struct buf *b, const char *name, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-void api_null(struct buf *b, const char *name);
+/* A member that is the URI of "check/%llu" (a literal); one that is null. */
+#define api_uri(b, name, fmt, ...) \
+	buf_addf(json_key(b, name), "\"" MODEL_API fmt "/\"", __VA_ARGS__)
+#define api_null(b, name)	json_put_null(json_key(b, name))
 
 /* The body as one valid JSON object; 0, or -1 with the error answered. */
 int api_body(struct call *k);

@@ -224,28 +224,6 @@ set_fields(struct call *k, struct fields *f)
 	return -1;
 }
 
-/* A new key's secret, of which only the hash is kept. */
-static int
-new_secret(struct call *k, struct key *key, char secret[KEY_TEXT])
-{
-	static const char *const prefix[] = {
-		[ROLE_AGENT] = "va_", [ROLE_VIEWER] = "vv_",
-		[ROLE_OPERATOR] = "vo_", [ROLE_ADMIN] = "vk_",
-		[ROLE_ENROL] = "ve_"
-	};
-	unsigned char hash[KEY_HASH];
-	char hex[2 * KEY_HASH + 1];
-	struct fail why;
-
-	if (key_make(prefix[key->role], secret, &why) == -1)
-		return api_no_room(k, &why);
-	key_hash(str_of(secret), hash);
-	str_hex(hex, hash, sizeof hash);
-	model_text(&key->hash, str_of(hex));
-	key->created = k->c->now_ms;
-	return 0;
-}
-
 /* The draft as a whole, then into the journal and in place. */
 static struct object *
 install(struct call *k, struct object *draft)
@@ -273,11 +251,13 @@ api_post(struct call *k)
 	struct fields f = { .live = NULL };
 	char secret[KEY_TEXT] = "";
 	struct object *o;
+	struct fail why;
 
 	if (set_fields(k, &f) == -1)
 		return;
-	if (k->kind == KIND_KEY &&
-	    new_secret(k, (struct key *)f.draft, secret) == -1) {
+	if (k->kind == KIND_KEY && model_secret((struct key *)f.draft,
+	    k->c->now_ms, secret, &why) == -1) {
+		api_no_room(k, &why);
 		model_drop(k->kind, f.draft);
 		return;
 	}

@@ -242,6 +242,11 @@ int model_set(enum kind k, struct object *draft, const struct field *f,
 /* Replace a text of a draft. */
 void model_text(char **field, struct str s);
 
+/* Make the secret of a draft of a key, by its role; only its hash is kept in
+ * the draft.  0 or -1. */
+int model_secret(struct key *draft, int64_t now_ms, char secret[KEY_TEXT],
+    struct fail *why);
+
 /* Is the draft whole and in harmony with the rest?  0, or -1 with the
  * field (static) and the reason; *conflict: it is a 409. */
 int model_check(enum kind k, struct object *draft, const char **field,

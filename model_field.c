@@ -386,19 +386,11 @@ model_show_field(struct buf *b, const struct field *f, const struct object *o)
 static void
 show_flat(struct buf *b, const char *params)
 {
-	struct json j = JSON(str_of(params));
-	struct str key, raw;
+	struct str s = str_of(params);
 
-	if (json_next(&j, &raw) != JSON_OBJ)
-		return;
-	while (json_next(&j, &key) == JSON_KEY) {
-		char name[64];
-
-		if (json_unescape(key, name, sizeof name) == -1 ||
-		    json_value(&j, &raw) == JSON_BAD)
-			return;
-		json_put_raw(json_key(b, name), raw);
-	}
+	/* Canonical ones: between the brackets they are members already. */
+	if (s.n > 2)
+		buf_addf(b, ",%.*s", (int)s.n - 2, s.p + 1);
 }
 
 void

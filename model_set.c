@@ -171,6 +171,27 @@ model_set(enum kind k, struct object *draft, const struct field *f,
 	return fail(why, "is read-only");
 }
 
+int
+model_secret(struct key *draft, int64_t now_ms, char secret[KEY_TEXT],
+    struct fail *why)
+{
+	static const char *const prefix[] = {
+		[ROLE_AGENT] = "va_", [ROLE_VIEWER] = "vv_",
+		[ROLE_OPERATOR] = "vo_", [ROLE_ADMIN] = "vk_",
+		[ROLE_ENROL] = "ve_"
+	};
+	unsigned char hash[KEY_HASH];
+	char hex[2 * KEY_HASH + 1];
+
+	if (key_make(prefix[draft->role], secret, why) == -1)
+		return -1;
+	key_hash(str_of(secret), hash);
+	str_hex(hex, hash, sizeof hash);
+	model_text(&draft->hash, str_of(hex));
+	draft->created = now_ms;
+	return 0;
+}
+
 /* ---- a draft as a whole: *field is where it was looked at last ---- */
 
 static int
