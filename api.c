@@ -8,18 +8,6 @@
 struct store *api_the_store;
 const char *api_sick;
 
-void
-api_health(const char *reason)
-{
-	api_sick = reason;
-}
-
-void
-api_store(struct store *s)
-{
-	api_the_store = s;
-}
-
 /* ---- the routes ---- */
 
 #define N 128u				/* no key is needed */

@@ -101,7 +101,4 @@ void api_meta(struct call *k, const struct api_query *q, int64_t total,
     const char *next);
 void api_meta_end(struct call *k);
 
-extern struct store *api_the_store;
-extern const char *api_sick;	/* why /healthz is 503, or NULL */
-
 #endif

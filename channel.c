@@ -95,12 +95,6 @@ channel_outcome_get(const char *answer, struct channel_outcome *o)
 	return str_copy(o->reason, sizeof o->reason, rest);
 }
 
-static bool
-is_blank(const char *z)
-{
-	return z[strspn(z, " \t\n\v\f\r")] == '\0';
-}
-
 /* A text of a job as a field of the form, cut to max characters. */
 struct text {
 	const char *member, *field;
@@ -125,7 +119,7 @@ put_text(struct buf *form, struct str job, const struct text *t)
 
 	if (json_text(job, t->member, text, sizeof text) == -1)
 		return -1;
-	if (is_blank(text))
+	if (text[strspn(text, " \t\n\v\f\r")] == '\0')	/* blank */
 		value = t->blank;
 	if (value == NULL)
 		return 0;
