@@ -357,7 +357,7 @@ by_order(const void *x, const void *y)
 static void
 collect(const struct call *k, const struct query *q)
 {
-	size_t i;
+	struct object *o;
 	struct check *c;
 
 	found_n = 0;
@@ -366,8 +366,8 @@ collect(const struct call *k, const struct query *q)
 		for (; c != NULL; c = c->next)
 			consider(k, q, &c->o);
 	} else {
-		for (i = 0; i < model_count(k->kind); i++)
-			consider(k, q, model_at(k->kind, i));
+		MODEL_ALL(o, k->kind)
+			consider(k, q, o);
 	}
 	sorted_by = q;
 	if (q->order.field != NULL || q->order.param != NULL || q->down)

@@ -357,20 +357,18 @@ remove_one(struct call *k, enum kind kind, uint64_t id)
 static int
 remove_agent(struct call *k, struct agent *a)
 {
+	struct key *key;
 	size_t i = 0;
 
 	watch_agent_gone(a, "removed", &k->now);
 	while (a->checks != NULL)
 		if (remove_one(k, KIND_CHECK, a->checks->o.id) == -1)
 			return -1;
-	while (i < model_count(KIND_KEY)) {
-		struct key *key = (struct key *)model_at(KIND_KEY, i);
-
+	while ((key = (void *)model_at(KIND_KEY, i)) != NULL)
 		if (key->agent != a->o.id)
 			i++;
 		else if (remove_one(k, KIND_KEY, key->o.id) == -1)
 			return -1;
-	}
 	return remove_one(k, KIND_AGENT, a->o.id);
 }
 

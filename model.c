@@ -82,7 +82,7 @@ model_count(enum kind k)
 struct object *
 model_at(enum kind k, size_t i)
 {
-	return tables[k].all[i];
+	return i < tables[k].n ? tables[k].all[i] : NULL;
 }
 
 uint64_t
@@ -110,13 +110,13 @@ model_setting(void)
 struct object *
 model_named(enum kind k, struct str name)
 {
-	size_t i;
+	struct object *o;
 
-	for (i = 0; i < tables[k].n; i++)
-		if (str_ieq(str_of(*model_text_at(model_kinds[k].field,
-		    tables[k].all[i])), name))
-			return tables[k].all[i];
-	return NULL;
+	MODEL_ALL(o, k)
+		if (str_ieq(str_of(*model_text_at(model_kinds[k].field, o)),
+		    name))
+			break;
+	return o;
 }
 
 struct check *
@@ -140,12 +140,10 @@ static void
 hash_keys(void)
 {
 	unsigned char hash[KEY_HASH];
-	size_t i;
+	struct key *k;
 
 	memset(by_hash, 0, sizeof by_hash);
-	for (i = 0; i < model_count(KIND_KEY); i++) {
-		struct key *k = (struct key *)model_at(KIND_KEY, i);
-
+	MODEL_ALL(k, KIND_KEY) {
 		if (str_unhex(str_of(k->hash), hash, sizeof hash) == -1)
 			continue;
 		k->next = *keys_like(hash);

@@ -182,7 +182,11 @@ const struct field *model_field(enum kind k, struct str name);
 /* An object by id, or NULL; and all of a kind in the order of their ids. */
 struct object *model_get(enum kind k, uint64_t id);
 size_t model_count(enum kind k);
-struct object *model_at(enum kind k, size_t i);
+struct object *model_at(enum kind k, size_t i);	/* NULL: no more */
+/* for: o, a pointer to its own type, each of a kind; none may be removed
+ * meanwhile. */
+#define MODEL_ALL(o, k) \
+	for (size_t all_ = 0; ((o) = (void *)model_at(k, all_)) != NULL; all_++)
 uint64_t model_next_id(enum kind k);
 void model_used_id(enum kind k, uint64_t id);	/* ids up to it are taken */
 

@@ -84,22 +84,19 @@ show_text(struct buf *b, const struct object *o)
 static void
 show_deliveries(struct buf *b, const struct object *o)
 {
+	const struct delivery *d;
 	const struct field *f;
 	enum status told;
-	size_t i;
 
 	json_arr(b);
-	for (i = 0; i < model_count(KIND_DELIVERY); i++) {
-		const struct object *d = model_at(KIND_DELIVERY, i);
-
-		if (!model_delivery_has((const struct delivery *)d, o->id,
-		    &told))
+	MODEL_ALL(d, KIND_DELIVERY) {
+		if (!model_delivery_has(d, o->id, &told))
 			continue;
 		json_obj(b);
-		put_uri(json_key(b, "delivery"), "delivery", d->id);
+		put_uri(json_key(b, "delivery"), "delivery", d->o.id);
 		MODEL_EACH(f, KIND_DELIVERY)
 			if (f->flags & F_BRIEF)
-				model_show_field(b, f, d);
+				model_show_field(b, f, &d->o);
 		json_obj_end(b);
 	}
 	json_arr_end(b);
