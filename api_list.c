@@ -20,6 +20,7 @@ struct by {
 	const struct field *field;
 	const struct check_param *param;
 	bool hostname;			/* of the agent it refers to */
+	bool number;			/* not a text */
 };
 
 struct filter {
@@ -47,15 +48,6 @@ struct value {
 	int64_t number;
 };
 
-static bool
-is_number(const struct by *by)
-{
-	if (by->param != NULL)
-		return by->param->type == PARAM_INT;
-	return !by->hostname && (by->field == NULL ||
-	    model_is_number(by->field));
-}
-
 /* What a number is compared with: a time, a reference, a word, null. */
 static int
 wanted_number(const struct by *by, struct str s, int64_t *v)
@@ -82,44 +74,34 @@ wanted_number(const struct by *by, struct str s, int64_t *v)
 	return 0;
 }
 
-/* A parameter's value.  0, or -1: it is not given. */
-static int
-param_of(const struct by *by, const struct object *o, char room[VALUE_MAX],
-    struct value *v)
-{
-	const struct check *c = (const void *)o;
-	struct str raw;
-
-	if (json_member(str_of(c->params), by->param->name, &raw) < JSON_STR)
-		return -1;
-	if (is_number(by))
-		return str_i64(raw, INT64_MIN, INT64_MAX, &v->number);
-	json_unescape(raw, room, VALUE_MAX);
-	v->text = str_of(room);
-	return 0;
-}
-
 /* An object's value: a text as it is kept, or computed in room.  0, or -1:
- * it has none. */
+ * it has none (of a parameter, it is not given). */
 static int
 value_of(const struct by *by, const struct object *o, char room[VALUE_MAX],
     struct value *v)
 {
 	const struct field *f = by->field;
 	const struct agent *a;
+	struct str raw;
 	struct buf b;
 
 	*v = (struct value){ .number = (int64_t)o->id };
-	if (by->param != NULL)
-		return param_of(by, o, room, v);
 	if (f != NULL && model_is_number(f))
 		v->number = model_number(f, o);
-	if (by->hostname) {
+	if (by->param != NULL) {
+		if (json_member(str_of(((const struct check *)o)->params),
+		    by->param->name, &raw) < JSON_STR)
+			return -1;
+		if (by->number)
+			return str_i64(raw, INT64_MIN, INT64_MAX, &v->number);
+		json_unescape(raw, room, VALUE_MAX);
+		v->text = str_of(room);
+	} else if (by->hostname) {
 		a = model_agent((uint64_t)v->number);
 		v->text = str_of(a == NULL ? "" : a->hostname);
 	} else if (f != NULL && model_is_text(f)) {
 		v->text = str_of(*model_text_at(f, o));
-	} else if (!is_number(by)) {
+	} else if (!by->number) {
 		buf_init(&b, room, VALUE_MAX);
 		model_show_field(&b, f, o);
 		v->text = str_after(str_from(&b), strlen(f->name) + 3);
@@ -189,10 +171,13 @@ static int
 take_by(const struct call *k, const char *name, struct by *by)
 {
 	by->field = model_field(k->kind, str_of(name));
-	if (by->field != NULL)
+	if (by->field != NULL) {
+		by->number = model_is_number(by->field) && !by->hostname;
 		return (by->field->flags & F_HIDE) || (k->type != NULL &&
 		    by->field->type == FIELD_JSON) ? -1 : 0;
+	}
 	by->param = check_param(k->type, str_of(name));
+	by->number = by->param == NULL || by->param->type == PARAM_INT;
 	return by->param != NULL || strcmp(name, "id") == 0 ? 0 : -1;
 }
 
@@ -249,7 +234,7 @@ take_filter(struct call *k, struct query *q)
 		return api_wrong(k, q->q.name, "cannot be filtered by so");
 	memcpy(f->value, q->q.value, sizeof f->value);
 	rest = str_of(f->value);
-	while (is_number(&f->by) && next_value(f, &rest, &one))
+	while (f->by.number && next_value(f, &rest, &one))
 		if (wanted_number(&f->by, one, &v) == -1)
 			return api_wrong(k, q->q.name, "no such value");
 	return 0;
@@ -260,7 +245,7 @@ take_order(struct call *k, struct query *q)
 {
 	const struct field *f;
 
-	q->order = (struct by){ NULL, NULL, false };
+	q->order = (struct by){ NULL, NULL, false, false };
 	q->down = q->q.value[0] == '-';
 	if (take_by(k, q->q.value + q->down, &q->order) == 0) {
 		f = q->order.field;
