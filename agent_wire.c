@@ -1,6 +1,4 @@
 /* agent_wire.c: what goes over the wire, as bytes; see agent.h. */
-#include <string.h>
-
 #include "agent.h"
 #include "json.h"
 

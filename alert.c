@@ -1,6 +1,4 @@
 /* alert.c: see alert.h. */
-#include <string.h>
-
 #include "alert.h"
 
 enum { WARN, UNKNOWN, CRIT };		/* of struct alert_state's signals */

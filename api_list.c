@@ -1,5 +1,4 @@
 /* api_list.c: lists: filters, order, pages.  See api.h. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

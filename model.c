@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model.h"
 #include "model_impl.h"
 
 /* One kind's objects, in the order of their ids. */

@@ -1,7 +1,6 @@
 /* model_field.c: the tables of fields, and fields as JSON.  See model.h. */
 #include <string.h>
 
-#include "model.h"
 #include "model_impl.h"
 
 static const char *const agent_states[] = { "never", "up", "silent",

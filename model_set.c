@@ -1,7 +1,4 @@
 /* model_set.c: a field of a draft from JSON, and a draft made sure of. */
-#include <string.h>
-
-#include "model.h"
 #include "model_impl.h"
 
 #define TEXT_MAX	4096	/* bytes of any text field */

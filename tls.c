@@ -1,6 +1,5 @@
 /* tls.c: see tls.h. */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
