@@ -52,7 +52,6 @@ static int
 wanted_number(const struct by *by, struct str s, int64_t *v)
 {
 	enum field_type type = by->field == NULL ? FIELD_INT : by->field->type;
-	uint64_t id;
 
 	if (type == FIELD_WORD) {
 		for (*v = 0; by->field->words[*v] != NULL; ++*v)
@@ -65,12 +64,9 @@ wanted_number(const struct by *by, struct str s, int64_t *v)
 		return 0;
 	if (type == FIELD_TIME)
 		return str_time(s, v);
-	if (type != FIELD_REF)
-		return str_i64(s, INT64_MIN, INT64_MAX, v);
-	if (model_ref(s, by->field->ref, &id) == -1)
-		return -1;
-	*v = (int64_t)id;
-	return 0;
+	if (type == FIELD_REF)
+		return model_ref(s, by->field->ref, (uint64_t *)v);
+	return str_i64(s, INT64_MIN, INT64_MAX, v);
 }
 
 /* An object's value: a text as it is kept, or computed in room.  0, or -1:

@@ -277,8 +277,9 @@ api_post(struct call *k)
 
 /* ---- changing ---- */
 
-/* What an agent says of itself: with the journal only when it is new. */
-static void
+/* What an agent says of itself: with the journal only when it is new.  0, or
+ * -1 answered. */
+static int
 put_own(struct call *k, struct agent *live, struct object *draft)
 {
 	struct agent *d = (struct agent *)draft;
@@ -286,26 +287,23 @@ put_own(struct call *k, struct agent *live, struct object *draft)
 	struct fail why;
 
 	if (d->state != live->state && !stops) {
-		api_error(k->c, 403, "state", "state: an agent may only "
-		    "write \"stopped\"");
 		model_drop(KIND_AGENT, draft);
-		return;
+		return api_error(k->c, 403, "state", "state: an agent may "
+		    "only write \"stopped\"");
 	}
 	d->state = live->state;
 	live->clock_skew_ms = d->clock_skew_ms;
 	live->dropped = d->dropped;
 	if (model_keeps_same(KIND_AGENT, draft, &live->o))
 		model_drop(KIND_AGENT, draft);
-	else if (change_put(KIND_AGENT, draft, &k->decided, &why) == NULL) {
-		api_no_room(k, &why);
-		return;
-	}
+	else if (change_put(KIND_AGENT, draft, &k->decided, &why) == NULL)
+		return api_no_room(k, &why);
 	if (api_heard(k) == -1)
-		return;
+		return -1;
 	if (stops)
 		watch_stopped(live, &k->now);
 	k->c->wrote = true;
-	answer(k, &live->o);
+	return 0;
 }
 
 /* What is switched off is no longer watched. */
@@ -332,14 +330,13 @@ api_put(struct call *k)
 	if (live == NULL || set_fields(k, &f) == -1)
 		return;
 	enabled = k->kind != KIND_AGENT || ((struct agent *)live)->enabled;
-	if (k->role == ROLE_AGENT) {
-		put_own(k, (struct agent *)live, f.draft);
+	if (k->role != ROLE_AGENT) {
+		live = install(k, f.draft);
+		if (live == NULL)
+			return;
+		after_put(k, live, enabled);
+	} else if (put_own(k, (struct agent *)live, f.draft) == -1)
 		return;
-	}
-	live = install(k, f.draft);
-	if (live == NULL)
-		return;
-	after_put(k, live, enabled);
 	answer(k, live);
 }
 
