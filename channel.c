@@ -241,8 +241,7 @@ void
 channel_pushover_outcome(const struct http_head *h, struct str body,
     int64_t now_s, struct channel_outcome *o)
 {
-	memset(o, 0, sizeof *o);
-	o->code = h->status;
+	*o = (struct channel_outcome){ .code = h->status };
 	if (h->status == 429 || h->status >= 500) {
 		o->end = CHANNEL_RETRY;
 		o->after_s = after(h, now_s);
@@ -398,11 +397,9 @@ pushover(struct str job, const struct fail *unprepared,
 static void
 run(struct str job, const struct fail *unprepared, char answer[CHILD_ANSWER])
 {
-	struct channel_outcome o;
+	struct channel_outcome o = { .end = CHANNEL_REFUSED };
 	char channel[32];
 
-	memset(&o, 0, sizeof o);
-	o.end = CHANNEL_REFUSED;
 	if (json_text(job, "channel", channel, sizeof channel) == -1 ||
 	    strcmp(channel, "pushover") != 0)
 		reason(&o, "no such channel");
