@@ -446,6 +446,7 @@ int
 http_unescape(struct str s, bool plus, char *dst, size_t cap)
 {
 	struct str got = { dst, 0 };
+	bool good = true;
 	size_t size;
 
 	for (; s.n > 0 && got.n + 1 < cap; s = str_after(s, size)) {
@@ -458,9 +459,9 @@ http_unescape(struct str s, bool plus, char *dst, size_t cap)
 		dst[got.n++] = size == 1 && plus && c == '+' ? ' ' : (char)c;
 	}
 	dst[got.n] = '\0';
-	while ((size = str_utf8(got)) > 0)
-		got = str_after(got, size);
-	if (s.n == 0 && got.n == 0)
+	while (good && got.n > 0)
+		good = str_take(&got) != -1;
+	if (good && s.n == 0)
 		return 0;
 	dst[0] = '\0';
 	return -1;

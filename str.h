@@ -117,10 +117,6 @@ int str_unhex(struct str s, unsigned char *dst, size_t n);
  * surrogate or past U+10FFFF.  RFC 3629. */
 int32_t str_take(struct str *s);
 
-/* The length of the UTF-8 character at the start of s (1-4), or 0: s is empty
- * or does not begin with one. */
-size_t str_utf8(struct str s);
-
 /* An empty one over an array: struct buf b = BUF(text); */
 #define BUF(array)	((struct buf){ (array), 0, sizeof(array), false })
 void buf_init(struct buf *b, char *p, size_t cap);
