@@ -16,7 +16,6 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "agent.h"
 #include "key.h"
@@ -77,8 +76,7 @@ finish(int code)
 static void
 say(const struct fail *why)
 {
-	(strcmp(why->msg, a.said.msg) == 0 ? log_info : log_line)("%s",
-	    why->msg);
+	log_at(strcmp(why->msg, a.said.msg) == 0, "%s", why->msg);
 	a.said = *why;
 }
 
@@ -93,16 +91,6 @@ spread(void)
 	return v;
 }
 
-static int64_t
-wall_ms(void)
-{
-	struct timespec t;
-
-	if (clock_gettime(CLOCK_REALTIME, &t) == -1)
-		return 0;
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* -- running the checks -- */
 
 static void
@@ -111,10 +99,9 @@ print_result(const struct agent_check *c, const struct probe_result *r)
 	struct alert_result res = { .given = r->given,
 	    .has_value = r->has_value, .value = r->value };
 	char raw[1024], text[1024];
-	struct buf b, line;
+	struct buf b = BUF(raw), line = BUF(text);
 	unsigned i;
 
-	buf_init(&b, raw, sizeof raw);
 	buf_addf(&b, "%-24s  ", c->name);
 	check_text(&b, c->type, c->params, NULL, &res, NULL, str_of(r->text));
 	for (i = 0; i < r->metrics; i++) {
@@ -123,7 +110,6 @@ print_result(const struct agent_check *c, const struct probe_result *r)
 		buf_milli(&b, r->metric[i].value);
 	}
 	buf_addz(&b, r->metrics > 0 ? ")" : "");
-	buf_init(&line, text, sizeof text);
 	buf_line(&line, str_from(&b));
 	if (printf("%.*s\n", (int)line.n, line.p) < 0 || fflush(stdout) == EOF)
 		finish(EXIT_BAD);
@@ -213,7 +199,7 @@ static void
 begin(enum ask ask, int64_t mono)
 {
 	char head[AGENT_HEAD_MAX];
-	struct buf body, h;
+	struct buf body, h = BUF(head);
 	struct agent_request q = { asks[ask].method, asks[ask].path,
 	    asks[ask].id ? a.self.id : 0, ask == LIST ? a.etag : "", -1 };
 	int rc;
@@ -225,10 +211,9 @@ begin(enum ask ask, int64_t mono)
 		agent_wire_own(&body, a.conf);
 	else if (ask == REPORT)
 		agent_ring_sent(agent_wire_report(&body, a.have_clock ?
-		    AGENT_BATCH_MAX : 0, a.offset_ms, wall_ms()));
+		    AGENT_BATCH_MAX : 0, a.offset_ms, log_clock_ms()));
 	if (body.n > 0)
 		q.length = (int64_t)body.n;
-	buf_init(&h, head, sizeof head);
 	rc = agent_wire_head(&h, a.conf, &q);
 	assert(rc == 0);	/* the configuration's parts fit */
 	/* The head goes right before the body, so that both are one piece. */
@@ -328,9 +313,8 @@ took_list(struct str body, const struct http_head *h, struct fail *why)
 	a.next = was;
 	/* One too long is as good as none. */
 	(void)str_copy(a.etag, sizeof a.etag, http_field(h, "ETag"));
-	(a.now->n == was->n ? log_info : log_line)("%s at %s port %s: "
-	    "checks: %u", a.self.hostname, a.conf->host, a.conf->port,
-	    a.now->n);
+	log_at(a.now->n == was->n, "%s at %s port %s: checks: %u",
+	    a.self.hostname, a.conf->host, a.conf->port, a.now->n);
 	return 0;
 }
 

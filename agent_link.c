@@ -2,10 +2,10 @@
  * agent_link.c: the connection, and one exchange at a time over it; see
  * agent.h.
  *
- *	       child            addresses       connected    request
- *	  DOWN -----> RESOLVE -----------> DIAL ---------> UP -------> BUSY
- *	   ^                               |  ^            ^   answer   |
- *	   |                          next +--+            +------------+
+ *	       child            addresses       connected
+ *	  DOWN -----> RESOLVE -----------> DIAL ---------> UP, and an exchange
+ *	   ^                               |  ^            if one is asked for
+ *	   |                          next +--+
  *	   +-- failed, closed, none left
  *
  * The host is resolved in a child, because getaddrinfo(3) blocks and
@@ -30,7 +30,7 @@
 #define ADDR_MAX	64	/* bytes of a numeric address and a NUL */
 #define RESOLVE_S	8	/* a child's deadline */
 
-enum state { DOWN, RESOLVE, DIAL, UP, BUSY };
+enum state { DOWN, RESOLVE, DIAL, UP };
 
 static struct {
 	const struct agent_conf *conf;
@@ -57,10 +57,9 @@ resolve(int fd, const void *arg)
 {
 	struct addrinfo hint = { .ai_socktype = SOCK_STREAM }, *ai = NULL;
 	char text[ANSWER_MAX], ip[ADDR_MAX];
-	struct buf b;
+	struct buf b = BUF(text);
 	int rc = getaddrinfo((const char *)arg, NULL, &hint, &ai);
 
-	buf_init(&b, text, sizeof text);
 	if (rc != 0)
 		buf_addf(&b, "!%s", gai_strerror(rc));
 	for (; ai != NULL; ai = ai->ai_next)
@@ -97,8 +96,9 @@ agent_link_close(void)
 }
 
 static enum http_rc
-start(struct fail *why)
+step_down(int64_t now, struct fail *why)
 {
+	(void)now;
 	link_.fd = child_fork(resolve, link_.conf->host, RESOLVE_S,
 	    &link_.pid, why);
 	if (link_.fd == -1)
@@ -145,6 +145,13 @@ step_resolve(int64_t now, struct fail *why)
 	return dial(now, why);
 }
 
+static void
+begin(void)
+{
+	client_begin(&link_.c, &link_.s, link_.request, false, answer_room,
+	    sizeof answer_room);
+}
+
 static enum http_rc
 step_dial(int64_t now, struct fail *why)
 {
@@ -162,23 +169,16 @@ step_dial(int64_t now, struct fail *why)
 	}
 	stream_plain(&link_.s, link_.fd);
 	link_.state = UP;
+	begin();
 	return HTTP_MORE;
 }
 
 static enum http_rc
-step_up(void)
-{
-	client_begin(&link_.c, &link_.s, link_.request, false, answer_room,
-	    sizeof answer_room);
-	link_.state = BUSY;
-	return HTTP_MORE;
-}
-
-static enum http_rc
-step_busy(struct fail *why)
+step_up(int64_t now, struct fail *why)
 {
 	enum http_rc rc = client_step(&link_.c);
 
+	(void)now;
 	if (rc == HTTP_MORE)
 		return loop_set(link_.fd, link_.s.ops->want(&link_.s),
 		    AGENT_TAG_LINK, why);
@@ -192,7 +192,6 @@ step_busy(struct fail *why)
 	}
 	link_.asked = false;
 	link_.kept = true;
-	link_.state = UP;
 	if (!link_.c.reusable ||
 	    loop_set(link_.fd, LOOP_IN, AGENT_TAG_LINK, why) == -1)
 		down();
@@ -207,11 +206,16 @@ agent_link_ask(const struct agent_conf *conf, struct str request,
 	link_.request = request;
 	link_.asked = true;
 	link_.until = now_mono + AGENT_ANSWER_MS;
+	if (link_.state == UP)
+		begin();
 }
 
 enum http_rc
 agent_link_step(int64_t now_mono, struct fail *why)
 {
+	static enum http_rc (*const step[])(int64_t, struct fail *) = {
+		step_down, step_resolve, step_dial, step_up
+	};
 	enum http_rc rc = HTTP_MORE;
 	enum state was;
 
@@ -220,16 +224,7 @@ agent_link_step(int64_t now_mono, struct fail *why)
 	/* On, as long as one state leads to the next at once. */
 	do {
 		was = link_.state;
-		if (was == DOWN)
-			rc = start(why);
-		else if (was == RESOLVE)
-			rc = step_resolve(now_mono, why);
-		else if (was == DIAL)
-			rc = step_dial(now_mono, why);
-		else if (was == UP)
-			rc = step_up();
-		else
-			rc = step_busy(why);
+		rc = step[was](now_mono, why);
 	} while (rc == HTTP_MORE && was != link_.state);
 	if (rc == HTTP_MORE && now_mono >= link_.until)
 		rc = fail(why, "no answer within %d s",

@@ -1,6 +1,4 @@
 /* agent_wire.c: what goes over the wire, as bytes; see agent.h. */
-#include <string.h>
-
 #include "agent.h"
 #include "json.h"
 
@@ -13,9 +11,8 @@ agent_wire_head(struct buf *b, const struct agent_conf *conf,
 	char path[512];
 	struct http_url u = { .host = str_of(conf->host),
 	    .port = str_of(conf->port) };
-	struct buf p;
+	struct buf p = BUF(path);
 
-	buf_init(&p, path, sizeof path);
 	buf_addf(&p, "%s%s", conf->base, q->path);
 	if (q->id > 0)
 		buf_addf(&p, "%lld/", (long long)q->id);
@@ -28,19 +25,6 @@ agent_wire_head(struct buf *b, const struct agent_conf *conf,
 		buf_addz(b, "Content-Type: application/json\r\n");
 	buf_addz(b, "\r\n");
 	return b->full || p.full ? -1 : 0;
-}
-
-/* Open the list `name` of an object. */
-static int
-open_list(struct str obj, const char *name, struct json *j)
-{
-	struct str raw;
-
-	if (json_member(obj, name, &raw) != JSON_ARR)
-		return -1;
-	json_open(j, raw);
-	json_next(j, &raw);
-	return 0;
 }
 
 /* An answer's body: of bounded size, and JSON throughout. */
@@ -71,19 +55,19 @@ agent_wire_self(struct str body, struct agent_self *s, struct fail *why)
 
 	if (valid(body, why) == -1)
 		return -1;
-	if (open_list(body, "objects", &j) == -1 ||
+	if (json_list(&j, body, "objects") == -1 ||
 	    json_value(&j, &obj) != JSON_OBJ ||
 	    json_value(&j, &more) != JSON_ARR_END)
 		return fail(why, "the key is not that of one agent");
-	if (check_param_int(obj, "id", 1, INT64_MAX, &s->id) == -1 ||
-	    check_param_int(obj, "revision", 0, INT64_MAX,
-	    &s->revision) == -1 ||
-	    check_param_int(obj, "check_interval_ms", 0, INT64_MAX,
-	    &s->interval_ms) == -1)
+	if (json_number(obj, "id", 1, INT64_MAX, &s->id) != 1 ||
+	    json_number(obj, "revision", 0, INT64_MAX,
+	    &s->revision) != 1 ||
+	    json_number(obj, "check_interval_ms", 0, INT64_MAX,
+	    &s->interval_ms) != 1)
 		return fail(why, "an agent without id, revision or "
 		    "check_interval_ms");
 	s->interval_ms = interval(s->interval_ms);
-	check_param_text(obj, "hostname", s->hostname, sizeof s->hostname);
+	json_text(obj, "hostname", s->hostname, sizeof s->hostname);
 	return 0;
 }
 
@@ -97,7 +81,7 @@ take_params(struct str obj, struct agent_check *c, struct buf *text)
 	struct fail why;
 	size_t from = text->n;
 
-	check_param_text(obj, "type", type, sizeof type);
+	json_text(obj, "type", type, sizeof type);
 	c->type = check_type(str_of(type));
 	if (json_member(obj, "params", &raw) == JSON_NULL)
 		raw.n = 0;
@@ -126,11 +110,11 @@ take_check(struct str obj, int64_t default_ms, struct agent_set *set,
 	if (set->n++ == AGENT_CHECKS_MAX)
 		return fail(why, "more than %d checks", AGENT_CHECKS_MAX);
 	*c = (struct agent_check){ .interval_ms = default_ms };
-	check_param_text(obj, "name", c->name, sizeof c->name);
-	if (check_param_int(obj, "id", 1, INT64_MAX, &c->id) == -1 ||
+	json_text(obj, "name", c->name, sizeof c->name);
+	if (json_number(obj, "id", 1, INT64_MAX, &c->id) != 1 ||
 	    !check_name_ok(str_of(c->name)))
 		return fail(why, "a check without id or name");
-	check_param_int(obj, "interval_ms", 0, INT64_MAX, &c->interval_ms);
+	json_number(obj, "interval_ms", 0, INT64_MAX, &c->interval_ms);
 	c->interval_ms = interval(c->interval_ms);
 	take_params(obj, c, &set->text);
 	return 0;
@@ -148,7 +132,7 @@ agent_wire_checks(struct str body, int64_t default_ms, struct agent_set *set,
 	buf_init(&set->text, set->room, sizeof set->room);
 	if (valid(body, why) == -1)
 		return -1;
-	if (open_list(body, "objects", &j) == -1)
+	if (json_list(&j, body, "objects") == -1)
 		return fail(why, "an answer without a list of objects");
 	while ((tok = json_value(&j, &obj)) == JSON_OBJ)
 		if (take_check(obj, default_ms, set, why) == -1)
@@ -170,11 +154,11 @@ agent_wire_answer(struct str body, struct agent_answer *a, struct fail *why)
 	*a = (struct agent_answer){ .refused = 0 };
 	if (valid(body, why) == -1)
 		return -1;
-	if (check_param_int(body, "revision", 0, INT64_MAX,
-	    &a->revision) == -1 ||
-	    check_param_int(body, "now_ms", 1, TIME_MAX, &a->now_ms) == -1)
+	if (json_number(body, "revision", 0, INT64_MAX,
+	    &a->revision) != 1 ||
+	    json_number(body, "now_ms", 1, TIME_MAX, &a->now_ms) != 1)
 		return fail(why, "an answer without revision or now_ms");
-	if (open_list(body, "refused", &j) == 0)
+	if (json_list(&j, body, "refused") == 0)
 		while (json_value(&j, &obj) == JSON_OBJ)
 			if (a->refused++ == 0)
 				agent_wire_error(obj, a->error);
@@ -186,23 +170,16 @@ agent_wire_error(struct str body, char text[FAIL_MAX])
 {
 	text[0] = '\0';
 	if (body.n <= AGENT_LIST_MAX)
-		check_param_text(body, "error", text, FAIL_MAX);
-}
-
-static void
-put_text(struct buf *b, const char *name, const char *text)
-{
-	json_key(b, name);
-	json_put(b, str_of(text));
+		json_text(body, "error", text, FAIL_MAX);
 }
 
 void
 agent_wire_own(struct buf *b, const struct agent_conf *conf)
 {
 	json_obj(b);
-	put_text(b, "version", AGENT_VERSION);
-	put_text(b, "platform", conf->platform);
-	put_text(b, "guid", conf->guid);
+	json_add(b, "version", STR(AGENT_VERSION));
+	json_add(b, "platform", str_of(conf->platform));
+	json_add(b, "guid", str_of(conf->guid));
 	json_obj_end(b);
 }
 
@@ -214,25 +191,20 @@ put_result(struct buf *b, const struct agent_result *res, int64_t offset_ms)
 
 	json_obj(b);
 	buf_addf(b, "\"check\":\"/api/v1/check/%lld/\"", (long long)res->check);
-	json_key(b, "timestamp");
-	json_put_time(b, res->mono_ms + offset_ms);
-	if (r->has_value) {
-		json_key(b, "value");
-		json_put_milli(b, r->value);
-	}
+	json_put_time(json_key(b, "timestamp"), res->mono_ms + offset_ms);
+	if (r->has_value)
+		json_put_milli(json_key(b, "value"), r->value);
 	if (r->metrics > 0) {
-		json_key(b, "metrics");
-		json_obj(b);
-		for (i = 0; i < r->metrics; i++) {
-			json_key(b, r->metric[i].name);
-			json_put_milli(b, r->metric[i].value);
-		}
+		json_obj(json_key(b, "metrics"));
+		for (i = 0; i < r->metrics; i++)
+			json_put_milli(json_key(b, r->metric[i].name),
+			    r->metric[i].value);
 		json_obj_end(b);
 	}
 	if (r->text[0] != '\0')
-		put_text(b, "message", r->text);
+		json_add(b, "message", str_of(r->text));
 	if (r->given != STATUS_NONE)
-		put_text(b, "status", status_name(r->given));
+		json_add(b, "status", str_of(status_name(r->given)));
 	json_obj_end(b);
 }
 
@@ -246,8 +218,7 @@ agent_wire_report(struct buf *b, unsigned max, int64_t offset_ms,
 	unsigned n = 0;
 
 	json_obj(b);
-	json_key(b, "objects");
-	json_arr(b);
+	json_arr(json_key(b, "objects"));
 	b->cap -= REPORT_END;
 	while (n < max && agent_ring_next(&at, &res)) {
 		was = *b;
@@ -260,10 +231,8 @@ agent_wire_report(struct buf *b, unsigned max, int64_t offset_ms,
 	}
 	b->cap += REPORT_END;
 	json_arr_end(b);
-	json_key(b, "dropped");
-	json_put_int(b, agent_ring_dropped());
-	json_key(b, "now_ms");
-	json_put_int(b, now_ms);
+	json_add_int(b, "dropped", agent_ring_dropped());
+	json_add_int(b, "now_ms", now_ms);
 	json_obj_end(b);
 	return n;
 }

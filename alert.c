@@ -1,49 +1,22 @@
 /* alert.c: see alert.h. */
-#include <string.h>
-
 #include "alert.h"
 
 enum { WARN, UNKNOWN, CRIT };		/* of struct alert_state's signals */
 
-static const char *const names[] = {
-	"ok", "warning", "unknown", "critical", "none"
+const char *const status_names[] = {
+	"ok", "warning", "unknown", "critical", "none", NULL
 };
-
-const char *
-status_name(enum status s)
-{
-	return names[s];
-}
 
 int
 status_parse(struct str s, enum status *out)
 {
-	unsigned i = 0;
+	const char *const *name = str_row(status_names, STATUS_NONE,
+	    sizeof *name, s);
 
-	while (i < STATUS_NONE && !str_is(s, names[i]))
-		i++;
-	if (i == STATUS_NONE)
+	if (name == NULL)
 		return -1;
-	*out = (enum status)i;
+	*out = (enum status)(name - status_names);
 	return 0;
-}
-
-bool
-alert_name_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    (c >= '0' && c <= '9') || c == '.' || c == '_' || c == ':' ||
-	    c == '-';
-}
-
-static bool
-metric_ok(struct str s)
-{
-	size_t i = 0;
-
-	while (i < s.n && alert_name_char(s.p[i]))
-		i++;
-	return s.n > 0 && i == s.n && s.n < ALERT_METRIC_MAX;
 }
 
 int
@@ -61,7 +34,8 @@ alert_bound_parse(struct str s, struct alert_bound *b, struct fail *why)
 	got.above = str_is(word[n - 2], "above");
 	if (str_milli(word[n - 1], &got.limit) == -1)
 		return fail(why, "not a number after above or below");
-	if (n == 3 && !metric_ok(word[0]))
+	if (n == 3 && (word[0].n >= ALERT_METRIC_MAX ||
+	    !str_is_of(word[0], ALERT_NAME_CHARS)))
 		return fail(why, "metric: not 1 to %d of A-Za-z0-9_.:-",
 		    ALERT_METRIC_MAX - 1);
 	if (n == 3 && !str_is(word[0], "value"))
@@ -129,12 +103,6 @@ alert_judge(const struct alert_rule *r, const struct alert_result *res,
 	if (why_bound != NULL)
 		*why_bound = b;
 	return s;
-}
-
-void
-alert_reset(struct alert_state *st)
-{
-	*st = (struct alert_state){ .held = STATUS_NONE };
 }
 
 /* The newest n results of a signal. */

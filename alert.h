@@ -33,7 +33,8 @@ enum status {
 	STATUS_NONE			/* no result yet, or none was given */
 };
 
-const char *status_name(enum status s);	/* "ok" ...; NONE: "none" */
+extern const char *const status_names[];	/* NULL is last */
+#define status_name(s)	status_names[s]	/* "ok" ...; NONE: "none" */
 /* 0 or -1; "none" is not read. */
 int status_parse(struct str s, enum status *out);
 
@@ -46,7 +47,7 @@ struct alert_bound {
 	bool above;
 	int64_t limit;			/* thousandths */
 };
-bool alert_name_char(char c);		/* also of hosts and checks */
+#define ALERT_NAME_CHARS	STR_ALNUM "._:-" /* also of hosts and checks */
 int alert_bound_parse(struct str s, struct alert_bound *b, struct fail *why);
 void alert_bound_put(struct buf *b, const struct alert_bound *bound);
 
@@ -101,7 +102,8 @@ struct alert_change {
 int alert_value(const struct alert_bound *b, const struct alert_result *res,
     int64_t *v);
 
-void alert_reset(struct alert_state *st);
+#define ALERT_RESET	((struct alert_state){ .held = STATUS_NONE })
+#define alert_reset(st)	(*(st) = ALERT_RESET)
 
 /*
  * What this result is by itself: the worst of the given status and of the

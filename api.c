@@ -8,18 +8,6 @@
 struct store *api_the_store;
 const char *api_sick;
 
-void
-api_health(const char *reason)
-{
-	api_sick = reason;
-}
-
-void
-api_store(struct store *s)
-{
-	api_the_store = s;
-}
-
 /* ---- the routes ---- */
 
 #define N 128u				/* no key is needed */
@@ -132,8 +120,7 @@ allow(struct call *k, const struct route *r)
 static void
 show_resource(struct buf *b, const struct route *r, const char *name)
 {
-	json_key(b, name);
-	json_obj(b);
+	json_obj(json_key(b, name));
 	api_uri(b, "list_endpoint", "%s", name);
 	if (r->acts->fn[SCHEMA][HTTP_GET] != NULL)
 		api_uri(b, "schema", "%s/schema", name);
@@ -224,26 +211,6 @@ api_json(struct call *k, int status)
 	buf_addc(k->c->out, '\n');
 	k->c->status = status;
 	k->c->type = "application/json";
-}
-
-void
-api_uri(struct buf *b, const char *name, const char *fmt, ...)
-{
-	char text[128];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	json_key(b, name);
-	buf_addf(b, "\"" MODEL_API "%s/\"", text);
-}
-
-void
-api_null(struct buf *b, const char *name)
-{
-	json_key(b, name);
-	json_put_null(b);
 }
 
 bool

@@ -34,9 +34,10 @@ struct api_call {
 	bool trusted;			/* it showed a valid key */
 };
 
-/* Where results go.  Before the first call. */
+/* Where results go: set before the first call. */
 struct store;
-void api_store(struct store *s);
+extern struct store *api_the_store;
+#define api_store(s)		(api_the_store = (s))
 
 /* How large a body this request may have. */
 size_t api_body_max(const struct http_head *h);
@@ -50,7 +51,8 @@ void api_handle(struct api_call *c);
 int api_error(struct api_call *c, int status, const char *field,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
-/* What /healthz says: set by the server.  NULL: all is well. */
-void api_health(const char *reason);
+/* Why /healthz says 503: set by the server.  NULL: all is well. */
+extern const char *api_sick;
+#define api_health(reason)	(api_sick = (reason))
 
 #endif

@@ -41,10 +41,10 @@ int api_no_room(struct call *k, const struct fail *why);
 void api_json(struct call *k, int status);
 void api_empty(struct call *k, int status);
 
-/* A member that is the URI of "check/1"; one that is null. */
-void api_uri(struct buf *b, const char *name, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-void api_null(struct buf *b, const char *name);
+/* A member that is the URI of "check/%llu" (a literal); one that is null. */
+#define api_uri(b, name, fmt, ...) \
+	buf_addf(json_key(b, name), "\"" MODEL_API fmt "/\"", __VA_ARGS__)
+#define api_null(b, name)	json_put_null(json_key(b, name))
 
 /* The body as one valid JSON object; 0, or -1 with the error answered. */
 int api_body(struct call *k);
@@ -68,9 +68,6 @@ bool api_etag(struct call *k, int64_t revision);
 
 /* May this key see the object? */
 bool api_sees(const struct call *k, enum kind kind, const struct object *o);
-
-/* A parameter of the type that the resource is of, or NULL. */
-const struct check_param *api_flat(const struct call *k, const char *name);
 
 /* "/api/v1/check/17/", ".../process_check/17/" or 17: the check's id.  0 or
  * -1. */
@@ -104,8 +101,5 @@ int api_param(struct call *k, struct api_query *q);
 void api_meta(struct call *k, const struct api_query *q, int64_t total,
     const char *next);
 void api_meta_end(struct call *k);
-
-extern struct store *api_the_store;
-extern const char *api_sick;	/* why /healthz is 503, or NULL */
 
 #endif

@@ -1,5 +1,4 @@
 /* api_list.c: lists: filters, order, pages.  See api.h. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +19,7 @@ struct by {
 	const struct field *field;
 	const struct check_param *param;
 	bool hostname;			/* of the agent it refers to */
+	bool number;			/* not a text */
 };
 
 struct filter {
@@ -47,21 +47,11 @@ struct value {
 	int64_t number;
 };
 
-static bool
-is_number(const struct by *by)
-{
-	if (by->param != NULL)
-		return by->param->type == PARAM_INT;
-	return !by->hostname && (by->field == NULL ||
-	    model_is_number(by->field));
-}
-
 /* What a number is compared with: a time, a reference, a word, null. */
 static int
 wanted_number(const struct by *by, struct str s, int64_t *v)
 {
 	enum field_type type = by->field == NULL ? FIELD_INT : by->field->type;
-	uint64_t id;
 
 	if (type == FIELD_WORD) {
 		for (*v = 0; by->field->words[*v] != NULL; ++*v)
@@ -74,52 +64,39 @@ wanted_number(const struct by *by, struct str s, int64_t *v)
 		return 0;
 	if (type == FIELD_TIME)
 		return str_time(s, v);
-	if (type != FIELD_REF)
-		return str_i64(s, INT64_MIN, INT64_MAX, v);
-	if (model_ref(s, by->field->ref, &id) == -1)
-		return -1;
-	*v = (int64_t)id;
-	return 0;
-}
-
-/* A parameter's value.  0, or -1: it is not given. */
-static int
-param_of(const struct by *by, const struct object *o, char room[VALUE_MAX],
-    struct value *v)
-{
-	const struct check *c = (const void *)o;
-	struct str raw;
-
-	if (json_member(str_of(c->params), by->param->name, &raw) < JSON_STR)
-		return -1;
-	if (is_number(by))
-		return str_i64(raw, INT64_MIN, INT64_MAX, &v->number);
-	json_unescape(raw, room, VALUE_MAX);
-	v->text = str_of(room);
-	return 0;
+	if (type == FIELD_REF)
+		return model_ref(s, by->field->ref, (uint64_t *)v);
+	return str_i64(s, INT64_MIN, INT64_MAX, v);
 }
 
 /* An object's value: a text as it is kept, or computed in room.  0, or -1:
- * it has none. */
+ * it has none (of a parameter, it is not given). */
 static int
 value_of(const struct by *by, const struct object *o, char room[VALUE_MAX],
     struct value *v)
 {
 	const struct field *f = by->field;
 	const struct agent *a;
+	struct str raw;
 	struct buf b;
 
 	*v = (struct value){ .number = (int64_t)o->id };
-	if (by->param != NULL)
-		return param_of(by, o, room, v);
 	if (f != NULL && model_is_number(f))
 		v->number = model_number(f, o);
-	if (by->hostname) {
+	if (by->param != NULL) {
+		if (json_member(str_of(((const struct check *)o)->params),
+		    by->param->name, &raw) < JSON_STR)
+			return -1;
+		if (by->number)
+			return str_i64(raw, INT64_MIN, INT64_MAX, &v->number);
+		json_unescape(raw, room, VALUE_MAX);
+		v->text = str_of(room);
+	} else if (by->hostname) {
 		a = model_agent((uint64_t)v->number);
 		v->text = str_of(a == NULL ? "" : a->hostname);
 	} else if (f != NULL && model_is_text(f)) {
 		v->text = str_of(*model_text_at(f, o));
-	} else if (!is_number(by)) {
+	} else if (!by->number) {
 		buf_init(&b, room, VALUE_MAX);
 		model_show_field(&b, f, o);
 		v->text = str_after(str_from(&b), strlen(f->name) + 3);
@@ -184,26 +161,18 @@ api_param(struct call *k, struct api_query *q)
 	return 0;
 }
 
-const struct check_param *
-api_flat(const struct call *k, const char *name)
-{
-	unsigned i;
-
-	for (i = 0; k->type != NULL && i < k->type->params; i++)
-		if (strcmp(k->type->param[i].name, name) == 0)
-			return &k->type->param[i];
-	return NULL;
-}
-
 /* The name in a query.  0, or -1: there is no such field. */
 static int
 take_by(const struct call *k, const char *name, struct by *by)
 {
 	by->field = model_field(k->kind, str_of(name));
-	if (by->field != NULL)
+	if (by->field != NULL) {
+		by->number = model_is_number(by->field) && !by->hostname;
 		return (by->field->flags & F_HIDE) || (k->type != NULL &&
 		    by->field->type == FIELD_JSON) ? -1 : 0;
-	by->param = api_flat(k, name);
+	}
+	by->param = check_param(k->type, str_of(name));
+	by->number = by->param == NULL || by->param->type == PARAM_INT;
 	return by->param != NULL || strcmp(name, "id") == 0 ? 0 : -1;
 }
 
@@ -212,13 +181,12 @@ take_by(const struct call *k, const char *name, struct by *by)
 static int
 take_suffix(struct filter *f, const char *word)
 {
-	unsigned i;
+	const char *const *op = STR_ROW(ops, str_of(word));
 
-	for (i = 0; i < COUNT(ops); i++)
-		if (strcmp(word, ops[i]) == 0) {
-			f->op = (enum op)i;
-			return 0;
-		}
+	if (op != NULL) {
+		f->op = (enum op)(op - ops);
+		return 0;
+	}
 	f->by.hostname = strcmp(word, "hostname") == 0;
 	return f->by.hostname || strcmp(word, "id") == 0 ? 0 : -1;
 }
@@ -261,7 +229,7 @@ take_filter(struct call *k, struct query *q)
 		return api_wrong(k, q->q.name, "cannot be filtered by so");
 	memcpy(f->value, q->q.value, sizeof f->value);
 	rest = str_of(f->value);
-	while (is_number(&f->by) && next_value(f, &rest, &one))
+	while (f->by.number && next_value(f, &rest, &one))
 		if (wanted_number(&f->by, one, &v) == -1)
 			return api_wrong(k, q->q.name, "no such value");
 	return 0;
@@ -272,7 +240,7 @@ take_order(struct call *k, struct query *q)
 {
 	const struct field *f;
 
-	q->order = (struct by){ NULL, NULL, false };
+	q->order = (struct by){ NULL, NULL, false, false };
 	q->down = q->q.value[0] == '-';
 	if (take_by(k, q->q.value + q->down, &q->order) == 0) {
 		f = q->order.field;
@@ -369,7 +337,7 @@ by_order(const void *x, const void *y)
 static void
 collect(const struct call *k, const struct query *q)
 {
-	size_t i;
+	struct object *o;
 	struct check *c;
 
 	found_n = 0;
@@ -378,8 +346,8 @@ collect(const struct call *k, const struct query *q)
 		for (; c != NULL; c = c->next)
 			consider(k, q, &c->o);
 	} else {
-		for (i = 0; i < model_count(k->kind); i++)
-			consider(k, q, model_at(k->kind, i));
+		MODEL_ALL(o, k->kind)
+			consider(k, q, o);
 	}
 	sorted_by = q;
 	if (q->order.field != NULL || q->order.param != NULL || q->down)
@@ -394,9 +362,8 @@ put_page(struct call *k, const char *name, const struct api_query *q,
     int64_t offset)
 {
 	char uri[1200];
-	struct buf u;
+	struct buf u = BUF(uri);
 
-	buf_init(&u, uri, sizeof uri);
 	buf_addf(&u, MODEL_API "%s/?limit=%lld&offset=%lld", k->resource,
 	    (long long)q->limit, (long long)offset);
 	buf_add(&u, str_from(&q->again));
@@ -414,8 +381,7 @@ api_meta(struct call *k, const struct api_query *q, int64_t total,
 	struct buf *b = k->c->out;
 
 	json_obj(b);
-	json_key(b, "meta");
-	json_obj(b);
+	json_obj(json_key(b, "meta"));
 	json_add_int(b, "limit", q->limit);
 	json_add_int(b, "offset", q->offset);
 	if (next != NULL)
@@ -429,8 +395,7 @@ api_meta(struct call *k, const struct api_query *q, int64_t total,
 	else
 		api_null(b, "total_count");
 	json_obj_end(b);
-	json_key(b, "objects");
-	json_arr(b);
+	json_arr(json_key(b, "objects"));
 }
 
 void

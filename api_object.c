@@ -59,62 +59,10 @@ api_get(struct call *k)
 		answer(k, o);
 }
 
-/* ---- the schema ---- */
-
-static void
-show_params(struct buf *b, const struct check_type *t)
-{
-	static const char *const types[] = { [PARAM_TEXT] = "string",
-	    [PARAM_INT] = "integer", [PARAM_BOOL] = "boolean" };
-	unsigned i;
-
-	for (i = 0; i < t->params; i++) {
-		const struct check_param *p = &t->param[i];
-
-		json_key(b, p->name);
-		json_obj(b);
-		json_add(b, "type", str_of(types[p->type]));
-		json_key(b, "readonly");
-		json_put_bool(b, false);
-		json_key(b, "required");
-		json_put_bool(b, p->required);
-		json_key(b, "nullable");
-		json_put_bool(b, !p->required);
-		if (p->type != PARAM_BOOL) {
-			json_add_int(b, "min", p->min);
-			json_add_int(b, "max", p->max);
-		}
-		json_add(b, "what", str_of(p->what));
-		json_obj_end(b);
-	}
-}
-
-/* Where params are flat, they stand in the place of "params". */
 void
 api_schema(struct call *k)
 {
-	struct buf all, *b = k->c->out;
-	struct api_member m;
-	char room[8192];
-	struct str raw;
-
-	buf_init(&all, room, sizeof room);
-	model_schema(&all, k->kind);
-	json_member(str_from(&all), "fields", &raw);
-	json_obj(b);
-	json_key(b, "fields");
-	json_obj(b);
-	api_members(&m, raw);
-	while (api_member(k, &m) == 1) {
-		if (k->type != NULL && strcmp(m.name, "params") == 0) {
-			show_params(b, k->type);
-			continue;
-		}
-		json_key(b, m.name);
-		json_put_raw(b, m.raw);
-	}
-	json_obj_end(b);
-	json_obj_end(b);
+	model_schema(k->c->out, k->kind, k->type);
 	api_json(k, 200);
 }
 
@@ -209,11 +157,10 @@ static int
 set_params(struct call *k, struct check *c)
 {
 	char room[CHECK_PARAMS_MAX];
-	struct buf b;
+	struct buf b = BUF(room);
 	struct str raw;
 	unsigned i;
 
-	buf_init(&b, room, sizeof room);
 	json_obj(&b);
 	for (i = 0; i < k->type->params; i++) {
 		const char *name = k->type->param[i].name;
@@ -221,8 +168,7 @@ set_params(struct call *k, struct check *c)
 		if (json_member(k->c->body, name, &raw) == JSON_END &&
 		    json_member(str_of(c->params), name, &raw) < JSON_STR)
 			continue;
-		json_key(&b, name);
-		json_put_raw(&b, raw);
+		json_put_raw(json_key(&b, name), raw);
 	}
 	json_obj_end(&b);
 	if (b.full)
@@ -264,7 +210,8 @@ set_fields(struct call *k, struct fields *f)
 		c->type = k->type;
 	api_members(&f->m, k->c->body);
 	while ((rc = api_member(k, &f->m)) == 1)
-		if (api_flat(k, f->m.name) == NULL && set_field(k, f) == -1)
+		if (check_param(k->type, str_of(f->m.name)) == NULL &&
+		    set_field(k, f) == -1)
 			break;
 	/* Hits alone are hits in a row. */
 	if (c != NULL && json_member(k->c->body, "of", &raw) == JSON_END &&
@@ -275,28 +222,6 @@ set_fields(struct call *k, struct fields *f)
 		return 0;
 	model_drop(k->kind, f->draft);
 	return -1;
-}
-
-/* A new key's secret, of which only the hash is kept. */
-static int
-new_secret(struct call *k, struct key *key, char secret[KEY_TEXT])
-{
-	static const char *const prefix[] = {
-		[ROLE_AGENT] = "va_", [ROLE_VIEWER] = "vv_",
-		[ROLE_OPERATOR] = "vo_", [ROLE_ADMIN] = "vk_",
-		[ROLE_ENROL] = "ve_"
-	};
-	unsigned char hash[KEY_HASH];
-	char hex[2 * KEY_HASH + 1];
-	struct fail why;
-
-	if (key_make(prefix[key->role], secret, &why) == -1)
-		return api_no_room(k, &why);
-	key_hash(str_of(secret), hash);
-	str_hex(hex, hash, sizeof hash);
-	model_text(&key->hash, str_of(hex));
-	key->created = k->c->now_ms;
-	return 0;
 }
 
 /* The draft as a whole, then into the journal and in place. */
@@ -326,11 +251,13 @@ api_post(struct call *k)
 	struct fields f = { .live = NULL };
 	char secret[KEY_TEXT] = "";
 	struct object *o;
+	struct fail why;
 
 	if (set_fields(k, &f) == -1)
 		return;
-	if (k->kind == KIND_KEY &&
-	    new_secret(k, (struct key *)f.draft, secret) == -1) {
+	if (k->kind == KIND_KEY && model_secret((struct key *)f.draft,
+	    k->c->now_ms, secret, &why) == -1) {
+		api_no_room(k, &why);
 		model_drop(k->kind, f.draft);
 		return;
 	}
@@ -350,8 +277,9 @@ api_post(struct call *k)
 
 /* ---- changing ---- */
 
-/* What an agent says of itself: with the journal only when it is new. */
-static void
+/* What an agent says of itself: with the journal only when it is new.  0, or
+ * -1 answered. */
+static int
 put_own(struct call *k, struct agent *live, struct object *draft)
 {
 	struct agent *d = (struct agent *)draft;
@@ -359,26 +287,23 @@ put_own(struct call *k, struct agent *live, struct object *draft)
 	struct fail why;
 
 	if (d->state != live->state && !stops) {
-		api_error(k->c, 403, "state", "state: an agent may only "
-		    "write \"stopped\"");
 		model_drop(KIND_AGENT, draft);
-		return;
+		return api_error(k->c, 403, "state", "state: an agent may "
+		    "only write \"stopped\"");
 	}
 	d->state = live->state;
 	live->clock_skew_ms = d->clock_skew_ms;
 	live->dropped = d->dropped;
 	if (model_keeps_same(KIND_AGENT, draft, &live->o))
 		model_drop(KIND_AGENT, draft);
-	else if (change_put(KIND_AGENT, draft, &k->decided, &why) == NULL) {
-		api_no_room(k, &why);
-		return;
-	}
+	else if (change_put(KIND_AGENT, draft, &k->decided, &why) == NULL)
+		return api_no_room(k, &why);
 	if (api_heard(k) == -1)
-		return;
+		return -1;
 	if (stops)
 		watch_stopped(live, &k->now);
 	k->c->wrote |= STORE_REPORTS | STORE_RECORDS;
-	answer(k, &live->o);
+	return 0;
 }
 
 /* What is switched off is no longer watched. */
@@ -405,14 +330,13 @@ api_put(struct call *k)
 	if (live == NULL || set_fields(k, &f) == -1)
 		return;
 	enabled = k->kind != KIND_AGENT || ((struct agent *)live)->enabled;
-	if (k->role == ROLE_AGENT) {
-		put_own(k, (struct agent *)live, f.draft);
+	if (k->role != ROLE_AGENT) {
+		live = install(k, f.draft);
+		if (live == NULL)
+			return;
+		after_put(k, live, enabled);
+	} else if (put_own(k, (struct agent *)live, f.draft) == -1)
 		return;
-	}
-	live = install(k, f.draft);
-	if (live == NULL)
-		return;
-	after_put(k, live, enabled);
 	answer(k, live);
 }
 
@@ -430,20 +354,18 @@ remove_one(struct call *k, enum kind kind, uint64_t id)
 static int
 remove_agent(struct call *k, struct agent *a)
 {
+	struct key *key;
 	size_t i = 0;
 
 	watch_agent_gone(a, "removed", &k->now);
 	while (a->checks != NULL)
 		if (remove_one(k, KIND_CHECK, a->checks->o.id) == -1)
 			return -1;
-	while (i < model_count(KIND_KEY)) {
-		struct key *key = (struct key *)model_at(KIND_KEY, i);
-
+	while ((key = (void *)model_at(KIND_KEY, i)) != NULL)
 		if (key->agent != a->o.id)
 			i++;
 		else if (remove_one(k, KIND_KEY, key->o.id) == -1)
 			return -1;
-	}
 	return remove_one(k, KIND_AGENT, a->o.id);
 }
 

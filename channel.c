@@ -8,18 +8,16 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "channel.h"
 #include "client.h"
 #include "json.h"
+#include "log.h"
 #include "stream.h"
 #include "tls.h"
 
 #define KEY_CHARS	30	/* of a token, of a user */
-#define KEY_LETTERS	"abcdefghijklmnopqrstuvwxyz" \
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZ" "0123456789"
 #define MESSAGE_CHARS	1024
 #define EMERGENCY	2
 #define EMERGENCY_FORM	"&retry=60&expire=10800"
@@ -97,45 +95,6 @@ channel_outcome_get(const char *answer, struct channel_outcome *o)
 	return str_copy(o->reason, sizeof o->reason, rest);
 }
 
-/* A member of a job that is a string; "" when there is none.  0 or -1. */
-static int
-text_of(struct str job, const char *name, char *dst, size_t cap)
-{
-	struct str raw;
-	enum json_tok t = json_member(job, name, &raw);
-
-	dst[0] = '\0';
-	if (t == JSON_END)
-		return 0;
-	return t == JSON_STR ? json_unescape(raw, dst, cap) : -1;
-}
-
-/* A member of a job that is a number; 0 when there is none.  0 or -1. */
-static int
-number_of(struct str job, const char *name, int64_t min, int64_t max,
-    int64_t *v)
-{
-	struct str raw;
-	enum json_tok t = json_member(job, name, &raw);
-
-	*v = 0;
-	if (t == JSON_END)
-		return 0;
-	return t == JSON_NUM ? json_int(raw, min, max, v) : -1;
-}
-
-static bool
-is_key(const char *z)
-{
-	return strlen(z) == KEY_CHARS && z[strspn(z, KEY_LETTERS)] == '\0';
-}
-
-static bool
-is_blank(const char *z)
-{
-	return z[strspn(z, " \t\n\v\f\r")] == '\0';
-}
-
 /* A text of a job as a field of the form, cut to max characters. */
 struct text {
 	const char *member, *field;
@@ -156,15 +115,14 @@ put_text(struct buf *form, struct str job, const struct text *t)
 	static char text[CHILD_JOB_MAX];
 	char cut[MESSAGE_CHARS * 4];
 	const char *value = text;
-	struct buf b;
+	struct buf b = BUF(cut);
 
-	if (text_of(job, t->member, text, sizeof text) == -1)
+	if (json_text(job, t->member, text, sizeof text) == -1)
 		return -1;
-	if (is_blank(text))
+	if (text[strspn(text, " \t\n\v\f\r")] == '\0')	/* blank */
 		value = t->blank;
 	if (value == NULL)
 		return 0;
-	buf_init(&b, cut, sizeof cut);
 	buf_utf8(&b, str_of(value), t->max);
 	if (t->whole && !str_eq(str_from(&b), str_of(value)))
 		return 0;
@@ -177,27 +135,29 @@ int
 channel_pushover_form(struct buf *b, struct str job, struct fail *why)
 {
 	static const char *const keys[] = { "token", "user" };
-	int64_t priority, timestamp;
+	int64_t priority = 0, timestamp = 0;
 	char key[KEY_CHARS + 1];
 	size_t i, was;
 
 	if (json_valid(job, why) == -1)
 		return fail_in(why, "job");
 	for (i = 0; i < COUNT(keys); i++) {
-		if (text_of(job, keys[i], key, sizeof key) == -1 ||
-		    !is_key(key))
+		if (json_text(job, keys[i], key, sizeof key) == -1 ||
+		    strlen(key) != KEY_CHARS ||
+		    !str_is_of(str_of(key), STR_ALNUM))
 			return fail(why, "the %s key is not 30 letters and "
 			    "digits", i == 0 ? "application's" : "user's");
 		buf_addf(b, "%s%s=%s", i == 0 ? "" : "&", keys[i], key);
 	}
 	if (put_text(b, job, &title) == -1 || put_text(b, job, &message) == -1)
 		return fail(why, "job with a text that cannot be read");
-	if (number_of(job, "priority", -2, EMERGENCY, &priority) == -1)
+	if (json_number(job, "priority", -2, EMERGENCY, &priority) == -1)
 		return fail(why, "priority: not -2 to 2");
 	buf_addf(b, "&priority=%d", (int)priority);
 	if (priority == EMERGENCY)
 		buf_addz(b, EMERGENCY_FORM);
-	if (number_of(job, "timestamp", 0, TIME_MAX / 1000, &timestamp) == -1)
+	if (json_number(job, "timestamp", 0, TIME_MAX / 1000,
+	    &timestamp) == -1)
 		return fail(why, "timestamp: not seconds since 1970");
 	if (timestamp > 0)
 		buf_addf(b, "&timestamp=%lld", (long long)timestamp);
@@ -218,10 +178,7 @@ refused(struct channel_outcome *o, const char *what, struct str body)
 	struct buf b;
 
 	buf_init(&b, text, sizeof text - 1);
-	if (json_member(body, "errors", &raw) != JSON_ARR)
-		raw = (struct str){ NULL, 0 };
-	json_open(&j, raw);
-	json_next(&j, &raw);
+	(void)json_list(&j, body, "errors");	/* or none */
 	while (json_next(&j, &raw) == JSON_STR)
 		if (json_unescape(raw, one, sizeof one) == 0) {
 			buf_addz(&b, b.n == 0 ? ": " : "; ");
@@ -236,7 +193,7 @@ name_of(struct str body, const char *member, char dst[CHANNEL_ID])
 {
 	char text[CHANNEL_ID];
 
-	(void)text_of(body, member, text, sizeof text);	/* or "" */
+	(void)json_text(body, member, text, sizeof text);	/* or "" */
 	put_line(dst, CHANNEL_ID, text);
 }
 
@@ -245,14 +202,13 @@ static void
 said_yes(struct str body, struct channel_outcome *o)
 {
 	struct fail why;
-	struct str raw;
 	int64_t status;
 
 	if (json_valid(body, &why) == -1)
 		reason(o, "HTTP 200, but no answer that can be read: %s",
 		    why.msg);
-	else if (json_member(body, "status", &raw) != JSON_NUM ||
-	    json_int(raw, INT32_MIN, INT32_MAX, &status) == -1)
+	else if (json_number(body, "status", INT32_MIN, INT32_MAX,
+	    &status) != 1)
 		reason(o, "HTTP 200, but an answer without a status");
 	else if (status != 1) {
 		o->end = CHANNEL_REFUSED;
@@ -285,8 +241,7 @@ void
 channel_pushover_outcome(const struct http_head *h, struct str body,
     int64_t now_s, struct channel_outcome *o)
 {
-	memset(o, 0, sizeof *o);
-	o->code = h->status;
+	*o = (struct channel_outcome){ .code = h->status };
 	if (h->status == 429 || h->status >= 500) {
 		o->end = CHANNEL_RETRY;
 		o->after_s = after(h, now_s);
@@ -302,16 +257,6 @@ channel_pushover_outcome(const struct http_head *h, struct str body,
 		else
 			reason(o, "HTTP %d", o->code);
 	}
-}
-
-static int64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	if (clock_gettime(CLOCK_REALTIME, &t) == -1)
-		return 0;
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static void
@@ -373,7 +318,7 @@ exchange(const struct http_url *u, struct str request,
 	bool done, stale;
 
 	do {
-		if (connect_to(u, now_ms(), &why) == -1) {
+		if (connect_to(u, log_clock_ms(), &why) == -1) {
 			o->end = CHANNEL_RETRY;
 			reason(o, "%s", why.msg);
 			return;
@@ -381,7 +326,7 @@ exchange(const struct http_url *u, struct str request,
 		client_begin(&c, way.s, request, false, in, sizeof in);
 		done = client_run(&c, CHANNEL_ANSWER_MS) == HTTP_DONE;
 		stale = !done && way.kept && !c.sent_all && c.seen == 0;
-		way.used_ms = now_ms();
+		way.used_ms = log_clock_ms();
 		way.kept = true;
 		if (!done || !c.reusable)
 			hang_up();
@@ -391,7 +336,7 @@ exchange(const struct http_url *u, struct str request,
 	else
 		channel_pushover_outcome(&c.head, done ?
 		    (struct str){ c.body, c.body_n } : STR(""),
-		    now_ms() / 1000, o);
+		    log_clock_ms() / 1000, o);
 	if (!done && (o->end == CHANNEL_UNKNOWN || !c.have_head))
 		reason(o, "%s: %s", way.host, c.why.msg);
 }
@@ -414,15 +359,14 @@ write_request(struct buf *b, struct str job, struct http_url *u,
     struct fail *why)
 {
 	static char form[FORM_MAX], url[URL_MAX];	/* u borrows from it */
-	struct buf f;
+	struct buf f = BUF(form);
 
-	if (text_of(job, "url", url, sizeof url) == -1)
+	if (json_text(job, "url", url, sizeof url) == -1)
 		return fail(why, "a URL that cannot be read");
 	if (http_url(str_of(url), u, why) == -1)
 		return -1;
 	if (!u->tls && !is_loopback(u->host))
 		return fail(why, "https is required, but to this host itself");
-	buf_init(&f, form, sizeof form);
 	if (channel_pushover_form(&f, job, why) == -1)
 		return -1;
 	http_put_request(b, "POST", u, (int64_t)f.n);
@@ -439,9 +383,8 @@ pushover(struct str job, const struct fail *unprepared,
 	static char request[REQUEST_MAX];
 	struct http_url u;
 	struct fail why;
-	struct buf b;
+	struct buf b = BUF(request);
 
-	buf_init(&b, request, sizeof request);
 	if (write_request(&b, job, &u, &why) == -1)
 		reason(o, "%s", why.msg);
 	else if (u.tls && unprepared != NULL) {
@@ -454,12 +397,10 @@ pushover(struct str job, const struct fail *unprepared,
 static void
 run(struct str job, const struct fail *unprepared, char answer[CHILD_ANSWER])
 {
-	struct channel_outcome o;
+	struct channel_outcome o = { .end = CHANNEL_REFUSED };
 	char channel[32];
 
-	memset(&o, 0, sizeof o);
-	o.end = CHANNEL_REFUSED;
-	if (text_of(job, "channel", channel, sizeof channel) == -1 ||
+	if (json_text(job, "channel", channel, sizeof channel) == -1 ||
 	    strcmp(channel, "pushover") != 0)
 		reason(&o, "no such channel");
 	else

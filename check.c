@@ -28,23 +28,14 @@ is_process(const struct check_type *t)
 const struct check_type *
 check_type(struct str name)
 {
-	unsigned i;
-
-	for (i = 0; i < check_types_n; i++)
-		if (str_is(name, check_types[i].name))
-			return &check_types[i];
-	return NULL;
+	return STR_ROW(check_types, name);
 }
 
-static bool
-text_ok(const struct check_param *p, struct str s)
+const struct check_param *
+check_param(const struct check_type *t, struct str name)
 {
-	size_t i;
-
-	for (i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
-			return false;
-	return (int64_t)s.n >= p->min && (int64_t)s.n <= p->max;
+	return t == NULL ? NULL :
+	    str_row(t->param, t->params, sizeof *t->param, name);
 }
 
 /* One parameter as it was sent, to the canonical ones. */
@@ -58,8 +49,11 @@ put_param(struct buf *b, const struct check_param *p, enum json_tok tok,
 	json_key(b, p->name);
 	switch (p->type) {
 	case PARAM_TEXT:
-		if (tok != JSON_STR || json_unescape(raw, text,
-		    sizeof text) == -1 || !text_ok(p, str_of(text)))
+		if (tok != JSON_STR ||
+		    json_unescape(raw, text, sizeof text) == -1 ||
+		    strlen(text) < (size_t)p->min ||
+		    strlen(text) > (size_t)p->max ||
+		    !str_is_plain(str_of(text)))
 			return fail(why, "%s: not a text of %d to %d bytes "
 			    "without control characters", p->name,
 			    (int)p->min, (int)p->max);
@@ -80,34 +74,21 @@ put_param(struct buf *b, const struct check_param *p, enum json_tok tok,
 	return 0;
 }
 
-/* Has the type a parameter with that (escaped) key? */
-static bool
-is_param(const struct check_type *t, struct str key)
-{
-	char name[32];
-	unsigned i = 0;
-
-	if (json_unescape(key, name, sizeof name) == -1)
-		return false;
-	while (i < t->params && strcmp(name, t->param[i].name) != 0)
-		i++;
-	return i < t->params;
-}
-
 /* Is json an object of the type's parameters?  0 or -1. */
 static int
 keys(const struct check_type *t, struct str json, struct fail *why)
 {
-	struct json j;
+	struct json j = JSON(json);
 	struct str key, raw;
+	char name[32];
 
 	if (json_valid(json, why) == -1)
 		return fail_in(why, "params");
-	json_open(&j, json);
 	if (json_next(&j, &key) != JSON_OBJ)
 		return fail(why, "params: not an object");
 	while (json_next(&j, &key) == JSON_KEY) {
-		if (!is_param(t, key))
+		if (json_unescape(key, name, sizeof name) == -1 ||
+		    check_param(t, str_of(name)) == NULL)
 			return fail(why, "params: %s has no parameter "
 			    "\"%.*s\"", t->name, key.n > 32 ? 32 : (int)key.n,
 			    key.p);
@@ -171,14 +152,13 @@ check_params(const struct check_type *t, struct str json, struct buf *out,
     const char **field, struct fail *why)
 {
 	char text[CHECK_PARAMS_MAX];
-	struct buf b;
+	/* Apart from what out holds, which the writer would put a comma
+	 * after. */
+	struct buf b = BUF(text);
 
 	*field = "params";
 	if (json.n == 0)
 		json = STR("{}");
-	/* Apart from what out holds, which the writer would put a comma
-	 * after. */
-	buf_init(&b, text, sizeof text);
 	if (keys(t, json, why) == -1 ||
 	    put_params(&b, t, json, field, why) == -1)
 		return -1;
@@ -191,38 +171,11 @@ check_params(const struct check_type *t, struct str json, struct buf *out,
 	return 0;
 }
 
-int
-check_param_text(struct str params, const char *name, char *dst, size_t cap)
-{
-	struct str raw;
-
-	dst[0] = '\0';
-	return json_member(params, name, &raw) != JSON_STR ? -1 :
-	    json_unescape(raw, dst, cap);
-}
-
-int
-check_param_int(struct str params, const char *name, int64_t min, int64_t max,
-    int64_t *v)
-{
-	struct str raw;
-
-	return json_member(params, name, &raw) != JSON_NUM ? -1 :
-	    json_int(raw, min, max, v);
-}
-
 bool
 check_name_ok(struct str s)
 {
-	size_t i;
-
-	if (s.n == 0 || s.n > CHECK_NAME_MAX)
-		return false;
-	for (i = 0; i < s.n; i++)
-		if (!alert_name_char(s.p[i]) &&
-		    !(s.p[i] == ' ' && i > 0 && i + 1 < s.n))
-			return false;
-	return true;
+	return s.n > 0 && s.n <= CHECK_NAME_MAX && s.p[0] != ' ' &&
+	    s.p[s.n - 1] != ' ' && str_is_of(s, ALERT_NAME_CHARS " ");
 }
 
 void
@@ -230,9 +183,8 @@ check_name(const struct check_type *t, struct str params, struct buf *out)
 {
 	char text[CHECK_TEXT_MAX + 1], name[CHECK_TEXT_MAX + 64];
 	size_t i;
-	struct buf b;
+	struct buf b = BUF(name);
 
-	buf_init(&b, name, sizeof name);
 	buf_addz(&b, t->name);
 	if (t->params > 0 && check_param_text(params, t->param[0].name, text,
 	    sizeof text) == 0)
@@ -242,7 +194,7 @@ check_name(const struct check_type *t, struct str params, struct buf *out)
 	for (i = 0; i < b.n; i++)
 		if (name[i] == '/')
 			name[i] = ':';
-		else if (!alert_name_char(name[i]) &&
+		else if (strchr(ALERT_NAME_CHARS, name[i]) == NULL &&
 		    (name[i] != ' ' || i + 1 == b.n))
 			name[i] = '_';
 	buf_add(out, str_from(&b));

@@ -12,6 +12,7 @@
 
 #include "alert.h"
 #include "fail.h"
+#include "json.h"
 #include "str.h"
 
 #define CHECK_PARAMS_MAX	1024	/* bytes of canonical parameters */
@@ -41,6 +42,9 @@ extern const struct check_type check_types[];
 extern const unsigned check_types_n;
 
 const struct check_type *check_type(struct str name);	/* or NULL */
+/* A parameter of the type (NULL: of none), or NULL. */
+const struct check_param *check_param(const struct check_type *t,
+    struct str name);
 
 /* Canonical parameters of json (a JSON object, or empty) into out.  A null
  * is as good as absent.  0, or -1 with *field the parameter that is wrong
@@ -48,13 +52,11 @@ const struct check_type *check_type(struct str name);	/* or NULL */
 int check_params(const struct check_type *t, struct str json,
     struct buf *out, const char **field, struct fail *why);
 
-/* One parameter of canonical parameters, or member of another JSON object.
- * 0, or -1: not given, none that fits in dst, or none from min to max (dst
- * then is "", *v untouched, so set the default before). */
-int check_param_text(struct str params, const char *name, char *dst,
-    size_t cap);
-int check_param_int(struct str params, const char *name, int64_t min,
-    int64_t max, int64_t *v);
+/* One parameter, as json_text and json_number, but 0 or -1. */
+#define check_param_text(params, name, dst, cap) \
+	(json_text(params, name, dst, cap) == 1 ? 0 : -1)
+#define check_param_int(params, name, min, max, v) \
+	(json_number(params, name, min, max, v) == 1 ? 0 : -1)
 
 /* The default name: the type and first parameter, '/' written as ':' and
  * what a name may not hold as '_': "process nginx", "cpu".  At most

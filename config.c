@@ -5,8 +5,6 @@
 #include "http.h"
 
 #define CA_FILE		"/etc/ssl/certs/ca-certificates.crt"
-#define HEX		"0123456789ABCDEFabcdef"
-#define ALNUM		HEX "GHIJKLMNOPQRSTUVWXYZghijklmnopqrstuvwxyz"
 
 struct line {
 	struct str word[CONFIG_WORDS];
@@ -17,17 +15,6 @@ static bool
 is_blank(char c)
 {
 	return c == ' ' || c == '\t';
-}
-
-/* Are all bytes of s among these? */
-static bool
-is_of(struct str s, const char *set)
-{
-	size_t i = 0;
-
-	while (i < s.n && s.p[i] != '\0' && strchr(set, s.p[i]) != NULL)
-		i++;
-	return i == s.n;
 }
 
 static int
@@ -52,12 +39,11 @@ take_word(struct str *s, struct str *w, struct fail *why)
 static int
 split(struct str s, struct line *l, struct fail *why)
 {
-	size_t i;
+	struct str rest = s, part;
 
 	l->n = 0;
-	for (i = 0; i < s.n; i++)
-		if (((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t') ||
-		    s.p[i] == 0x7f)
+	while (str_cut(&rest, '\t', &part) == 0)
+		if (!str_is_plain(part))
 			return fail(why, "a control character; a line is "
 			    "plain text");
 	for (s = str_trim(s); s.n > 0 && s.p[0] != '#'; l->n++) {
@@ -84,7 +70,8 @@ config_listener(struct str addr, bool plain, struct config_listen *l,
 		i--;
 	if (str_u64(str_after(addr, i), 0, 65535, &port) == -1)
 		bad = "no port of 0 to 65535; ADDR:PORT or PORT";
-	else if (i == 1 || !is_of((struct str){ addr.p, i }, HEX ".:[]"))
+	else if (i == 1 || !str_is_of((struct str){ addr.p, i },
+	    STR_HEX ".:[]"))
 		bad = "the address must be numeric";
 	else if (i > 0 && !loopback && !plain)
 		bad = "TLS is not built yet, so an address other than "
@@ -174,7 +161,7 @@ word_pushover(struct config *c, const struct line *l, struct fail *why)
 		struct str name = l->word[i], v = l->word[i + 1];
 
 		if (str_is(name, "token"))
-			rc = v.n == 30 && is_of(v, ALNUM) ?
+			rc = v.n == 30 && str_is_of(v, STR_ALNUM) ?
 			    set_text(c->pushover_token, v, "token", why) :
 			    fail(why, "a token is 30 letters and digits");
 		else if (!str_is(name, "url"))
@@ -198,7 +185,7 @@ word_ca_file(struct config *c, const struct line *l, struct fail *why)
 	return set_text(c->ca_file, l->word[1], "ca-file", why);
 }
 
-static const struct {
+static const struct word {
 	const char *name, *usage;
 	unsigned min, max;	/* words after it */
 	int (*read)(struct config *c, const struct line *l, struct fail *why);
@@ -214,24 +201,22 @@ static const struct {
 static int
 read_line(struct config *c, struct str text, struct fail *why)
 {
+	const struct word *w;
 	struct line l;
-	size_t i;
 
 	if (split(text, &l, why) == -1)
 		return -1;
 	if (l.n == 0)
 		return 0;
-	for (i = 0; i < COUNT(words); i++) {
-		if (!str_is(l.word[0], words[i].name))
-			continue;
-		if (l.n - 1 < words[i].min || l.n - 1 > words[i].max)
-			return fail(why, "write it \"%s %s\"",
-			    words[i].name, words[i].usage);
-		return words[i].read(c, &l, why);
-	}
-	return fail(why, "\"%.*s\" is no word of vilicus.conf; listen, "
-	    "public, disk, sync, pushover and ca-file are", (int)(l.word[0].n > 32 ?
-	    32 : l.word[0].n), l.word[0].p);
+	w = STR_ROW(words, l.word[0]);
+	if (w == NULL)
+		return fail(why, "\"%.*s\" is no word of vilicus.conf; "
+		    "listen, public, disk, sync, pushover and ca-file "
+		    "are",
+		    (int)(l.word[0].n > 32 ? 32 : l.word[0].n), l.word[0].p);
+	if (l.n - 1 < w->min || l.n - 1 > w->max)
+		return fail(why, "write it \"%s %s\"", w->name, w->usage);
+	return w->read(c, &l, why);
 }
 
 unsigned

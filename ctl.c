@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "client.h"
 #include "ctl.h"
+#include "log.h"
 #include "stream.h"
 
 #define URL_DEFAULT	"http://127.0.0.1:8454"
@@ -73,9 +73,8 @@ static void
 print_line(FILE *f, const char *text)
 {
 	char line[CTL_TEXT];
-	struct buf b;
+	struct buf b = BUF(line);
 
-	buf_init(&b, line, sizeof line);
 	buf_line(&b, str_of(text));
 	fprintf(f, "%.*s\n", (int)b.n, b.p);
 }
@@ -118,11 +117,10 @@ ctl_call(enum http_method m, const char *path, struct str body)
 	struct str json;
 	struct stream s;
 	struct fail why;
-	struct buf b;
+	struct buf b = BUF(request);
 	int fd;
 
 	u.path = str_of(ctl_fmt("%s%s", path[0] == '/' ? "" : API, path));
-	buf_init(&b, request, sizeof request);
 	http_put_request(&b, http_method_name(m), &u,
 	    body.n > 0 || m == HTTP_POST ? (int64_t)body.n : -1);
 	buf_addf(&b, "Authorization: Bearer %s\r\n%sConnection: close\r\n\r\n",
@@ -158,10 +156,8 @@ fetch_page(struct ctl_list *l)
 		ctl_json(page);
 	json_member(page, "meta", &raw);
 	str_copy(l->next, sizeof l->next, str_of(ctl_text(raw, "next")));
-	if (json_member(page, "objects", &raw) != JSON_ARR)
+	if (json_list(&l->j, page, "objects") == -1)
 		ctl_die(CTL_REFUSED, "the server's answer is not a list");
-	json_open(&l->j, raw);
-	json_next(&l->j, &raw);
 }
 
 void
@@ -305,7 +301,6 @@ main(int argc, char **argv)
 {
 	const char *file = or_env("VILICUS_KEY_FILE", KEY_DEFAULT);
 	const struct command *k;
-	struct timespec now;
 	int opt, code;
 
 	ctl.server = or_env("VILICUS_URL", URL_DEFAULT);
@@ -321,8 +316,7 @@ main(int argc, char **argv)
 	argc -= optind;
 	argv += optind;
 	k = find_command(argc, argv);
-	clock_gettime(CLOCK_REALTIME, &now);
-	ctl.now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	ctl.now_ms = log_clock_ms();
 	use_url();
 	use_key(file);
 	code = k->run(argc, argv);

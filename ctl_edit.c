@@ -62,8 +62,7 @@ put_scalar(struct buf *b, const char *s)
 static void
 put_text(struct words *w, const char *field)
 {
-	json_key(&w->body, field);
-	json_put(&w->body, str_of(next(w)));
+	json_add(&w->body, field, str_of(next(w)));
 }
 
 static void
@@ -76,8 +75,7 @@ put_duration(struct words *w, const char *field)
 	if (str_duration(str_of(s), &ms) == -1 || ms % unit != 0)
 		ctl_die(CTL_USAGE, "\"%s\" is not a duration like 30s, 5m",
 		    s);
-	json_key(&w->body, field);
-	json_put_int(&w->body, ms / unit);
+	json_add_int(&w->body, field, ms / unit);
 }
 
 static void
@@ -85,8 +83,7 @@ put_agent(struct words *w, const char *field)
 {
 	struct str agent = ctl_find("agent", next(w));
 
-	json_key(&w->body, field);
-	json_put(&w->body, str_of(ctl_text(agent, "resource_uri")));
+	json_add(&w->body, field, str_of(ctl_text(agent, "resource_uri")));
 }
 
 static void
@@ -106,9 +103,8 @@ put_bound(struct words *w, const char *list, bool first)
 {
 	bool clear = strcmp(list, "clear") == 0;
 	char text[256];
-	struct buf b;
+	struct buf b = BUF(text);
 
-	buf_init(&b, text, sizeof text);
 	if (clear && w->way[0] != '\0' && is_number(peek(w))) {
 		buf_addz(&b, w->way);
 	} else {
@@ -127,8 +123,7 @@ put_bound(struct words *w, const char *list, bool first)
 static void
 put_bounds(struct words *w, const char *list)
 {
-	json_key(&w->body, list);
-	json_arr(&w->body);
+	json_arr(json_key(&w->body, list));
 	put_bound(w, list, true);
 	for (; strcmp(peek(w), "or") == 0; put_bound(w, list, false))
 		w->i++;
@@ -137,7 +132,7 @@ put_bounds(struct words *w, const char *list)
 
 /* What may follow an add command's first words; whether it may with this
  * kind, the server says. */
-static const struct {
+static const struct word {
 	const char *word, *field;
 	void (*put)(struct words *w, const char *field);
 } words[] = {
@@ -158,15 +153,13 @@ static bool
 word(struct words *w)
 {
 	bool bound = w->type != NULL && is_direction(peek(w));
-	const char *s = bound ? "crit" : peek(w);
-	unsigned i = 0;
+	const struct word *row = STR_ROW(words, bound ? STR("crit") :
+	    str_of(peek(w)));
 
-	while (i < COUNT(words) && strcmp(words[i].word, s) != 0)
-		i++;
-	if (i == COUNT(words))
+	if (row == NULL)
 		return false;
 	w->i += !bound;
-	words[i].put(w, words[i].field);
+	row->put(w, row->field);
 	return true;
 }
 
@@ -176,11 +169,9 @@ hits(struct words *w)
 {
 	if (w->n - w->i < 3 || strcmp(w->word[w->i + 1], "of") != 0)
 		return false;
-	json_key(&w->body, "hits");
-	put_scalar(&w->body, next(w));
+	put_scalar(json_key(&w->body, "hits"), next(w));
 	w->i++;
-	json_key(&w->body, "of");
-	put_scalar(&w->body, next(w));
+	put_scalar(json_key(&w->body, "of"), next(w));
 	return true;
 }
 
@@ -188,13 +179,9 @@ hits(struct words *w)
 static bool
 param(struct words *w, bool bare)
 {
-	const struct check_type *t = w->type;
-	const struct check_param *p = bare ? w->first : NULL;
-	unsigned i;
+	const struct check_param *p = bare ? w->first :
+	    check_param(w->type, str_of(peek(w)));
 
-	for (i = 0; !bare && t != NULL && i < t->params; i++)
-		if (strcmp(peek(w), t->param[i].name) == 0)
-			p = &t->param[i];
 	if (p == NULL)
 		return false;
 	w->i += !bare;
@@ -229,13 +216,12 @@ static const struct {
 static struct str
 add(int argc, char **argv)
 {
-	struct words w = { .word = argv, .n = argc, .i = 2 };
 	char body[BODY_MAX], params[BODY_MAX / 2];
+	struct words w = { .word = argv, .n = argc, .i = 2,
+	    .body = BUF(body), .params = BUF(params) };
 	struct str json;
 	size_t i;
 
-	buf_init(&w.body, body, sizeof body);
-	buf_init(&w.params, params, sizeof params);
 	json_obj(&w.body);
 	json_obj(&w.params);
 	for (i = 0; i < COUNT(firsts); i++)
@@ -247,10 +233,8 @@ add(int argc, char **argv)
 			ctl_die(CTL_USAGE, "\"%s\" is not understood here",
 			    peek(&w));
 	json_obj_end(&w.params);
-	if (w.type != NULL) {
-		json_key(&w.body, "params");
-		json_put_raw(&w.body, str_from(&w.params));
-	}
+	if (w.type != NULL)
+		json_put_raw(json_key(&w.body, "params"), str_from(&w.params));
 	json_obj_end(&w.body);
 	if (w.body.full || w.params.full)
 		ctl_die(CTL_USAGE, "too many words");

@@ -32,20 +32,19 @@ characters(const char *s)
 static void
 print_cell(const char *text, unsigned column, bool colours)
 {
-	static const struct {
+	static const struct colour {
 		const char *word;
-		int colour;		/* SGR */
+		int sgr;
 	} table[] = {
 		{ "ok", 32 }, { "up", 32 }, { "warning", 33 },
 		{ "unknown", 35 }, { "critical", 31 }, { "silent", 31 },
 	};
+	const struct colour *colour = !colours ? NULL :
+	    STR_ROW(table, str_of(text));
 	int pad = (int)(width[column] - characters(text)) + 2;
-	size_t i = 0;
 
-	while (i < COUNT(table) && strcmp(text, table[i].word) != 0)
-		i++;
-	if (colours && i < COUNT(table))
-		printf("\033[%dm%s\033[0m", table[i].colour, text);
+	if (colour != NULL)
+		printf("\033[%dm%s\033[0m", colour->sgr, text);
 	else
 		fputs(text, stdout);
 	if (column + 1 == columns)
@@ -86,18 +85,17 @@ add_row(const char *spec, const struct str *obj, unsigned rank)
 {
 	struct str rest = str_of(spec), member, title;
 	char text[CTL_TEXT], line[CELL_MAX + 1];
-	struct buf b, cell;
 
 	buf_addc(&rows, (char)rank);
 	for (columns = 0; str_cut(&rest, ' ', &member) == 0; columns++) {
+		struct buf b = BUF(text), cell = { line, 0, CELL_MAX, false };
+
 		str_cut(&member, '=', &title);
-		buf_init(&b, text, sizeof text);
 		if (obj == NULL)
 			buf_add(&b, title);
 		else
 			ctl_put(&b, *obj, ctl_fmt("%.*s", (int)member.n,
 			    member.p));
-		buf_init(&cell, line, CELL_MAX);
 		buf_line(&cell, b.n == 0 ? STR("-") : str_from(&b));
 		line[cell.n] = '\0';
 		if (characters(line) > width[columns])
@@ -129,13 +127,12 @@ ctl_row(const char *spec, struct str obj, unsigned rank)
 void
 ctl_json(struct str json)
 {
-	struct buf b;
+	struct buf b = BUF(room);
 
 	if (!ctl.json)
 		return;
 	if (json.n > 0 && json.p[json.n - 1] == '\n')
 		json.n--;
-	buf_init(&b, room, sizeof room);
 	if (isatty(STDOUT_FILENO))
 		buf_line(&b, json);
 	else

@@ -5,8 +5,8 @@
 
 /* Sets of bytes. */
 #define DIGITS	"0123456789"
-#define HEX	DIGITS "abcdefABCDEF"
-#define PLAIN	HEX "ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ-._~"
+#define HEX	STR_HEX
+#define PLAIN	STR_ALNUM "-._~"
 #define TOKEN	PLAIN "!#$%&'*+^`|"	/* RFC 9110 5.6.2 */
 #define TEXT	""			/* all but control bytes */
 
@@ -195,18 +195,18 @@ static bool
 read_request_line(struct parse *p)
 {
 	struct str method, target;
-	size_t i = 0;
+	const char *const *known;
 
 	if (str_cut(&p->line, ' ', &method) == -1 || !is_token(method) ||
 	    str_cut(&p->line, ' ', &target) == -1)
 		return bad(p, 400, "no request line");
 	if (!read_version(p, p->line))
 		return false;
-	while (i < COUNT(methods) && !str_is(method, methods[i]))
-		i++;
-	if (i == COUNT(methods))
+	known = STR_ROW(methods, method);
+	if (known == NULL)
 		return bad(p, 501, "no such method");
-	p->h->method = i < HTTP_OTHER ? (enum http_method)i : HTTP_OTHER;
+	if (known < methods + HTTP_OTHER)
+		p->h->method = (enum http_method)(known - methods);
 	return read_target(p->h, target) == 0 ||
 	    bad(p, 400, "not a request target");
 }
@@ -446,6 +446,7 @@ int
 http_unescape(struct str s, bool plus, char *dst, size_t cap)
 {
 	struct str got = { dst, 0 };
+	bool good = true;
 	size_t size;
 
 	for (; s.n > 0 && got.n + 1 < cap; s = str_after(s, size)) {
@@ -458,9 +459,9 @@ http_unescape(struct str s, bool plus, char *dst, size_t cap)
 		dst[got.n++] = size == 1 && plus && c == '+' ? ' ' : (char)c;
 	}
 	dst[got.n] = '\0';
-	while ((size = str_utf8(got)) > 0)
-		got = str_after(got, size);
-	if (s.n == 0 && got.n == 0)
+	while (good && got.n > 0)
+		good = str_take(&got) != -1;
+	if (good && s.n == 0)
 		return 0;
 	dst[0] = '\0';
 	return -1;
@@ -542,9 +543,8 @@ http_date(struct buf *b, int64_t ms)
 {
 	static const char days[] = "SunMonTueWedThuFriSat";
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	struct str_date d;
+	struct str_date d = str_date(ms);
 
-	str_date(ms, &d);
 	buf_addf(b, "%.3s, %02d %.3s %d %02d:%02d:%02d GMT",
 	    days + 3 * d.weekday, d.day, months + 3 * (d.month - 1), d.year,
 	    d.hour, d.minute, d.second);

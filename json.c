@@ -6,7 +6,7 @@
 
 /* What may come next: j->expect. */
 enum {
-	VALUE,		/* a value: at the start and after ':' */
+	VALUE,		/* 0: a value: at the start and after ':' */
 	FIRST,		/* a first member or element, or the end */
 	AFTER,		/* ',' and another, or the end; at depth 0 no more */
 	FAILED
@@ -14,12 +14,6 @@ enum {
 
 /* The letters of the short escapes, and what they stand for. */
 static const char letters[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
-
-void
-json_open(struct json *j, struct str in)
-{
-	*j = (struct json){ .in = in, .expect = VALUE };
-}
 
 static enum json_tok
 bad(struct json *j, const char *why)
@@ -244,9 +238,8 @@ json_valid(struct str in, struct fail *why)
 	size_t first[JSON_DEPTH_MAX];	/* of each open object's */
 	size_t i, n = 0;
 	enum json_tok t;
-	struct json j;
+	struct json j = JSON(in);
 
-	json_open(&j, in);
 	while ((t = json_next(&j, &text)) != JSON_END) {
 		if (t == JSON_BAD)
 			return fail(why, "not JSON at byte %zu: %s", j.pos,
@@ -276,9 +269,8 @@ json_member(struct str obj, const char *name, struct str *raw)
 {
 	struct str text;
 	enum json_tok t;
-	struct json j;
+	struct json j = JSON(obj);
 
-	json_open(&j, obj);
 	if (json_next(&j, &text) != JSON_OBJ)
 		return JSON_BAD;
 	while ((t = json_next(&j, &text)) == JSON_KEY) {
@@ -340,6 +332,41 @@ json_int(struct str text, int64_t min, int64_t max, int64_t *out)
 	return 0;
 }
 
+int
+json_text(struct str obj, const char *name, char *dst, size_t cap)
+{
+	struct str raw;
+	enum json_tok tok = json_member(obj, name, &raw);
+
+	dst[0] = '\0';
+	if (tok == JSON_END)
+		return 0;
+	return tok == JSON_STR && json_unescape(raw, dst, cap) == 0 ? 1 : -1;
+}
+
+int
+json_number(struct str obj, const char *name, int64_t min, int64_t max,
+    int64_t *v)
+{
+	struct str raw;
+	enum json_tok tok = json_member(obj, name, &raw);
+
+	if (tok == JSON_END)
+		return 0;
+	return tok == JSON_NUM && json_int(raw, min, max, v) == 0 ? 1 : -1;
+}
+
+int
+json_list(struct json *j, struct str obj, const char *name)
+{
+	struct str raw;
+	bool is = json_member(obj, name, &raw) == JSON_ARR;
+
+	*j = JSON(is ? raw : STR(""));
+	json_next(j, &raw);
+	return is ? 0 : -1;
+}
+
 /* A comma is due where the last byte ends a value: a bracket, a quote, a
  * digit, or the last letter of true, false or null. */
 static void
@@ -349,35 +376,12 @@ comma(struct buf *b)
 		buf_addc(b, ',');
 }
 
-void
-json_obj(struct buf *b)
-{
-	json_put_raw(b, STR("{"));
-}
-
-void
-json_obj_end(struct buf *b)
-{
-	buf_addc(b, '}');
-}
-
-void
-json_arr(struct buf *b)
-{
-	json_put_raw(b, STR("["));
-}
-
-void
-json_arr_end(struct buf *b)
-{
-	buf_addc(b, ']');
-}
-
-void
+struct buf *
 json_key(struct buf *b, const char *name)
 {
 	json_put(b, str_of(name));
 	buf_addc(b, ':');
+	return b;
 }
 
 /* A character that may not stand for itself. */
@@ -428,24 +432,11 @@ json_put_milli(struct buf *b, int64_t v)
 }
 
 void
-json_put_bool(struct buf *b, bool v)
-{
-	json_put_raw(b, v ? STR("true") : STR("false"));
-}
-
-void
-json_put_null(struct buf *b)
-{
-	json_put_raw(b, STR("null"));
-}
-
-void
 json_put_time(struct buf *b, int64_t ms)
 {
 	char text[TIME_TEXT];
-	struct buf t;
+	struct buf t = BUF(text);
 
-	buf_init(&t, text, sizeof text);
 	buf_time(&t, ms);
 	if (ms == 0)
 		json_put_null(b);
@@ -460,18 +451,4 @@ json_put_raw(struct buf *b, struct str json)
 		json.n--;	/* or the next comma would be missed */
 	comma(b);
 	buf_add(b, json);
-}
-
-void
-json_add(struct buf *b, const char *name, struct str s)
-{
-	json_key(b, name);
-	json_put(b, s);
-}
-
-void
-json_add_int(struct buf *b, const char *name, int64_t v)
-{
-	json_key(b, name);
-	json_put_int(b, v);
 }

@@ -36,7 +36,9 @@ struct json {
 	uint8_t expect;
 };
 
-void json_open(struct json *j, struct str in);
+/* A reader at the start of a text. */
+#define JSON(...)		((struct json){ .in = (__VA_ARGS__) })
+#define json_open(j, ...)	(*(j) = JSON(__VA_ARGS__))
 
 /* The next token.  *text is its bytes in the input: for a key or string
  * what is between the quotes, still escaped; for a number its digits; for
@@ -64,28 +66,39 @@ enum json_tok json_member(struct str obj, const char *name, struct str *raw);
  * "") if it does not fit, holds U+0000 or is no JSON string. */
 int json_unescape(struct str text, char *dst, size_t cap);
 
+/* A member that is a string, unescaped into dst; an integer in [min, max].
+ * 1; 0 when there is none; -1 when it is something else.  Without it dst is
+ * "", *v untouched: set the default before. */
+int json_text(struct str obj, const char *name, char *dst, size_t cap);
+int json_number(struct str obj, const char *name, int64_t min, int64_t max,
+    int64_t *v);
+
+/* Open a member that is a list, for json_value to give what is in it.  0, or
+ * -1: there is none, and json_value gives JSON_BAD. */
+int json_list(struct json *j, struct str obj, const char *name);
+
 /* A number's text as an integer in [min, max]: 1e3 and 5.0 are integers.
  * 0, or -1 with *out untouched. */
 int json_int(struct str text, int64_t min, int64_t max, int64_t *out);
 
 /* The writer.  Each puts a comma first where one is due: after a byte that
  * ends a value, so not at b's start, nor after a space or a newline. */
-void json_obj(struct buf *b);
-void json_obj_end(struct buf *b);
-void json_arr(struct buf *b);
-void json_arr_end(struct buf *b);
-void json_key(struct buf *b, const char *name);	/* quoted, and ':' */
 void json_put(struct buf *b, struct str s);	/* a string */
 void json_put_int(struct buf *b, int64_t v);
 void json_put_milli(struct buf *b, int64_t v);
-void json_put_bool(struct buf *b, bool v);
-void json_put_null(struct buf *b);
 void json_put_time(struct buf *b, int64_t ms);	/* ISO 8601; 0: null */
 void json_put_raw(struct buf *b, struct str json); /* a whole value */
+#define json_put_bool(b, v)	json_put_raw(b, str_of((v) ? "true" : "false"))
+#define json_put_null(b)	json_put_raw(b, STR("null"))
+#define json_obj(b)		json_put_raw(b, STR("{"))
+#define json_obj_end(b)		buf_addc(b, '}')
+#define json_arr(b)		json_put_raw(b, STR("["))
+#define json_arr_end(b)		buf_addc(b, ']')
 
-
-/* A member whole: a string, an integer. */
-void json_add(struct buf *b, const char *name, struct str s);
-void json_add_int(struct buf *b, const char *name, int64_t v);
+/* The name of a member, and b, for its value to follow:
+ * json_put_int(json_key(b, "limit"), 20). */
+struct buf *json_key(struct buf *b, const char *name);
+#define json_add(b, name, ...)	json_put(json_key(b, name), __VA_ARGS__)
+#define json_add_int(b, name, v)	json_put_int(json_key(b, name), v)
 
 #endif

@@ -11,53 +11,38 @@
 int log_verbose;
 static const char *name = "vilicus";
 
-static void put(const char *fmt, va_list ap)
-    __attribute__((format(printf, 1, 0)));
+int64_t
+log_clock_ms(void)
+{
+	struct timespec t;
 
-static void
-put(const char *fmt, va_list ap)
+	if (clock_gettime(CLOCK_REALTIME, &t) == -1)
+		return 0;
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void
+log_at(int verbose, const char *fmt, ...)
 {
 	char text[LOG_LINE_MAX], line[LOG_LINE_MAX];
-	struct timespec now = { 0, 0 };
 	int saved = errno;
 	struct buf b;
+	va_list ap;
 
-	if (clock_gettime(CLOCK_REALTIME, &now) == -1)
-		now.tv_sec = 0;
+	if (log_verbose < verbose)
+		return;
+	va_start(ap, fmt);
 	if (vsnprintf(text, sizeof text, fmt, ap) < 0)
 		text[0] = '\0';
+	va_end(ap);
 	buf_init(&b, line, sizeof line - 1);
-	buf_time(&b, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
-	buf_addc(&b, ' ');
-	buf_addz(&b, name);
-	buf_addz(&b, ": ");
+	buf_time(&b, log_clock_ms());
+	buf_addf(&b, " %s: ", name);
 	buf_line(&b, str_of(text));
 	line[b.n++] = '\n';
 	while (write(STDERR_FILENO, line, b.n) == -1 && errno == EINTR)
 		;
 	errno = saved;
-}
-
-void
-log_line(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	put(fmt, ap);
-	va_end(ap);
-}
-
-void
-log_info(const char *fmt, ...)
-{
-	va_list ap;
-
-	if (log_verbose == 0)
-		return;
-	va_start(ap, fmt);
-	put(fmt, ap);
-	va_end(ap);
 }
 
 void

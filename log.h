@@ -7,16 +7,21 @@
 #ifndef LOG_H
 #define LOG_H
 
+#include <stdint.h>
+
 #define LOG_LINE_MAX	1024	/* bytes, newline included; longer is cut */
 
 extern int log_verbose;	/* 0: what an operator must know; 1: -v; 2: -vv */
 
-/* Write "2026-11-22T06:53:11.123Z PROGRAM: text\n" in one write.
- * Keeps errno. */
-void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Write "2026-11-22T06:53:11.123Z PROGRAM: text\n" in one write, if
+ * log_verbose is at least so much.  Keeps errno. */
+void log_at(int verbose, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+#define log_line(...)	log_at(0, __VA_ARGS__)
+#define log_info(...)	log_at(1, __VA_ARGS__)
 
-/* As log_line, only under -v. */
-void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The wall clock, by which lines are stamped; 0: there is none. */
+int64_t log_clock_ms(void);
 
 /* Whose lines these are; kept, not copied.  "vilicus" until it is called. */
 void log_name(const char *program);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model.h"
 #include "model_impl.h"
 
 /* One kind's objects, in the order of their ids. */
@@ -82,7 +81,7 @@ model_count(enum kind k)
 struct object *
 model_at(enum kind k, size_t i)
 {
-	return tables[k].all[i];
+	return i < tables[k].n ? tables[k].all[i] : NULL;
 }
 
 uint64_t
@@ -98,30 +97,6 @@ model_used_id(enum kind k, uint64_t id)
 		tables[k].next = id + 1;
 }
 
-struct agent *
-model_agent(uint64_t id)
-{
-	return (struct agent *)model_get(KIND_AGENT, id);
-}
-
-struct check *
-model_check_by_id(uint64_t id)
-{
-	return (struct check *)model_get(KIND_CHECK, id);
-}
-
-struct incident *
-model_incident(uint64_t id)
-{
-	return (struct incident *)model_get(KIND_INCIDENT, id);
-}
-
-struct recipient *
-model_recipient(uint64_t id)
-{
-	return (struct recipient *)model_get(KIND_RECIPIENT, id);
-}
-
 struct setting *
 model_setting(void)
 {
@@ -134,19 +109,13 @@ model_setting(void)
 struct object *
 model_named(enum kind k, struct str name)
 {
-	size_t i;
+	struct object *o;
 
-	for (i = 0; i < tables[k].n; i++)
-		if (str_ieq(str_of(*model_text_at(model_kinds[k].field,
-		    tables[k].all[i])), name))
-			return tables[k].all[i];
-	return NULL;
-}
-
-struct agent *
-model_agent_named(struct str hostname)
-{
-	return (struct agent *)model_named(KIND_AGENT, hostname);
+	MODEL_ALL(o, k)
+		if (str_ieq(str_of(*model_text_at(model_kinds[k].field, o)),
+		    name))
+			break;
+	return o;
 }
 
 struct check *
@@ -170,12 +139,10 @@ static void
 hash_keys(void)
 {
 	unsigned char hash[KEY_HASH];
-	size_t i;
+	struct key *k;
 
 	memset(by_hash, 0, sizeof by_hash);
-	for (i = 0; i < model_count(KIND_KEY); i++) {
-		struct key *k = (struct key *)model_at(KIND_KEY, i);
-
+	MODEL_ALL(k, KIND_KEY) {
 		if (str_unhex(str_of(k->hash), hash, sizeof hash) == -1)
 			continue;
 		k->next = *keys_like(hash);

@@ -182,17 +182,29 @@ const struct field *model_field(enum kind k, struct str name);
 /* An object by id, or NULL; and all of a kind in the order of their ids. */
 struct object *model_get(enum kind k, uint64_t id);
 size_t model_count(enum kind k);
-struct object *model_at(enum kind k, size_t i);
+struct object *model_at(enum kind k, size_t i);	/* NULL: no more */
+/* for: o, a pointer to its own type, each of a kind; none may be removed
+ * meanwhile. */
+#define MODEL_ALL(o, k) \
+	for (size_t all_ = 0; ((o) = (void *)model_at(k, all_)) != NULL; all_++)
 uint64_t model_next_id(enum kind k);
 void model_used_id(enum kind k, uint64_t id);	/* ids up to it are taken */
 
+/* The object of this name, any case, of a kind whose first field is one. */
+struct object *model_named(enum kind k, struct str name);
+
 /* The typed ones that are asked for most. */
-struct agent *model_agent(uint64_t id);
-struct check *model_check_by_id(uint64_t id);
-struct incident *model_incident(uint64_t id);
-struct recipient *model_recipient(uint64_t id);
+#define model_agent(id)		((struct agent *)model_get(KIND_AGENT, id))
+#define model_check_by_id(id)	((struct check *)model_get(KIND_CHECK, id))
+#define model_incident(id) \
+	((struct incident *)model_get(KIND_INCIDENT, id))
+#define model_delivery(id) \
+	((struct delivery *)model_get(KIND_DELIVERY, id))
+#define model_recipient(id) \
+	((struct recipient *)model_get(KIND_RECIPIENT, id))
+#define model_agent_named(hostname) \
+	((struct agent *)model_named(KIND_AGENT, hostname))
 struct setting *model_setting(void);
-struct agent *model_agent_named(struct str hostname);
 /* The check `name` of an agent, any case; or NULL. */
 struct check *model_check_named(const struct agent *a, struct str name);
 /* The key whose secret this is, or NULL. */
@@ -212,11 +224,14 @@ void model_check_text(struct buf *b, const struct check *c);
 bool model_delivery_has(const struct delivery *d, uint64_t incident,
     enum status *told);
 
+/* Where a field's value is. */
+void *model_value_at(const struct field *f, const struct object *o);
 /* Is a field a text?  Its value; only a draft's may be replaced. */
-bool model_is_text(const struct field *f);
-char **model_text_at(const struct field *f, const struct object *o);
+#define model_is_text(f)	((f)->type <= FIELD_JSON)
+#define model_text_at(f, o)	((char **)model_value_at(f, o))
 /* Is a field a number (bool, integer, time, word, reference)?  Its value. */
-bool model_is_number(const struct field *f);
+#define model_is_number(f) \
+	((f)->type >= FIELD_BOOL && (f)->type <= FIELD_REF)
 int64_t model_number(const struct field *f, const struct object *o);
 
 /* A copy of an object to be changed, or a new one with all defaults (of
@@ -230,6 +245,11 @@ int model_set(enum kind k, struct object *draft, const struct field *f,
     enum json_tok tok, struct str raw, struct fail *why);
 /* Replace a text of a draft. */
 void model_text(char **field, struct str s);
+
+/* Make the secret of a draft of a key, by its role; only its hash is kept in
+ * the draft.  0 or -1. */
+int model_secret(struct key *draft, int64_t now_ms, char secret[KEY_TEXT],
+    struct fail *why);
 
 /* Is the draft whole and in harmony with the rest?  0, or -1 with the
  * field (static) and the reason; *conflict: it is a 409. */
@@ -246,15 +266,15 @@ struct object *model_remove(enum kind k, uint64_t id);
 /* Give a live object's configuration back what it was; its state stays. */
 void model_revert(enum kind k, struct object *live, struct object *was);
 
-/* Would anything that is F_WRITE differ?  Then agents must fetch again. */
-bool model_differs(enum kind k, const struct object *a,
-    const struct object *b);
-
-/* Is this field, are all that the journal keeps, alike? */
+/* Is this field, are all with this flag, alike? */
 bool model_same(const struct field *f, const struct object *a,
     const struct object *b);
-bool model_keeps_same(enum kind k, const struct object *a,
+bool model_same_all(enum kind k, unsigned flag, const struct object *a,
     const struct object *b);
+/* Would anything that is F_WRITE differ?  Then agents must fetch again. */
+#define model_differs(k, a, b)		(!model_same_all(k, F_WRITE, a, b))
+/* All that the journal keeps? */
+#define model_keeps_same(k, a, b)	model_same_all(k, F_KEEP, a, b)
 
 /* JSON.  show: what a client may see; bare: without F_STATE and with params
  * flat, as wanted by flat.  kept: what the journal keeps of `o`, of its
@@ -270,9 +290,8 @@ void model_show_field(struct buf *b, const struct field *f,
     const struct object *o);
 void model_kept(struct buf *b, enum kind k, const struct object *o,
     const struct object *was);
-void model_schema(struct buf *b, enum kind k);
-/* "/api/v1/agent/17/", quoted; it follows a key, so it sets no comma. */
-void model_put_uri(struct buf *b, enum kind k, uint64_t id);
+/* flat: with the parameters of a type in the place of params, or NULL. */
+void model_schema(struct buf *b, enum kind k, const struct check_type *flat);
 /* A resource URI, or a bare number, as an id.  0 or -1. */
 int model_ref(struct str s, enum kind k, uint64_t *id);
 

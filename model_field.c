@@ -1,13 +1,10 @@
 /* model_field.c: the tables of fields, and fields as JSON.  See model.h. */
 #include <string.h>
 
-#include "model.h"
 #include "model_impl.h"
 
 static const char *const agent_states[] = { "never", "up", "silent",
     "stopped", NULL };
-static const char *const statuses[] = { "ok", "warning", "unknown",
-    "critical", "none", NULL };
 static const char *const severities[] = { "ok", "warning", "unknown",
     "critical", NULL };
 static const char *const roles[] = { "agent", "viewer", "operator", "admin",
@@ -15,6 +12,14 @@ static const char *const roles[] = { "agent", "viewer", "operator", "admin",
 static const char *const channels[] = { "pushover", NULL };
 static const char *const delivery_states[] = { "queued", "sending",
     "accepted", "seen", "given up", NULL };
+
+/* "/api/v1/agent/17/", quoted; it follows a key, so it sets no comma. */
+static void
+put_uri(struct buf *b, const char *resource, uint64_t id)
+{
+	buf_addf(b, "\"" MODEL_API "%s/%llu/\"", resource,
+	    (unsigned long long)id);
+}
 
 static void
 show_agent_status(struct buf *b, const struct object *o)
@@ -36,7 +41,7 @@ show_counts(struct buf *b, const struct object *o)
 			n[c->alert.held]++;
 	json_obj(b);
 	for (i = 0; i <= STATUS_NONE; i++)
-		json_add_int(b, statuses[i], n[i]);
+		json_add_int(b, status_name(i), n[i]);
 	json_obj_end(b);
 }
 
@@ -69,9 +74,8 @@ static void
 show_text(struct buf *b, const struct object *o)
 {
 	char text[512];
-	struct buf t;
+	struct buf t = BUF(text);
 
-	buf_init(&t, text, sizeof text);
 	model_check_text(&t, (const struct check *)o);
 	json_put(b, str_from(&t));
 }
@@ -79,23 +83,19 @@ show_text(struct buf *b, const struct object *o)
 static void
 show_deliveries(struct buf *b, const struct object *o)
 {
+	const struct delivery *d;
 	const struct field *f;
 	enum status told;
-	size_t i;
 
 	json_arr(b);
-	for (i = 0; i < model_count(KIND_DELIVERY); i++) {
-		const struct object *d = model_at(KIND_DELIVERY, i);
-
-		if (!model_delivery_has((const struct delivery *)d, o->id,
-		    &told))
+	MODEL_ALL(d, KIND_DELIVERY) {
+		if (!model_delivery_has(d, o->id, &told))
 			continue;
 		json_obj(b);
-		json_key(b, "delivery");
-		model_put_uri(b, KIND_DELIVERY, d->id);
+		put_uri(json_key(b, "delivery"), "delivery", d->o.id);
 		MODEL_EACH(f, KIND_DELIVERY)
 			if (f->flags & F_BRIEF)
-				model_show_field(b, f, d);
+				model_show_field(b, f, &d->o);
 		json_obj_end(b);
 	}
 	json_arr_end(b);
@@ -183,7 +183,7 @@ static const struct field check_fields[] = {
 	SHOW("text", F_STATE, show_text),
 	{ AS(check, "since", alert.since_ms, TIME, F_STATE | F_NULL) },
 	{ F(check, last_result, TIME, LIVE | F_NULL) },
-	{ F(check, raw, WORD, LIVE | F_HIDE), .words = statuses,
+	{ F(check, raw, WORD, LIVE | F_HIDE), .words = status_names,
 	    .def = STATUS_NONE },
 	{ F(check, has_value, BOOL, LIVE | F_HIDE) },
 	{ AS(check, "number", value, INT, LIVE | F_HIDE), INT64_MIN,
@@ -273,37 +273,20 @@ const struct kind_table model_kinds[KINDS] = {
 int
 model_kind(struct str name, enum kind *k)
 {
-	unsigned i;
+	const struct kind_table *t = STR_ROW(model_kinds, name);
 
-	for (i = 0; i < KINDS; i++)
-		if (str_is(name, model_kinds[i].name)) {
-			*k = (enum kind)i;
-			return 0;
-		}
-	return -1;
+	if (t == NULL)
+		return -1;
+	*k = (enum kind)(t - model_kinds);
+	return 0;
 }
 
 const struct field *
 model_field(enum kind k, struct str name)
 {
-	const struct field *f;
+	const struct kind_table *t = &model_kinds[k];
 
-	MODEL_EACH(f, k)
-		if (str_is(name, f->name))
-			return f;
-	return NULL;
-}
-
-bool
-model_is_text(const struct field *f)
-{
-	return f->type <= FIELD_JSON;
-}
-
-bool
-model_is_number(const struct field *f)
-{
-	return f->type >= FIELD_BOOL && f->type <= FIELD_REF;
+	return str_row(t->field, t->fields, sizeof *t->field, name);
 }
 
 void *
@@ -311,12 +294,6 @@ model_value_at(const struct field *f, const struct object *o)
 {
 	/* A draft is written through this; a live object is only read. */
 	return (void *)((uintptr_t)o + f->off);
-}
-
-char **
-model_text_at(const struct field *f, const struct object *o)
-{
-	return model_value_at(f, o);
 }
 
 int64_t
@@ -341,19 +318,6 @@ model_put_number(const struct field *f, struct object *o, int64_t v)
 /* ---- to JSON ---- */
 
 static void
-put_uri(struct buf *b, const char *resource, uint64_t id)
-{
-	buf_addf(b, "\"" MODEL_API "%s/%llu/\"", resource,
-	    (unsigned long long)id);
-}
-
-void
-model_put_uri(struct buf *b, enum kind k, uint64_t id)
-{
-	put_uri(b, model_kinds[k].name, id);
-}
-
-static void
 show_bounds(struct buf *b, const char *text)
 {
 	struct str rest = str_of(text), line;
@@ -376,7 +340,7 @@ show_number(struct buf *b, const struct field *f, int64_t v)
 	else if (f->type == FIELD_TIME)
 		json_put_time(b, v);
 	else if (f->type == FIELD_REF)
-		model_put_uri(b, f->ref, (uint64_t)v);
+		put_uri(b, model_kinds[f->ref].name, (uint64_t)v);
 	else
 		json_put_int(b, v);
 }
@@ -419,21 +383,11 @@ model_show_field(struct buf *b, const struct field *f, const struct object *o)
 static void
 show_flat(struct buf *b, const char *params)
 {
-	struct json j;
-	struct str key, raw;
+	struct str s = str_of(params);
 
-	json_open(&j, str_of(params));
-	if (json_next(&j, &raw) != JSON_OBJ)
-		return;
-	while (json_next(&j, &key) == JSON_KEY) {
-		char name[64];
-
-		if (json_unescape(key, name, sizeof name) == -1 ||
-		    json_value(&j, &raw) == JSON_BAD)
-			return;
-		json_key(b, name);
-		json_put_raw(b, raw);
-	}
+	/* Canonical ones: between the brackets they are members already. */
+	if (s.n > 2)
+		buf_addf(b, ",%.*s", (int)s.n - 2, s.p + 1);
 }
 
 void
@@ -445,9 +399,8 @@ model_show(struct buf *b, enum kind k, const struct object *o,
 
 	json_obj(b);
 	json_add_int(b, "id", (int64_t)o->id);
-	json_key(b, "resource_uri");
-	put_uri(b, v->resource != NULL ? v->resource : model_kinds[k].name,
-	    o->id);
+	put_uri(json_key(b, "resource_uri"), v->resource != NULL ?
+	    v->resource : model_kinds[k].name, o->id);
 	MODEL_EACH(f, k)
 		if (v->flat && f->type == FIELD_JSON && !(f->flags & hide))
 			show_flat(b, *model_text_at(f, o));
@@ -467,8 +420,8 @@ model_same(const struct field *f, const struct object *a,
 	    model_value_at(f, b), f->width) == 0;
 }
 
-static bool
-all_same(enum kind k, unsigned flag, const struct object *a,
+bool
+model_same_all(enum kind k, unsigned flag, const struct object *a,
     const struct object *b)
 {
 	const struct field *f;
@@ -478,18 +431,6 @@ all_same(enum kind k, unsigned flag, const struct object *a,
 		    !model_same(f, a, b))
 			return false;
 	return true;
-}
-
-bool
-model_differs(enum kind k, const struct object *a, const struct object *b)
-{
-	return !all_same(k, F_WRITE, a, b);
-}
-
-bool
-model_keeps_same(enum kind k, const struct object *a, const struct object *b)
-{
-	return all_same(k, F_KEEP, a, b);
 }
 
 void
@@ -518,29 +459,31 @@ static const char *const type_names[] = {
 	[FIELD_STATE] = "string", [FIELD_SHOW] = "computed"
 };
 
+/* What is told of every field and parameter; of flags F_WRITE, _NEED and
+ * _NULL. */
+static void
+schema_begin(struct buf *b, const char *name, const char *type, unsigned flags)
+{
+	json_obj(json_key(b, name));
+	json_add(b, "type", str_of(type));
+	json_put_bool(json_key(b, "readonly"), !(flags & F_WRITE));
+	json_put_bool(json_key(b, "required"), flags & F_NEED);
+	json_put_bool(json_key(b, "nullable"), flags & F_NULL);
+}
+
 static void
 schema_field(struct buf *b, const struct field *f)
 {
 	unsigned i;
 
-	json_key(b, f->name);
-	json_obj(b);
-	json_add(b, "type", str_of(type_names[f->type]));
-	json_key(b, "readonly");
-	json_put_bool(b, !(f->flags & F_WRITE));
-	json_key(b, "required");
-	json_put_bool(b, (f->flags & F_NEED) != 0);
-	json_key(b, "nullable");
-	json_put_bool(b, (f->flags & F_NULL) != 0);
+	schema_begin(b, f->name, type_names[f->type], f->flags);
 	if (f->type == FIELD_INT) {
 		json_add_int(b, "min", f->min);
 		json_add_int(b, "max", f->max);
-		json_key(b, "default");
-		show_number(b, f, f->def);
+		show_number(json_key(b, "default"), f, f->def);
 	}
 	if (f->type == FIELD_WORD) {
-		json_key(b, "choices");
-		json_arr(b);
+		json_arr(json_key(b, "choices"));
 		for (i = 0; f->words[i] != NULL; i++)
 			json_put(b, str_of(f->words[i]));
 		json_arr_end(b);
@@ -548,16 +491,38 @@ schema_field(struct buf *b, const struct field *f)
 	json_obj_end(b);
 }
 
+static void
+schema_params(struct buf *b, const struct check_type *t)
+{
+	static const char *const types[] = { [PARAM_TEXT] = "string",
+	    [PARAM_INT] = "integer", [PARAM_BOOL] = "boolean" };
+	unsigned i;
+
+	for (i = 0; i < t->params; i++) {
+		const struct check_param *p = &t->param[i];
+
+		schema_begin(b, p->name, types[p->type],
+		    F_WRITE | (p->required ? F_NEED : F_NULL));
+		if (p->type != PARAM_BOOL) {
+			json_add_int(b, "min", p->min);
+			json_add_int(b, "max", p->max);
+		}
+		json_add(b, "what", str_of(p->what));
+		json_obj_end(b);
+	}
+}
+
 void
-model_schema(struct buf *b, enum kind k)
+model_schema(struct buf *b, enum kind k, const struct check_type *flat)
 {
 	const struct field *f;
 
 	json_obj(b);
-	json_key(b, "fields");
-	json_obj(b);
+	json_obj(json_key(b, "fields"));
 	MODEL_EACH(f, k)
-		if (!(f->flags & F_HIDE))
+		if (flat != NULL && f->type == FIELD_JSON)
+			schema_params(b, flat);
+		else if (!(f->flags & F_HIDE))
 			schema_field(b, f);
 	json_obj_end(b);
 	json_obj_end(b);

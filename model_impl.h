@@ -11,9 +11,6 @@
 	for ((f) = model_kinds[k].field; \
 	    (f) < model_kinds[k].field + model_kinds[k].fields; (f)++)
 
-void *model_value_at(const struct field *f, const struct object *o);
-/* The object of this name, any case, of a kind whose first field is one. */
-struct object *model_named(enum kind k, struct str name);
 /* Fields that are numbers, whatever their width. */
 void model_put_number(const struct field *f, struct object *o, int64_t v);
 

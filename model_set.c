@@ -1,7 +1,4 @@
 /* model_set.c: a field of a draft from JSON, and a draft made sure of. */
-#include <string.h>
-
-#include "model.h"
 #include "model_impl.h"
 
 #define TEXT_MAX	4096	/* bytes of any text field */
@@ -27,17 +24,14 @@ static int
 set_text(const struct field *f, struct object *o, struct str s,
     struct fail *why)
 {
-	size_t i;
-
 	if (f->type == FIELD_NAME && !check_name_ok(s))
 		return fail(why, "1 to 64 of A-Z a-z 0-9 . _ : - and inner "
 		    "spaces");
 	if (s.n < (size_t)f->min || s.n > (size_t)f->max)
 		return fail(why, "%lld to %lld bytes, not %zu",
 		    (long long)f->min, (long long)f->max, s.n);
-	for (i = 0; i < s.n && (f->flags & (F_WRITE | F_AGENT)); i++)
-		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
-			return fail(why, "control characters are not taken");
+	if ((f->flags & (F_WRITE | F_AGENT)) && !str_is_plain(s))
+		return fail(why, "control characters are not taken");
 	model_text(model_text_at(f, o), s);
 	return 0;
 }
@@ -58,10 +52,9 @@ set_choice(const struct field *f, struct object *o, struct str s,
 {
 	char list[128];
 	const char *name;
-	struct buf b;
+	struct buf b = BUF(list);
 	unsigned i;
 
-	buf_init(&b, list, sizeof list);
 	for (i = 0; (name = choice(f, i)) != NULL; i++) {
 		buf_addf(&b, "%s%s", i > 0 ? ", " : "", name);
 		if (!str_is(s, name))
@@ -85,10 +78,9 @@ set_bounds(const struct field *f, struct object *o, struct str raw,
 	enum json_tok tok;
 	struct str item;
 	struct json j;
-	struct buf b;
+	struct buf b = BUF(text);
 	unsigned n = 0;
 
-	buf_init(&b, text, sizeof text);
 	json_open(&j, raw);
 	tok = json_next(&j, &item);
 	if (tok == JSON_ARR)
@@ -176,6 +168,27 @@ model_set(enum kind k, struct object *draft, const struct field *f,
 	return fail(why, "is read-only");
 }
 
+int
+model_secret(struct key *draft, int64_t now_ms, char secret[KEY_TEXT],
+    struct fail *why)
+{
+	static const char *const prefix[] = {
+		[ROLE_AGENT] = "va_", [ROLE_VIEWER] = "vv_",
+		[ROLE_OPERATOR] = "vo_", [ROLE_ADMIN] = "vk_",
+		[ROLE_ENROL] = "ve_"
+	};
+	unsigned char hash[KEY_HASH];
+	char hex[2 * KEY_HASH + 1];
+
+	if (key_make(prefix[draft->role], secret, why) == -1)
+		return -1;
+	key_hash(str_of(secret), hash);
+	str_hex(hex, hash, sizeof hash);
+	model_text(&draft->hash, str_of(hex));
+	draft->created = now_ms;
+	return 0;
+}
+
 /* ---- a draft as a whole: *field is where it was looked at last ---- */
 
 static int
@@ -192,9 +205,8 @@ static int
 complete_check(struct check *c, const char **field, struct fail *why)
 {
 	char text[CHECK_PARAMS_MAX];
-	struct buf b;
+	struct buf b = BUF(text);
 
-	buf_init(&b, text, sizeof text);
 	if (check_params(c->type, str_of(c->params), &b, field, why) == -1)
 		return -1;
 	model_text(&c->params, str_from(&b));
@@ -238,12 +250,10 @@ check_check(struct object *o, const char **field, struct fail *why)
 static int
 check_recipient(struct object *o, const char **field, struct fail *why)
 {
-	static const char alnum[] = "0123456789abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-	const struct recipient *r = (const struct recipient *)o;
+	struct str address = str_of(((const struct recipient *)o)->address);
 
 	*field = "address";
-	if (strspn(r->address, alnum) != 30 || r->address[30] != '\0')
+	if (address.n != 30 || !str_is_of(address, STR_ALNUM))
 		return fail(why, "a Pushover user or group key is 30 letters "
 		    "and digits");
 	return 0;

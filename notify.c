@@ -29,18 +29,6 @@ static struct {
 } first;
 
 static struct delivery *
-delivery(uint64_t id)
-{
-	return (struct delivery *)model_get(KIND_DELIVERY, id);
-}
-
-static struct delivery *
-delivery_at(size_t i)
-{
-	return (struct delivery *)model_at(KIND_DELIVERY, i);
-}
-
-static struct delivery *
 draft(const struct delivery *d)
 {
 	return (struct delivery *)model_draft(KIND_DELIVERY,
@@ -79,12 +67,10 @@ static struct known
 known_of(const struct recipient *r, uint64_t incident)
 {
 	struct known k = { STATUS_OK, false, NULL, NULL };
+	struct delivery *d;
 	enum status last;
-	size_t i;
 
-	for (i = 0; i < model_count(KIND_DELIVERY); i++) {
-		struct delivery *d = delivery_at(i);
-
+	MODEL_ALL(d, KIND_DELIVERY) {
 		if (d->recipient != r->o.id ||
 		    (d->state == DELIVERY_GIVEN_UP && !d->unknown))
 			continue;
@@ -136,9 +122,8 @@ add_item(struct delivery *d, const struct incident *in)
 	unsigned n = count_items(d->items);
 	bool alone = n == 0 || (n == 1 &&
 	    model_delivery_has(d, in->o.id, &was));
-	struct buf b;
+	struct buf b = BUF(text);
 
-	buf_init(&b, text, sizeof text);
 	/* The list goes on without its closing bracket. */
 	buf_add(&b, (struct str){ d->items, n == 0 ? 0 :
 	    strlen(d->items) - 1 });
@@ -166,16 +151,13 @@ add_item(struct delivery *d, const struct incident *in)
 static void
 hurry(const struct recipient *r, int64_t due_ms)
 {
-	size_t i;
+	struct delivery *d;
 
-	for (i = 0; i < model_count(KIND_DELIVERY); i++) {
-		struct delivery *d = delivery_at(i);
-
+	MODEL_ALL(d, KIND_DELIVERY)
 		if (d->state == DELIVERY_QUEUED && !d->test &&
 		    d->recipient == r->o.id && due_ms < d->due_ms)
 			d->due_ms = due_ms > d->floor_ms ? due_ms :
 			    d->floor_ms;
-	}
 }
 
 static void
@@ -220,10 +202,10 @@ tell(const struct recipient *r, const struct incident *in,
 void
 notify_event(const struct incident *in, const struct watch_now *now)
 {
-	size_t i;
+	const struct recipient *r;
 
-	for (i = 0; i < model_count(KIND_RECIPIENT); i++)
-		tell((struct recipient *)model_at(KIND_RECIPIENT, i), in, now);
+	MODEL_ALL(r, KIND_RECIPIENT)
+		tell(r, in, now);
 }
 
 /* The outcome of a delivery is known: its incidents that ended meanwhile. */
@@ -231,33 +213,29 @@ static void
 tell_ended(const struct delivery *d, const struct watch_now *now)
 {
 	const struct recipient *r = model_recipient(d->recipient);
+	const struct incident *in;
 	enum status last;
-	size_t i;
 
-	for (i = 0; r != NULL && i < model_count(KIND_INCIDENT); i++) {
-		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
-
+	if (r == NULL)
+		return;
+	MODEL_ALL(in, KIND_INCIDENT)
 		if (in->closed != 0 && model_delivery_has(d, in->o.id, &last)
 		    && last != STATUS_OK)
 			tell(r, in, now);
-	}
 }
 
 /* Of tests, which belong to no incident, the newest are kept. */
 static void
 forget_tests(const struct change *ch)
 {
+	const struct delivery *d;
 	uint64_t oldest = 0;
 	unsigned n = 0;
 	struct fail why;
-	size_t i;
 
-	for (i = 0; i < model_count(KIND_DELIVERY); i++) {
-		const struct delivery *d = delivery_at(i);
-
+	MODEL_ALL(d, KIND_DELIVERY)
 		if (d->test && d->state >= DELIVERY_ACCEPTED && n++ == 0)
 			oldest = d->o.id;
-	}
 	if (n >= NOTIFY_TESTS_MAX)
 		change_remove(KIND_DELIVERY, oldest, ch, &why);
 }
@@ -285,12 +263,11 @@ notify_test(const struct recipient *r, const struct change *ch,
 static bool
 has_any(const struct delivery *d)
 {
+	const struct incident *in;
 	enum status last;
-	size_t i;
 
-	for (i = 0; i < model_count(KIND_INCIDENT); i++)
-		if (model_delivery_has(d, model_at(KIND_INCIDENT, i)->id,
-		    &last))
+	MODEL_ALL(in, KIND_INCIDENT)
+		if (model_delivery_has(d, in->o.id, &last))
 			return true;
 	return d->test;
 }
@@ -300,28 +277,24 @@ notify_forget(uint64_t incident, const struct change *ch)
 {
 	enum status last;
 	struct fail why;
+	const struct delivery *d;
 	size_t i = 0;
 
 	first.known = false;
-	while (i < model_count(KIND_DELIVERY)) {
-		struct delivery *d = delivery_at(i);
-
+	while ((d = (void *)model_at(KIND_DELIVERY, i)) != NULL)
 		if (d->state < DELIVERY_ACCEPTED ||
 		    !model_delivery_has(d, incident, &last) || has_any(d) ||
 		    change_remove(KIND_DELIVERY, d->o.id, ch, &why) == -1)
 			i++;
-	}
 }
 
 void
 notify_resume(const struct watch_now *now)
 {
-	size_t i;
+	struct delivery *d;
 
 	first.known = false;
-	for (i = 0; i < model_count(KIND_DELIVERY); i++) {
-		struct delivery *d = delivery_at(i);
-
+	MODEL_ALL(d, KIND_DELIVERY) {
 		if (d->state != DELIVERY_SENDING)
 			continue;
 		d = draft(d);
@@ -354,23 +327,24 @@ hang_up(void)
 /* Does an older one to the same recipient wait?  Then this one does, or an
  * end might be read before its beginning. */
 static bool
-is_behind(size_t at)
+is_behind(const struct delivery *d)
 {
-	const struct delivery *d = delivery_at(at);
-	size_t i;
+	const struct delivery *older;
 
-	for (i = 0; i < at && !d->test; i++)
-		if (delivery_at(i)->state == DELIVERY_QUEUED &&
-		    !delivery_at(i)->test &&
-		    delivery_at(i)->recipient == d->recipient)
+	MODEL_ALL(older, KIND_DELIVERY) {
+		if (older == d || d->test)
+			break;
+		if (older->state == DELIVERY_QUEUED && !older->test &&
+		    older->recipient == d->recipient)
 			return true;
+	}
 	return false;
 }
 
 int64_t
 notify_next(void)
 {
-	size_t i;
+	const struct delivery *d;
 
 	if (way.delivery != 0)
 		return INT64_MAX;
@@ -378,11 +352,9 @@ notify_next(void)
 		return first.due_ms;
 	first.known = true;
 	first.due_ms = INT64_MAX;
-	for (i = 0; i < model_count(KIND_DELIVERY); i++) {
-		const struct delivery *d = delivery_at(i);
-
+	MODEL_ALL(d, KIND_DELIVERY) {
 		if (d->state != DELIVERY_QUEUED ||
-		    d->due_ms >= first.due_ms || is_behind(i))
+		    d->due_ms >= first.due_ms || is_behind(d))
 			continue;
 		first.due_ms = d->due_ms;
 		first.id = d->o.id;
@@ -398,7 +370,7 @@ notify_due(const struct watch_now *now)
 
 	if (notify_next() > now->watch_ms)
 		return;
-	d = draft(delivery(first.id));
+	d = draft(model_delivery(first.id));
 	d->state = DELIVERY_SENDING;
 	d->attempts++;
 	d->next = 0;
@@ -436,14 +408,13 @@ hand_over(const struct delivery *d, struct fail *why)
 	static char job[CHILD_JOB_MAX];
 	const struct setting *s = model_setting();
 	const struct recipient *r = model_recipient(d->recipient);
-	struct buf b;
+	struct buf b = BUF(job);
 
 	if (r == NULL)
 		return fail(why, "the recipient was removed");
 	if (s->pushover_token[0] == '\0')
 		return fail(why, "no pushover token is set: add \"pushover "
 		    "token ...\" to vilicus.conf");
-	buf_init(&b, job, sizeof job);
 	if (write_job(&b, d, r) == -1)
 		return fail(why, "the message is too long");
 	if (way.fd != -1 && strcmp(way.url, endpoint()) != 0)
@@ -474,7 +445,7 @@ back_off(const struct delivery *d, int64_t asked_ms)
 static void
 ended(const struct channel_outcome *o, const struct watch_now *now)
 {
-	struct delivery *d = delivery(way.delivery);
+	struct delivery *d = model_delivery(way.delivery);
 	int64_t asked_ms = (int64_t)o->after_s * 1000;
 	bool yes = o->end == CHANNEL_ACCEPTED;
 	struct recipient *r;
@@ -525,7 +496,7 @@ lost(const char *reason, enum channel_end end, const struct watch_now *now)
 void
 notify_send(const struct watch_now *now)
 {
-	struct delivery *d = delivery(way.delivery);
+	struct delivery *d = model_delivery(way.delivery);
 	struct fail why;
 
 	if (way.sent)
@@ -568,12 +539,11 @@ notify_ready(const struct watch_now *now)
 size_t
 notify_waiting(int64_t now_ms, int64_t *oldest_ms)
 {
-	size_t i, n = 0;
+	const struct delivery *d;
+	size_t n = 0;
 
 	*oldest_ms = 0;
-	for (i = 0; i < model_count(KIND_DELIVERY); i++) {
-		const struct delivery *d = delivery_at(i);
-
+	MODEL_ALL(d, KIND_DELIVERY) {
 		if (d->state >= DELIVERY_ACCEPTED)
 			continue;
 		n++;

@@ -184,8 +184,7 @@ probe_all(struct probe_job *job, unsigned n)
 
 	assert(n <= PROBE_JOBS_MAX);
 	for (i = 0; i < n; i++) {
-		memset(&job[i].r, 0, sizeof job[i].r);
-		job[i].r.given = STATUS_NONE;
+		job[i].r = (struct probe_result){ .given = STATUS_NONE };
 		job[i].rc = 0;
 		if (job[i].type == NULL)
 			unknown(&job[i].r, job[i].params);

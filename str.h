@@ -36,14 +36,26 @@ struct buf {
 #define STR(lit)	((struct str){ (lit), sizeof(lit) - 1 })
 #define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
 
+#define STR_HEX		"0123456789abcdefABCDEF"
+#define STR_ALNUM	STR_HEX "ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ"
+
 struct str str_of(const char *z);		/* z NULL: NULL and 0 */
 struct str str_from(const struct buf *b);	/* what is in b so far */
 bool str_eq(struct str a, struct str b);
 bool str_is(struct str a, const char *z);
 bool str_ieq(struct str a, struct str b);	/* ASCII case alike */
 bool str_starts(struct str s, struct str head);
+bool str_is_of(struct str s, const char *set);	/* each byte is one of set */
+bool str_is_plain(struct str s);	/* no control character is in it */
 struct str str_after(struct str s, size_t n);	/* past n bytes, n <= s.n */
 struct str str_trim(struct str s);		/* spaces and tabs, both ends */
+
+/* The row of a table of n rows, each `size` bytes and beginning with its name
+ * (a const char *), that has this name; or NULL. */
+const void *str_row(const void *table, size_t n, size_t size,
+    struct str name);
+#define STR_ROW(table, name) \
+	str_row((table), COUNT(table), sizeof (table)[0], (name))
 
 /* Take *rest up to sep (sep itself is dropped).  0, or -1 when *rest is
  * used up (NULL): never reads past its end.  "a," is "a" and "". */
@@ -89,7 +101,7 @@ struct str_date {
 	int hour, minute, second, ms;
 	int weekday;			/* 0 is Sunday */
 };
-void str_date(int64_t ms, struct str_date *d);
+struct str_date str_date(int64_t ms);
 
 /* Copy s into dst, NUL-terminated.  0, or -1 (dst is "") if it does not
  * fit or holds a NUL. */
@@ -105,13 +117,11 @@ int str_unhex(struct str s, unsigned char *dst, size_t n);
  * surrogate or past U+10FFFF.  RFC 3629. */
 int32_t str_take(struct str *s);
 
-/* The length of the UTF-8 character at the start of s (1-4), or 0: s is empty
- * or does not begin with one. */
-size_t str_utf8(struct str s);
-
+/* An empty one over an array: struct buf b = BUF(text); */
+#define BUF(array)	((struct buf){ (array), 0, sizeof(array), false })
 void buf_init(struct buf *b, char *p, size_t cap);
 void buf_add(struct buf *b, struct str s);
-void buf_addz(struct buf *b, const char *z);
+#define buf_addz(b, z)	buf_add(b, str_of(z))
 void buf_addc(struct buf *b, char c);
 void buf_addi(struct buf *b, int64_t v);
 /* As printf; wants one byte more than it leaves, for printf's NUL. */

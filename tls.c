@@ -1,6 +1,5 @@
 /* tls.c: see tls.h. */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -108,33 +107,21 @@ stopped(struct tls_client *t, ssize_t k)
 	    " without a goodbye: cut short" : when);
 }
 
-/* A piece of the engine's records to the socket, and one from it: 1 moved,
- * or a STREAM_ value. */
+/* A piece of the engine's records to the socket (out), or one from it: 1
+ * moved, or a STREAM_ value. */
 static ssize_t
-push(struct tls_client *t)
+move(struct tls_client *t, bool out)
 {
 	size_t n;
-	unsigned char *p = br_ssl_engine_sendrec_buf(&t->sc.eng, &n);
-	ssize_t k = p == NULL ? STREAM_AGAIN :
-	    t->raw.ops->write(&t->raw, p, n);
+	unsigned char *p = (out ? br_ssl_engine_sendrec_buf :
+	    br_ssl_engine_recvrec_buf)(&t->sc.eng, &n);
+	ssize_t k = p == NULL ? STREAM_AGAIN : out ?
+	    t->raw.ops->write(&t->raw, p, n) : t->raw.ops->read(&t->raw, p, n);
 
 	if (k <= 0)
 		return stopped(t, k);
-	br_ssl_engine_sendrec_ack(&t->sc.eng, (size_t)k);
-	return 1;
-}
-
-static ssize_t
-pull(struct tls_client *t)
-{
-	size_t n;
-	unsigned char *p = br_ssl_engine_recvrec_buf(&t->sc.eng, &n);
-	ssize_t k = p == NULL ? STREAM_AGAIN :
-	    t->raw.ops->read(&t->raw, p, n);
-
-	if (k <= 0)
-		return stopped(t, k);
-	br_ssl_engine_recvrec_ack(&t->sc.eng, (size_t)k);
+	(out ? br_ssl_engine_sendrec_ack : br_ssl_engine_recvrec_ack)(
+	    &t->sc.eng, (size_t)k);
 	return 1;
 }
 
@@ -154,9 +141,9 @@ move_until(struct tls_client *t, unsigned wanted)
 			    BR_ERR_OK ? STREAM_EOF : broken(t);
 		if (st & wanted)
 			return 1;
-		rc = push(t);
+		rc = move(t, true);
 		if (rc == STREAM_AGAIN)
-			rc = pull(t);
+			rc = move(t, false);
 	}
 	return rc;
 }
@@ -193,7 +180,7 @@ client_write(struct stream *s, const void *from, size_t n)
 	memcpy(p, from, k);
 	br_ssl_engine_sendapp_ack(&t->sc.eng, k);
 	br_ssl_engine_flush(&t->sc.eng, 0);
-	while ((rc = push(t)) == 1)
+	while ((rc = move(t, true)) == 1)
 		;
 	/* A record that did not go out whole cannot be read there. */
 	return rc == STREAM_AGAIN ? (ssize_t)k : rc;
@@ -226,7 +213,7 @@ client_shut(struct stream *s)
 	while (br_ssl_engine_recvapp_buf(&t->sc.eng, &k) != NULL)
 		br_ssl_engine_recvapp_ack(&t->sc.eng, k);
 	br_ssl_engine_close(&t->sc.eng);
-	while ((rc = push(t)) == 1)
+	while ((rc = move(t, true)) == 1)
 		;
 	return rc == STREAM_AGAIN && state(t) & BR_SSL_SENDREC ?
 	    STREAM_AGAIN : 0;

@@ -787,7 +787,7 @@ test_show(void)
 		CHECK_ROW(k, json_valid(str_of(kept((enum kind)k, d)), &why)
 		    == 0);
 		buf_init(&b, room, sizeof room);
-		model_schema(&b, (enum kind)k);
+		model_schema(&b, (enum kind)k, NULL);
 		CHECK_ROW(k, json_valid(str_from(&b), &why) == 0);
 		model_drop((enum kind)k, d);
 	}

@@ -110,14 +110,9 @@ store_snapshot_end(struct store *s, struct fail *why)
 int log_verbose;
 
 void
-log_line(const char *fmt, ...)
+log_at(int verbose, const char *fmt, ...)
 {
-	(void)fmt;
-}
-
-void
-log_info(const char *fmt, ...)
-{
+	(void)verbose;
 	(void)fmt;
 }
 
