@@ -471,7 +471,8 @@ page(struct call *k, const struct history *h, bool show, int64_t *last_ms)
 	static struct store_row row;
 	struct store_query ask = { .check = h->check,
 	    .source = model_check_by_id(h->check)->agent_id,
-	    .from_ms = INT64_MIN, .to_ms = h->before - 1, .down = true };
+	    .from_ms = INT64_MIN, .to_ms = h->before - 1, .down = true,
+	    .limit = (unsigned)h->q.limit };
 	struct fail why;
 	int n = 0, rc = store_rows(api_the_store, &ask, &why);
 

@@ -121,7 +121,8 @@ results(struct buf *b, const struct check *c)
 	static struct store_row row;
 	const struct store_result *r = &row.r;
 	struct store_query ask = { .check = c->o.id, .source = c->agent_id,
-	    .from_ms = INT64_MIN, .to_ms = INT64_MAX, .down = true };
+	    .from_ms = INT64_MIN, .to_ms = INT64_MAX, .down = true,
+	    .limit = RESULTS };
 	struct fail why;
 	unsigned i;
 

@@ -818,6 +818,7 @@ open_blocks(struct store *s, struct fail *why)
 	for (i = 0; i < s->b.files; i++)
 		if (store_block_open(s, i, why) != 0)
 			return -1;
+	store_block_order(s);
 	return 0;
 }
 

@@ -211,6 +211,7 @@ struct store_query {
 	uint64_t check, source;
 	int64_t from_ms, to_ms;
 	bool down;
+	unsigned limit;			/* rows wanted; 0: all */
 };
 struct store_row {
 	struct store_result r;		/* of many: worst code, means */

@@ -114,6 +114,23 @@ store_block_open(struct store *s, unsigned i, struct fail *why)
 	return 0;
 }
 
+static int
+by_first(const void *a, const void *b)
+{
+	const struct store_file *x = a, *y = b;
+
+	return x->block.first != y->block.first ?
+	    (x->block.first < y->block.first ? -1 : 1) :
+	    (x->number > y->number) - (x->number < y->number);
+}
+
+/* Put the blocks in the order of their reports. */
+void
+store_block_order(struct store *s)
+{
+	qsort(s->b.file, s->b.files, sizeof *s->b.file, by_first);
+}
+
 /* Finding a strip. */
 
 /* The record at that place, if it is of that type. */

@@ -338,11 +338,10 @@ store_head_commit(struct store *s, int64_t mono_ms, struct fail *why)
 	return 0;
 }
 
-/* Finding: where the results of one check are. */
+/* Finding: where results are. */
 
 struct query {
-	uint64_t check, source;
-	int64_t low, high;
+	const struct store_query *ask;	/* check 0: all */
 	struct store_pos *pos;
 	unsigned n, room;
 	bool full;			/* no memory */
@@ -352,7 +351,7 @@ static void
 query_add(struct query *q, struct store_pos p)
 {
 	unsigned want = q->room == 0 ? 512 : 2 * q->room;
-	struct store_pos *more = q->pos;
+	struct store_pos *more;
 
 	if (q->n == q->room) {
 		more = realloc(q->pos, want * sizeof *more);
@@ -369,23 +368,20 @@ query_add(struct query *q, struct store_pos p)
 static void
 query_report(struct query *q, const struct store_rec *rec, unsigned file)
 {
-	struct store_pos p = { .file = file, .offset = (uint32_t)rec->at,
-	    .seq = rec->n };
+	const struct store_query *a = q->ask;
 	struct store_result r;
 	struct store_code d;
 
-	if (!store_report_open(&d, rec) || d.span.min_ms > q->high ||
-	    d.span.max_ms < q->low || (q->source != 0 && d.rep.source != 0 &&
-	    d.rep.source != q->source))
+	if (!store_report_open(&d, rec) || d.span.min_ms > a->to_ms ||
+	    d.span.max_ms < a->from_ms || (a->source != 0 &&
+	    d.rep.source != 0 && d.rep.source != a->source))
 		return;
-	while (report_result(&d, &r)) {
-		if (r.check != q->check || r.at_ms < q->low ||
-		    r.at_ms > q->high)
-			continue;
-		p.index = d.done - 1;
-		p.at_ms = r.at_ms;
-		query_add(q, p);
-	}
+	while (report_result(&d, &r))
+		if ((a->check == 0 || r.check == a->check) &&
+		    r.at_ms >= a->from_ms && r.at_ms <= a->to_ms)
+			query_add(q, (struct store_pos){ file,
+			    (uint32_t)rec->at, d.done - 1, r.at_ms, rec->n,
+			    r.check });
 }
 
 static int
@@ -402,48 +398,39 @@ by_time(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* In the order of their times, of those with one time the first to come. */
-static unsigned
-sort(struct store_pos *pos, unsigned n)
-{
-	unsigned i, k = 0;
-
-	if (n == 0)
-		return 0;
-	qsort(pos, n, sizeof *pos, by_time);
-	for (i = 1; i < n; i++)
-		if (pos[i].check != pos[k].check ||
-		    pos[i].at_ms != pos[k].at_ms)
-			pos[++k] = pos[i];
-	return k + 1;
-}
-
-/* The results of a query, what is pending included, sorted. */
+/* The results of a query, in the order of their checks and times, of those
+ * with one time the first to come; of the reports up to number last, or of
+ * all and what is pending (0). */
 int
-store_head_rows(struct store *s, const struct store_query *ask,
+store_head_rows(struct store *s, const struct store_query *ask, uint64_t last,
     struct store_pos **pos, unsigned *n, struct fail *why)
 {
-	struct query q = { ask->check, ask->source, ask->from_ms,
-	    ask->to_ms, NULL, 0, 0, false };
+	struct query q = { .ask = ask };
 	struct store_set *t = &s->h;
 	struct store_walk w;
 	struct store_rec rec;
-	unsigned i;
+	unsigned i, k = 0;
 
 	t->file[t->files] = (struct store_file){ .number = STORE_PENDING,
-	    .end = t->pend.n, .span = s->span, .whole = true };
+	    .end = last == 0 ? t->pend.n : 0, .span = s->span, .whole = true };
 	for (i = 0; i <= t->files && !q.full; i++) {
 		struct store_file *f = &t->file[i];
 
-		if (f->dead || f->span.min_ms > q.high ||
-		    f->span.max_ms < q.low)
+		if (f->dead || f->span.min_ms > ask->to_ms ||
+		    f->span.max_ms < ask->from_ms)
 			continue;
 		store_walk_begin(&w, t, i);
 		w.trusted = f->whole;
-		while (store_step(s, &w, &rec))
+		while (store_step(s, &w, &rec) && (last == 0 || rec.n <= last))
 			query_report(&q, &rec, i);
 	}
-	*n = sort(q.pos, q.n);
+	if (q.n > 0)
+		qsort(q.pos, q.n, sizeof *q.pos, by_time);
+	for (i = 0; i < q.n; i++)
+		if (k == 0 || q.pos[i].check != q.pos[k - 1].check ||
+		    q.pos[i].at_ms != q.pos[k - 1].at_ms)
+			q.pos[k++] = q.pos[i];
+	*n = k;
 	*pos = q.pos;
 	if (!q.full)
 		return 0;
@@ -485,35 +472,4 @@ store_head_part(struct store *s, const struct store_pos *pos, unsigned n,
 			break;
 	}
 	return i;
-}
-
-/* All results of the reports up to last, sorted by check and time. */
-int
-store_head_all(struct store *s, uint64_t last, struct store_pos **pos,
-    unsigned *n, struct fail *why)
-{
-	struct query q = { .low = INT64_MIN, .high = INT64_MAX };
-	struct store_result r;
-	struct store_walk w;
-	struct store_rec rec;
-	struct store_code d;
-	unsigned i;
-
-	for (i = 0; i < s->h.files && !q.full; i++) {
-		store_walk_begin(&w, &s->h, i);
-		while (store_step(s, &w, &rec)) {
-			if (rec.n > last || !store_report_open(&d, &rec))
-				continue;
-			while (report_result(&d, &r))
-				query_add(&q, (struct store_pos){ i,
-				    (uint32_t)rec.at, d.done - 1, r.at_ms,
-				    rec.n, r.check });
-		}
-	}
-	*n = sort(q.pos, q.n);
-	*pos = q.pos;
-	if (!q.full)
-		return 0;
-	free(q.pos);
-	return fail(why, "no memory");
 }

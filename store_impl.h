@@ -61,6 +61,7 @@ struct store_file {
 	bool foreign;			/* not by this version: left as it is */
 	bool whole;			/* read once, and nothing was amiss */
 	bool told;			/* its damage is known */
+	unsigned mark;			/* of store_rows.c's */
 	bool dead;			/* goes once what replaces it is safe */
 };
 
@@ -211,30 +212,30 @@ struct store_pos {
 	uint64_t seq, check;
 };
 
-/* A place in one file's rows of a check; store_rows.c. */
-struct store_cursor {
-	int state;
-	bool head;
-	unsigned file;
-	uint64_t age;			/* the order in which files were made */
-	int64_t key;			/* no row of it comes before this */
-	uint64_t at;			/* its strip; 0: to be found */
-	struct store_strip strip;
-	struct store_pos *pos;		/* of the head: its results */
-	unsigned rows;
-	unsigned k, row;		/* in which part, at which row */
-	struct store_part *part;
+/* A row of a part; age: of two with one time the less is the first. */
+struct store_at {
+	int64_t at_ms;
+	uint64_t age;
+	const struct store_part *p;
+	unsigned i;
 };
 
+/* What was read of one check. */
 struct store_reader {
 	struct store_query ask;
-	struct store_cursor *cursor;
-	unsigned cursors, room;
-	struct store_cursor *run;	/* stands at the row given last, and */
-	int64_t limit_ms;		/* nobody else has one before this */
-	int64_t last_ms;
-	bool last_raw;			/* the row given last was no mean */
-	struct store_part *spare;
+	struct store_part **part;
+	unsigned parts, parts_room;
+	struct store_at *row;
+	unsigned rows, rows_room, next;
+	unsigned mark;			/* of the blocks looked at */
+};
+
+/* What is drawn. */
+struct store_series {
+	const struct store_query *ask;
+	struct str name;
+	unsigned points;
+	struct store_bucket *b;
 };
 
 struct store {
@@ -344,9 +345,7 @@ int store_head_open(struct store *s, struct fail *why);
 int store_head_commit(struct store *s, int64_t mono_ms, struct fail *why);
 bool store_report_open(struct store_code *c, const struct store_rec *r);
 int store_head_rows(struct store *s, const struct store_query *ask,
-    struct store_pos **pos, unsigned *n, struct fail *why);
-int store_head_all(struct store *s, uint64_t last, struct store_pos **pos,
-    unsigned *n, struct fail *why);
+    uint64_t last, struct store_pos **pos, unsigned *n, struct fail *why);
 unsigned store_head_part(struct store *s, const struct store_pos *pos,
     unsigned n, struct store_part *part);
 
@@ -363,6 +362,7 @@ void store_part_code(struct store_code *c, struct store_part *p,
 extern const int64_t store_level_ms[LEVELS];
 void store_sum_add(struct store_sum *a, const int64_t v[3], uint64_t count);
 int store_block_open(struct store *s, unsigned i, struct fail *why);
+void store_block_order(struct store *s);
 int store_block_find(struct store *s, unsigned i, uint64_t least,
     uint64_t *check, uint64_t *at);
 int store_strip_open(struct store *s, unsigned i, uint64_t at,
@@ -383,11 +383,16 @@ int store_maker_end(struct store_maker *m, struct fail *why);
 void store_maker_close(struct store_maker *m);
 
 /* store_rows.c */
-void store_reader_begin(struct store_reader *q, const struct store_query *ask);
 void store_reader_close(struct store_reader *q);
-struct store_cursor *store_cursor_add(struct store_reader *q);
-int store_reader_next(struct store *s, struct store_reader *q,
-    struct store_row *row, struct fail *why);
+int store_read_head(struct store *s, struct store_reader *q,
+    const struct store_pos *pos, unsigned n, struct store_series *g,
+    struct fail *why);
+int store_read_block(struct store *s, struct store_reader *q, unsigned i,
+    uint64_t at, struct store_series *g, struct fail *why);
+void store_reader_order(struct store_reader *q);
+int store_reader_next(struct store_reader *q, struct store_row *row);
+void store_draw_part(struct store_series *g, const struct store_part *p);
+bool store_draw_summary(struct store_series *g, struct store_strip *p);
 
 /* store_job.c */
 bool store_job_takes(const struct store_job *job, const struct store_file *f);

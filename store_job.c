@@ -26,39 +26,6 @@
 #define THIN_MAX	8
 #define SLACK		65536
 
-/* Blocks in the order of their reports, those that count. */
-struct order {
-	unsigned n;
-	unsigned *i;
-};
-
-static const struct store_set *sorting;
-
-static int
-by_first(const void *a, const void *b)
-{
-	uint64_t x = sorting->file[*(const unsigned *)a].block.first;
-	uint64_t y = sorting->file[*(const unsigned *)b].block.first;
-
-	return x < y ? -1 : x > y;
-}
-
-static bool
-take_order(struct store *s, struct order *o)
-{
-	unsigned i;
-
-	o->n = 0;
-	o->i = malloc((s->b.files + 1) * sizeof *o->i);
-	for (i = 0; o->i != NULL && i < s->b.files; i++)
-		if (!s->b.file[i].dead && !s->b.file[i].foreign)
-			o->i[o->n++] = i;
-	sorting = &s->b;
-	if (o->i != NULL)
-		qsort(o->i, o->n, sizeof *o->i, by_first);
-	return o->i != NULL;
-}
-
 /* What goes first: of blocks the oldest of the thinnest; then the oldest
  * report files that a start does not need.  NULL: none is left. */
 struct store_file *
@@ -125,98 +92,102 @@ plan_seal(struct store *s, int64_t now_ms, struct store_job *job)
 	return true;
 }
 
-/* A run of blocks of one level, from o->i[k] on: while `more` would take
- * them.  Their bytes; the job is set. */
-static bool
-plan_run(struct store *s, const struct order *o, unsigned k, unsigned n,
-    unsigned level, enum store_what what, struct store_job *job)
+/* Of the n blocks from f on one is to be made. */
+static void
+plan_run(struct store *s, const struct store_file *f, unsigned n,
+    unsigned level, struct store_job *job)
 {
 	uint64_t bytes = 0;
 	unsigned i;
 
-	for (i = k; i < k + n; i++)
-		bytes += s->b.file[o->i[i]].end;
-	job->first = s->b.file[o->i[k]].block.first;
-	job->last = s->b.file[o->i[k + n - 1]].block.last;
+	for (i = 0; i < n; i++)
+		bytes += f[i].end;
+	job->first = f[0].block.first;
+	job->last = f[n - 1].block.last;
 	job->level = level;
-	plan(s, job, what, bytes + bytes / 8);
-	return true;
+	plan(s, job, level == LEVEL_RAW ? STORE_MERGE : STORE_THIN,
+	    bytes + bytes / 8);
+}
+
+/* How many blocks from f on are alike, few and small enough: of one level,
+ * and, if they are whole, of one day. */
+static unsigned
+alike(struct store *s, const struct store_file *f, unsigned max,
+    uint64_t each_bytes)
+{
+	const struct store_file *end = s->b.file + s->b.files, *g;
+	uint64_t bytes = 0;
+
+	for (g = f; g < end && g < f + max && g->block.level ==
+	    f->block.level && !g->foreign; g++) {
+		bytes += g->end;
+		if (g->end > each_bytes || (g > f &&
+		    (bytes > store_cap(s, BLOCK_BYTES) ||
+		    (f->block.level == LEVEL_RAW && max == MERGE_MAX &&
+		    g->block.received_ms / DAY_MS !=
+		    f->block.received_ms / DAY_MS))))
+			break;
+	}
+	return (unsigned)(g - f);
 }
 
 static bool
-plan_merge(struct store *s, const struct order *o, struct store_job *job)
+plan_merge(struct store *s, struct store_job *job)
 {
-	uint64_t cap = store_cap(s, BLOCK_BYTES), bytes;
-	const struct store_file *f, *g;
-	unsigned k, n;
+	const struct store_file *f;
+	uint64_t cap = store_cap(s, BLOCK_BYTES);
+	unsigned n;
 	bool over;
-	int64_t today = s->newest_ms / DAY_MS;
 
-	for (k = 0; k < o->n; k++) {
-		f = &s->b.file[o->i[k]];
-		bytes = f->end;
-		over = f->block.received_ms / DAY_MS != today;
-		for (n = 1; k + n < o->n && n < MERGE_MAX; n++) {
-			g = &s->b.file[o->i[k + n]];
-			bytes += g->end;
-			if (f->block.level != LEVEL_RAW ||
-			    g->block.level != LEVEL_RAW || bytes > cap ||
-			    g->block.received_ms / DAY_MS !=
-			    f->block.received_ms / DAY_MS)
-				break;
-			if (!over && (f->end > cap / 8 || g->end > cap / 8))
-				break;
+	for (f = s->b.file; f < s->b.file + s->b.files; f++) {
+		over = f->block.received_ms / DAY_MS != s->newest_ms / DAY_MS;
+		n = alike(s, f, MERGE_MAX, over ? cap : cap / 8);
+		if (f->block.level == LEVEL_RAW && !f->foreign &&
+		    n >= (over ? 2 : MERGE_TODAY)) {
+			plan_run(s, f, n, LEVEL_RAW, job);
+			return true;
 		}
-		if (n >= (over ? 2 : MERGE_TODAY))
-			return plan_run(s, o, k, n, LEVEL_RAW, STORE_MERGE,
-			    job);
 	}
 	return false;
 }
 
 /* The oldest blocks of a level, but of the newest day, one level up. */
 static bool
-plan_thin(struct store *s, const struct order *o, unsigned level,
-    struct store_job *job)
+plan_thin(struct store *s, unsigned level, struct store_job *job)
 {
-	uint64_t cap = store_cap(s, BLOCK_BYTES), bytes = 0;
-	unsigned k = 0, n = 0;
-	const struct store_file *f;
+	const struct store_file *end = s->b.file + s->b.files, *f = s->b.file;
+	unsigned n;
 
-	while (k < o->n && s->b.file[o->i[k]].block.level != level)
-		k++;
-	for (; k + n < o->n && n < THIN_MAX; n++) {
-		f = &s->b.file[o->i[k + n]];
-		bytes += f->end;
-		if (f->block.level != level || (n > 0 && bytes > cap) ||
-		    f->block.received_ms > s->newest_ms - DAY_MS)
-			break;
-	}
-	return n > 0 && plan_run(s, o, k, n, level + 1, STORE_THIN, job);
+	while (f < end && (f->foreign || f->block.level != level))
+		f++;
+	n = f < end ? alike(s, f, THIN_MAX, UINT64_MAX) : 0;
+	while (n > 0 && f[n - 1].block.received_ms > s->newest_ms - DAY_MS)
+		n--;
+	if (n > 0)
+		plan_run(s, f, n, level + 1, job);
+	return n > 0;
 }
 
-/* Half of the budget is for what is whole, an eighth for five minutes. */
+/* Half of the budget is for what is whole, an eighth for five minutes, an
+ * eighth for hours; a quarter stays free for what is to come. */
 static bool
-plan_room(struct store *s, const struct order *o, struct store_job *job)
+plan_room(struct store *s, struct store_job *job)
 {
 	uint64_t of[LEVELS] = { 0 };
-	unsigned i;
+	const struct store_file *f;
 
-	if (s->budget == 0 || store_bytes(s) + 2 * (s->budget / 8) <
-	    s->budget)
+	if (s->budget == 0 || store_bytes(s) + s->budget / 4 < s->budget)
 		return false;
-	for (i = 0; i < o->n; i++)
-		of[s->b.file[o->i[i]].block.level] += s->b.file[o->i[i]].alloc;
-	if (of[LEVEL_RAW] > s->budget / 2 &&
-	    plan_thin(s, o, LEVEL_RAW, job))
+	for (f = s->b.file; f < s->b.file + s->b.files; f++)
+		of[f->block.level] += f->alloc;
+	if ((of[LEVEL_RAW] > s->budget / 2 && plan_thin(s, LEVEL_RAW, job)) ||
+	    (of[LEVEL_MINUTES] > s->budget / 8 &&
+	    plan_thin(s, LEVEL_MINUTES, job)))
 		return true;
-	if (of[LEVEL_MINUTES] > s->budget / 8 &&
-	    plan_thin(s, o, LEVEL_MINUTES, job))
-		return true;
-	if (of[LEVEL_HOUR] > s->budget / 8)
-		return false;		/* the oldest of it goes */
-	return plan_thin(s, o, LEVEL_RAW, job) ||
-	    plan_thin(s, o, LEVEL_MINUTES, job);
+	/* Else the oldest of the hours goes; or, there being too few, more
+	 * is thinned. */
+	return of[LEVEL_HOUR] <= s->budget / 8 &&
+	    (plan_thin(s, LEVEL_RAW, job) || plan_thin(s, LEVEL_MINUTES, job));
 }
 
 /* What the journal has beyond the newest snapshot, about. */
@@ -256,23 +227,15 @@ bool
 store_job_next(struct store *s, int64_t now_ms, int64_t mono_ms,
     struct store_job *job)
 {
-	struct order o;
-	bool found;
-
 	*job = (struct store_job){ .what = STORE_IDLE };
-	if (s->busy || mono_ms < s->job_ms || !take_order(s, &o))
+	if (s->busy || mono_ms < s->job_ms)
 		return false;
-	if (store_dirty(s)) {		/* the next commit leaves nothing */
-		s->sync_now = true;
-		free(o.i);
+	s->sync_now = store_dirty(s);	/* the next commit leaves nothing */
+	if (s->sync_now)
 		return false;
-	}
-	found = plan_room(s, &o, job) || plan_seal(s, now_ms, job) ||
-	    (snapshot_due(s) && plan_snapshot(s, job)) ||
-	    plan_merge(s, &o, job);
-	free(o.i);
-	s->sync_now = false;
-	if (!found)
+	if (!plan_room(s, job) && !plan_seal(s, now_ms, job) &&
+	    !(snapshot_due(s) && plan_snapshot(s, job)) &&
+	    !plan_merge(s, job))
 		return false;
 	s->busy = true;
 	s->job_bytes = job->max_bytes;
@@ -368,25 +331,31 @@ thin_add(struct thin *t, struct store_maker *m, const struct store_row *row)
 	return 0;
 }
 
-/* All rows that the reader has, of one check, into the new block. */
+/* The rows that the reader has, of one check, into the new block. */
 static int
-strip(struct store *s, struct store_maker *m, struct store_reader *q,
-    unsigned level, struct fail *why)
+strip(struct store_maker *m, struct store_reader *q, unsigned level)
 {
 	static struct store_row row;
 	static struct thin t;
-	int rc;
+	int rc = 0;
 
 	t = (struct thin){ .level = level };
 	store_maker_strip(m, q->ask.check);
-	while ((rc = store_reader_next(s, q, &row, why)) == 1)
-		if ((level == LEVEL_RAW ? store_maker_row(m, &row) :
-		    thin_add(&t, m, &row)) != 0)
-			return fail(why, "no memory");
-	if (rc < 0)
-		return -1;
-	return thin_end(&t, m) != 0 || store_maker_strip_end(m) != 0 ?
-	    fail(why, "no memory") : 0;
+	store_reader_order(q);
+	while (rc == 0 && store_reader_next(q, &row) == 1)
+		rc = level == LEVEL_RAW ? store_maker_row(m, &row) :
+		    thin_add(&t, m, &row);
+	if (rc == 0)
+		rc = thin_end(&t, m);
+	return rc == 0 ? store_maker_strip_end(m) : rc;
+}
+
+static void
+begin(struct store_reader *q, uint64_t check)
+{
+	store_reader_close(q);
+	q->ask = (struct store_query){ .check = check, .from_ms = INT64_MIN,
+	    .to_ms = INT64_MAX };
 }
 
 /* One check after the other, as they stand in pos. */
@@ -394,31 +363,20 @@ static int
 seal(struct store *s, struct store_maker *m, struct store_reader *q,
     const struct store_job *job, struct fail *why)
 {
-	struct store_pos *pos, *mine;
-	struct store_cursor *c;
+	struct store_pos *pos;
 	unsigned n, i, k;
-	int rc = store_head_all(s, job->last, &pos, &n, why);
+	int rc;
 
-	if (rc != 0)
+	begin(q, 0);
+	if (store_head_rows(s, &q->ask, job->last, &pos, &n, why) != 0)
 		return -1;
-	for (i = 0; i < n && rc == 0; i += k) {
+	for (i = 0, rc = 0; i < n && rc == 0; i += k) {
 		for (k = 1; i + k < n && pos[i + k].check == pos[i].check;)
 			k++;
-		store_reader_begin(q, &(struct store_query){
-		    .check = pos[i].check, .from_ms = INT64_MIN,
-		    .to_ms = INT64_MAX });
-		mine = malloc(k * sizeof *mine);
-		c = store_cursor_add(q);
-		if (mine == NULL || c == NULL) {
-			free(mine);
+		begin(q, pos[i].check);
+		rc = store_read_head(s, q, pos + i, k, NULL, why);
+		if (rc == 0 && strip(m, q, LEVEL_RAW) != 0)
 			rc = fail(why, "no memory");
-			break;
-		}
-		memcpy(mine, pos + i, k * sizeof *mine);
-		c->head = true;
-		c->pos = mine;
-		c->rows = k;
-		rc = strip(s, m, q, LEVEL_RAW, why);
 	}
 	free(pos);
 	return rc;
@@ -428,15 +386,29 @@ seal(struct store *s, struct store_maker *m, struct store_reader *q,
 struct input {
 	unsigned file;
 	uint64_t check, at;
-	bool done;
 };
+
+/* The least check from `from` on that any of them has; UINT64_MAX: none. */
+static uint64_t
+next_check(struct store *s, struct input *in, unsigned n, uint64_t from)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (; n > 0; n--, in++) {
+		if (in->check < from && store_block_find(s, in->file, from,
+		    &in->check, &in->at) == 0)
+			in->check = UINT64_MAX;
+		if (in->check < least)
+			least = in->check;
+	}
+	return least;
+}
 
 static int
 merge(struct store *s, struct store_maker *m, struct store_reader *q,
     const struct store_job *job, struct fail *why)
 {
 	static struct input in[MERGE_MAX];
-	struct store_cursor *c;
 	unsigned n = 0, i;
 	uint64_t check = 0;
 	int rc = 0;
@@ -444,35 +416,15 @@ merge(struct store *s, struct store_maker *m, struct store_reader *q,
 	for (i = 0; i < s->b.files && n < MERGE_MAX; i++)
 		if (store_job_takes(job, &s->b.file[i]))
 			in[n++] = (struct input){ .file = i };
-	while (rc == 0 && check != UINT64_MAX) {
-		uint64_t next = UINT64_MAX;
-
-		for (i = 0; i < n; i++) {
-			if (!in[i].done && in[i].check <= check)
-				in[i].done = store_block_find(s, in[i].file,
-				    check + 1, &in[i].check, &in[i].at) == 0;
-			if (!in[i].done && in[i].check < next)
-				next = in[i].check;
-		}
-		check = next;
-		if (check == UINT64_MAX)
-			break;
-		store_reader_begin(q, &(struct store_query){ .check = check,
-		    .from_ms = INT64_MIN, .to_ms = INT64_MAX });
-		for (i = 0; i < n && rc == 0; i++) {
-			if (in[i].done || in[i].check != check)
-				continue;
-			c = store_cursor_add(q);
-			if (c == NULL)
-				rc = fail(why, "no memory");
-			else {
-				c->file = in[i].file;
-				c->at = in[i].at;
-				c->age = s->b.file[c->file].block.first;
-			}
-		}
-		if (rc == 0)
-			rc = strip(s, m, q, job->level, why);
+	while (rc == 0 && (check = next_check(s, in, n, check + 1)) !=
+	    UINT64_MAX) {
+		begin(q, check);
+		for (i = 0; i < n && rc == 0; i++)
+			if (in[i].check == check)
+				rc = store_read_block(s, q, in[i].file,
+				    in[i].at, NULL, why);
+		if (rc == 0 && strip(m, q, job->level) != 0)
+			rc = fail(why, "no memory");
 	}
 	return rc;
 }
@@ -501,7 +453,7 @@ int
 store_job_run(struct store *s, const struct store_job *job, struct fail *why)
 {
 	struct store_header h = header_of(s, job);
-	struct store_reader q = { .cursors = 0 };
+	struct store_reader q = { .parts = 0 };
 	struct store_maker *m;
 	int rc;
 
@@ -548,12 +500,12 @@ install(struct store *s, const struct store_job *job, struct fail *why)
 	if (store_block_open(s, t->files - 1, why) != 0 ||
 	    store_newest(t)->foreign)
 		return -1;
-	for (i = 0; i < s->h.files && job->what == STORE_SEAL; i++)
-		if (store_job_takes(job, &s->h.file[i]))
-			s->h.file[i].dead = true;
-	for (i = 0; i + 1 < t->files && job->what != STORE_SEAL; i++)
-		if (store_job_takes(job, &t->file[i]))
+	t = job->what == STORE_SEAL ? &s->h : &s->b;
+	for (i = 0; i < t->files; i++)
+		if (store_job_takes(job, &t->file[i]) && (t == &s->h ||
+		    t->file[i].number != job->number))
 			t->file[i].dead = true;
+	store_block_order(s);
 	return 0;
 }
 
@@ -600,8 +552,9 @@ store_job_clean(struct store *s)
 			continue;
 		if (f->block.last > sealed)
 			sealed = f->block.last;
-		for (k = 0; k < i; k++)
-			if (store_job_takes(&job, &t->file[k]))
+		for (k = 0; k < t->files; k++)
+			if (t->file[k].number < f->number &&
+			    store_job_takes(&job, &t->file[k]))
 				t->file[k].dead = true;
 	}
 	for (i = 0; i + 1 < s->h.files; i++)

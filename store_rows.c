@@ -1,10 +1,9 @@
 /*
  * store_rows.c: see store.h; history read back, over head and blocks alike.
  *
- * A cursor stands in one file that may have results of the check.  It is
- * SHUT until its turn may have come, then knows where its PARTS are, then
- * has one of them read: READY.  The cursor whose next row comes first, as
- * far as is known, goes next; so no file is opened before it is needed.
+ * What a file has of a check is a strip of parts; of the head's results one
+ * is made.  Parts are read, and their rows put in order; so late data, and
+ * what came twice, need no more than a sort.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -12,373 +11,265 @@
 
 #include "store_impl.h"
 
-enum { SHUT, PARTS, READY };
-
-/* The one whose row is next.  Of equal ones that which knows least, then
- * the oldest: what came first counts. */
-static bool
-before(const struct store_reader *q, const struct store_cursor *a,
-    const struct store_cursor *b)
+static struct store_part *
+new_part(struct store_reader *q)
 {
-	if (a->key != b->key)
-		return q->ask.down ? a->key > b->key : a->key < b->key;
-	return a->state != b->state ? a->state < b->state : a->age < b->age;
-}
+	struct store_part **p;
 
-static void
-cursor_end(struct store_reader *q, struct store_cursor *c)
-{
-	if (c->part != NULL && q->spare == NULL)
-		q->spare = c->part;
-	else
-		free(c->part);
-	store_strip_close(&c->strip);
-	free(c->pos);
-	*c = q->cursor[--q->cursors];
-}
-
-/* Stand before the rows of part k, or after the last: then it ends. */
-static void
-seek(struct store_reader *q, struct store_cursor *c, int64_t k)
-{
-	const struct store_query *a = &q->ask;
-	const struct store_ref *r = c->strip.ref;
-	int64_t step = a->down ? -1 : 1, n = c->strip.refs;
-
-	while (k >= 0 && k < n && (r[k].first_ms > a->to_ms ||
-	    r[k].last_ms < a->from_ms))
-		k += step;
-	if (k < 0 || k >= n) {
-		cursor_end(q, c);
-		return;
-	}
-	c->state = PARTS;
-	c->k = (unsigned)k;
-	c->key = a->down ? r[k].last_ms : r[k].first_ms;
-	if (c->key < a->from_ms)
-		c->key = a->from_ms;
-	if (c->key > a->to_ms)
-		c->key = a->to_ms;
-}
-
-/* The parts that the head's results make: at is the first's place in pos. */
-static int
-open_head(struct store *s, struct store_reader *q, struct store_cursor *c,
-    struct fail *why)
-{
-	struct store_strip *p = &c->strip;
-	unsigned n, i;
-
-	if (c->pos == NULL && store_head_rows(s, &q->ask, &c->pos, &c->rows,
-	    why) != 0)
-		return -1;
-	p->refs = (c->rows + STORE_ROWS - 1) / STORE_ROWS;
-	p->ref = malloc((p->refs + 1) * sizeof *p->ref);
-	if (p->ref == NULL)
-		return fail(why, "no memory");
-	for (i = 0; i < p->refs; i++) {
-		n = c->rows - i * STORE_ROWS;
-		n = n < STORE_ROWS ? n : STORE_ROWS;
-		p->ref[i] = (struct store_ref){ .at = i * STORE_ROWS,
-		    .rows = n, .first_ms = c->pos[i * STORE_ROWS].at_ms,
-		    .last_ms = c->pos[i * STORE_ROWS + n - 1].at_ms };
-	}
-	return 0;
-}
-
-/* Learn where the parts are.  0, -1; the cursor may have ended. */
-static int
-open_parts(struct store *s, struct store_reader *q, struct store_cursor *c,
-    struct fail *why)
-{
-	uint64_t check;
-	int rc;
-
-	if (c->head) {
-		if (open_head(s, q, c, why) != 0)
-			return -1;
-	} else if (c->at == 0 && (store_block_find(s, c->file, q->ask.check,
-	    &check, &c->at) == 0 || check != q->ask.check)) {
-		cursor_end(q, c);
-		return 0;
-	} else {
-		rc = store_strip_open(s, c->file, c->at, &c->strip, why);
-		if (rc < 0)
-			return -1;
-		if (rc > 0) {
-			store_block_damaged(s, c->file, c->at);
-			cursor_end(q, c);
-			return 0;
-		}
-	}
-	seek(q, c, q->ask.down ? (int64_t)c->strip.refs - 1 : 0);
-	return 0;
-}
-
-/* Part k of the head turned out to have room for n results only: the others
- * are a part of their own. */
-static int
-split(struct store_strip *p, unsigned k, unsigned n)
-{
-	struct store_ref *r = realloc(p->ref, (p->refs + 2) * sizeof *r);
-
-	if (r == NULL)
-		return -1;
-	p->ref = r;
-	memmove(r + k + 1, r + k, (p->refs++ - k) * sizeof *r);
-	r[k + 1].at += n;
-	r[k + 1].rows -= n;
-	r[k].rows = n;
-	return 0;
-}
-
-/* Read a part of a strip or of the head.  1; 0: it is damaged, or was split
- * and is another now; -1. */
-static int
-read_part(struct store *s, struct store_cursor *c, const struct str *only,
-    struct fail *why)
-{
-	const struct store_ref *r = &c->strip.ref[c->k];
-	unsigned n;
-
-	if (!c->head) {
-		if (store_part_read(s, &c->strip, c->k, c->part, only))
-			return 1;
-		store_block_damaged(s, c->file, r->at);
-		return 0;
-	}
-	n = store_head_part(s, c->pos + r->at, r->rows, c->part);
-	if (n < r->rows && split(&c->strip, c->k, n) != 0)
-		return fail(why, "no memory");
-	return c->part->rows > 0;
-}
-
-static int
-need_part(struct store_reader *q, struct store_cursor *c, struct fail *why)
-{
-	if (c->part == NULL) {
-		c->part = q->spare;
-		q->spare = NULL;
-	}
-	if (c->part == NULL)
-		c->part = malloc(sizeof *c->part);
-	return c->part == NULL ? fail(why, "no memory") : 0;
-}
-
-/* Go to the next row in range from row i on, in this part or the next. */
-static void
-stand(struct store_reader *q, struct store_cursor *c, int64_t i)
-{
-	const struct store_query *a = &q->ask;
-	const struct store_part *p = c->part;
-	int64_t step = a->down ? -1 : 1;
-
-	while (i >= 0 && i < p->rows && (p->at[i] < a->from_ms ||
-	    p->at[i] > a->to_ms))
-		i += step;
-	if (i < 0 || i >= p->rows) {
-		seek(q, c, (int64_t)c->k + step);
-		return;
-	}
-	c->state = READY;
-	c->row = (unsigned)i;
-	c->key = p->at[i];
-}
-
-static int
-read_next(struct store *s, struct store_reader *q, struct store_cursor *c,
-    struct fail *why)
-{
-	unsigned refs = c->strip.refs;
-	int rc = need_part(q, c, why);
-
-	if (rc == 0)
-		rc = read_part(s, c, NULL, why);
-	if (rc < 0)
-		return -1;
-	if (c->strip.refs > refs && q->ask.down)
-		seek(q, c, (int64_t)c->k + 1);	/* the later half first */
-	else if (rc > 0)
-		stand(q, c, q->ask.down ? (int64_t)c->part->rows - 1 : 0);
-	else
-		seek(q, c, (int64_t)c->k + (q->ask.down ? -1 : 1));
-	return 0;
-}
-
-struct store_cursor *
-store_cursor_add(struct store_reader *q)
-{
-	struct store_cursor *p;
-	unsigned want = 2 * q->room + 8;
-
-	if (q->cursors == q->room) {
-		p = realloc(q->cursor, want * sizeof *p);
+	if (q->parts == q->parts_room) {
+		p = realloc(q->part, (2 * q->parts + 8) * sizeof *p);
 		if (p == NULL)
 			return NULL;
-		q->cursor = p;
-		q->room = want;
+		q->part = p;
+		q->parts_room = 2 * q->parts + 8;
 	}
-	p = &q->cursor[q->cursors++];
-	*p = (struct store_cursor){ .state = SHUT,
-	    .key = q->ask.down ? INT64_MAX : INT64_MIN };
-	return p;
+	q->part[q->parts] = malloc(sizeof **q->part);
+	return q->part[q->parts] == NULL ? NULL : q->part[q->parts++];
 }
 
-/* Begin anew, with no cursor. */
-void
-store_reader_begin(struct store_reader *q, const struct store_query *ask)
-{
-	while (q->cursors > 0)
-		cursor_end(q, q->cursor);
-	q->run = NULL;
-	q->last_raw = false;
-	q->ask = *ask;
-}
-
+/* Forget what was read. */
 void
 store_reader_close(struct store_reader *q)
 {
-	while (q->cursors > 0)
-		cursor_end(q, q->cursor);
-	free(q->cursor);
-	free(q->spare);
-	*q = (struct store_reader){ .cursors = 0 };
+	while (q->parts > 0)
+		free(q->part[--q->parts]);
+	free(q->part);
+	free(q->row);
+	*q = (struct store_reader){ .parts = 0 };
 }
 
-/* Which cursor is next, and up to which key nobody else is. */
-static struct store_cursor *
-choose(struct store_reader *q)
-{
-	struct store_cursor *c, *best = NULL, *second = NULL;
-
-	for (c = q->cursor; c < q->cursor + q->cursors; c++) {
-		if (best == NULL || before(q, c, best)) {
-			second = best;
-			best = c;
-		} else if (second == NULL || before(q, c, second)) {
-			second = c;
-		}
-	}
-	q->limit_ms = second != NULL ? second->key :
-	    q->ask.down ? INT64_MIN : INT64_MAX;
-	return best;
-}
-
-/* Leave the row that was given last. */
-static void
-advance(struct store_reader *q)
-{
-	struct store_cursor *c = q->run;
-	unsigned n = q->cursors;
-
-	q->run = NULL;
-	if (c == NULL)
-		return;
-	stand(q, c, (int64_t)c->row + (q->ask.down ? -1 : 1));
-	if (q->cursors == n && c->state == READY && (q->ask.down ?
-	    c->key > q->limit_ms : c->key < q->limit_ms))
-		q->run = c;
-}
-
-/* Bring a cursor to its next row.  1, 0: there is none, or -1. */
+/* The rows of a part that are in range. */
 static int
-settle(struct store *s, struct store_reader *q, struct fail *why)
+add_rows(struct store_reader *q, const struct store_part *p, uint64_t age)
 {
-	struct store_cursor *c;
-	int rc = 0;
+	struct store_at *r;
+	unsigned want = 2 * q->rows_room + STORE_ROWS, i;
 
-	while (q->run == NULL && rc == 0) {
-		c = choose(q);
-		if (c == NULL)
-			return 0;
-		if (c->state == SHUT)
-			rc = open_parts(s, q, c, why);
-		else if (c->state == PARTS)
-			rc = read_next(s, q, c, why);
-		else
-			q->run = c;
+	if (q->rows_room - q->rows < p->rows) {
+		r = realloc(q->row, want * sizeof *r);
+		if (r == NULL)
+			return -1;
+		q->row = r;
+		q->rows_room = want;
 	}
-	return rc == 0 ? 1 : -1;
+	for (i = 0; i < p->rows; i++)
+		if (p->at[i] >= q->ask.from_ms && p->at[i] <= q->ask.to_ms)
+			q->row[q->rows++] = (struct store_at){ p->at[i], age,
+			    p, i };
+	return 0;
 }
 
-/* The next row.  1, 0: no more, -1 with *why.  Its texts last until the next
- * call.  Of two raw ones with one time the second is none. */
+/* In the order of their times; of those with one the first to come. */
+static int
+by_time(const void *a, const void *b)
+{
+	const struct store_at *x = a, *y = b;
+
+	if (x->at_ms != y->at_ms)
+		return x->at_ms < y->at_ms ? -1 : 1;
+	if (x->age != y->age)
+		return x->age < y->age ? -1 : 1;
+	return x->i < y->i ? -1 : 1;
+}
+
+/* Sort what was read, and drop what came again; means of different blocks
+ * are never the same. */
+void
+store_reader_order(struct store_reader *q)
+{
+	unsigned i, n = 0;
+
+	if (q->rows > 0)
+		qsort(q->row, q->rows, sizeof *q->row, by_time);
+	for (i = 0; i < q->rows; i++)
+		if (n == 0 || q->row[i].at_ms != q->row[n - 1].at_ms ||
+		    q->row[i].p->level != LEVEL_RAW ||
+		    q->row[n - 1].p->level != LEVEL_RAW)
+			q->row[n++] = q->row[i];
+	q->rows = n;
+	q->next = q->ask.down ? n : 0;
+}
+
+/* What is done with each part: series draws it, others keep it. */
+static int
+take_part(struct store_reader *q, struct store_part *p, uint64_t age,
+    struct store_series *g)
+{
+	if (g != NULL)
+		store_draw_part(g, p);
+	return g != NULL ? 0 : add_rows(q, p, age);
+}
+
+/* A part to read into: of series always the same. */
+static struct store_part *
+room(struct store_reader *q, const struct store_series *g)
+{
+	return g != NULL && q->parts > 0 ? q->part[0] : new_part(q);
+}
+
+/* The head's results, pos, which are in order. */
 int
-store_reader_next(struct store *s, struct store_reader *q,
-    struct store_row *row, struct fail *why)
-{
-	bool again, raw;
-	int rc;
-
-	do {
-		advance(q);
-		rc = settle(s, q, why);
-		if (rc != 1)
-			return rc;
-		raw = q->run->part->level == LEVEL_RAW;
-		again = raw && q->last_raw && q->last_ms == q->run->key;
-		q->last_raw = raw;
-		q->last_ms = q->run->key;
-	} while (again);
-	row->r.check = q->ask.check;
-	store_part_row(q->run->part, q->run->row, row);
-	return 1;
-}
-
-/* A cursor for block i, or for the head (i is the number of blocks), if it
- * may have anything.  0 or -1. */
-static int
-add_file(struct store *s, struct store_reader *q, unsigned i,
+store_read_head(struct store *s, struct store_reader *q,
+    const struct store_pos *pos, unsigned n, struct store_series *g,
     struct fail *why)
 {
-	const struct store_query *a = &q->ask;
-	const struct store_file *f = &s->b.file[i];
-	bool head = i == s->b.files;
-	struct store_cursor *c;
+	struct store_part *p;
+	unsigned i;
 
-	if (!head && (f->dead || f->foreign || f->span.min_ms > a->to_ms ||
-	    f->span.max_ms < a->from_ms))
+	for (i = 0; i < n;) {
+		p = room(q, g);
+		if (p == NULL)
+			return fail(why, "no memory");
+		i += store_head_part(s, pos + i, n - i, p);
+		if (take_part(q, p, UINT64_MAX, g) != 0)
+			return fail(why, "no memory");
+	}
+	return 0;
+}
+
+/* What block i has of the check: its strip is at that place, or to be found
+ * (0). */
+int
+store_read_block(struct store *s, struct store_reader *q, unsigned i,
+    uint64_t at, struct store_series *g, struct fail *why)
+{
+	const struct store_file *f = &s->b.file[i];
+	struct store_strip strip;
+	struct store_part *p;
+	uint64_t check;
+	unsigned k;
+	int rc;
+
+	if (at == 0 && (store_block_find(s, i, q->ask.check, &check, &at) ==
+	    0 || check != q->ask.check))
 		return 0;
-	c = store_cursor_add(q);
-	if (c == NULL)
-		return fail(why, "no memory");
-	c->head = head;
-	c->file = i;
-	c->age = head ? UINT64_MAX : f->block.first;
-	if (!head)
-		c->key = a->down ? f->span.max_ms : f->span.min_ms;
+	rc = store_strip_open(s, i, at, &strip, why);
+	if (rc > 0)
+		store_block_damaged(s, i, at);
+	if (rc != 0)
+		return rc > 0 ? 0 : -1;
+	if (g != NULL && store_draw_summary(g, &strip))
+		strip.refs = 0;
+	for (k = 0; k < strip.refs && rc == 0; k++) {
+		if (strip.ref[k].first_ms > q->ask.to_ms ||
+		    strip.ref[k].last_ms < q->ask.from_ms)
+			continue;
+		p = room(q, g);
+		if (p == NULL)
+			rc = fail(why, "no memory");
+		else if (!store_part_read(s, &strip, k, p,
+		    g == NULL ? NULL : &g->name))
+			store_block_damaged(s, i, strip.ref[k].at);
+		else if (take_part(q, p, f->block.first, g) != 0)
+			rc = fail(why, "no memory");
+	}
+	store_strip_close(&strip);
+	return rc;
+}
+
+static int
+read_head(struct store *s, struct store_reader *q, struct store_series *g,
+    struct fail *why)
+{
+	struct store_pos *pos;
+	unsigned n;
+	int rc = store_head_rows(s, &q->ask, 0, &pos, &n, why);
+
+	if (rc != 0)
+		return -1;
+	rc = store_read_head(s, q, pos, n, g, why);
+	free(pos);
+	return rc;
+}
+
+/* Of the blocks not looked at the one that goes on where the others end:
+ * with the latest result, or the earliest.  The number of blocks: none. */
+static unsigned
+next_block(struct store *s, const struct store_reader *q)
+{
+	const struct store_query *a = &q->ask;
+	const struct store_file *f, *best = NULL;
+
+	for (f = s->b.file; f < s->b.file + s->b.files; f++)
+		if (!f->dead && !f->foreign && f->mark != q->mark &&
+		    f->span.min_ms <= a->to_ms && f->span.max_ms >= a->from_ms
+		    && (best == NULL || (a->down ?
+		    f->span.max_ms > best->span.max_ms :
+		    f->span.min_ms < best->span.min_ms)))
+			best = f;
+	return best == NULL ? s->b.files : (unsigned)(best - s->b.file);
+}
+
+/* Are the rows that are wanted all before this block? */
+static bool
+enough(const struct store_reader *q, const struct store_file *f)
+{
+	unsigned i, n = 0;
+
+	if (q->ask.limit == 0 || q->rows < q->ask.limit)
+		return false;
+	for (i = 0; i < q->rows; i++)
+		n += q->ask.down ? q->row[i].at_ms > f->span.max_ms :
+		    q->row[i].at_ms < f->span.min_ms;
+	return n >= q->ask.limit;
+}
+
+/* Read all that a query is about, or draw it. */
+static int
+read_all(struct store *s, const struct store_query *ask,
+    struct store_series *g, struct fail *why)
+{
+	static unsigned mark;
+	struct store_reader *q = &s->q;
+	unsigned i;
+
+	store_reader_close(q);
+	q->ask = *ask;
+	q->mark = ++mark;
+	if (read_head(s, q, g, why) != 0)
+		return -1;
+	while ((i = next_block(s, q)) < s->b.files &&
+	    !enough(q, &s->b.file[i])) {
+		s->b.file[i].mark = mark;
+		if (store_read_block(s, q, i, 0, g, why) != 0)
+			return -1;
+	}
 	return 0;
 }
 
 int
 store_rows(struct store *s, const struct store_query *ask, struct fail *why)
 {
-	unsigned i;
-
-	store_reader_begin(&s->q, ask);
-	for (i = 0; i <= s->b.files; i++)
-		if (add_file(s, &s->q, i, why) != 0)
-			return -1;
+	if (read_all(s, ask, NULL, why) != 0)
+		return -1;
+	store_reader_order(&s->q);
 	return 0;
+}
+
+int
+store_reader_next(struct store_reader *q, struct store_row *row)
+{
+	const struct store_at *r;
+
+	if (q->ask.down ? q->next == 0 : q->next == q->rows)
+		return 0;
+	r = &q->row[q->ask.down ? --q->next : q->next++];
+	row->r.check = q->ask.check;
+	store_part_row(r->p, r->i, row);
+	return 1;
 }
 
 int
 store_row_next(struct store *s, struct store_row *row, struct fail *why)
 {
-	return store_reader_next(s, &s->q, row, why);
+	(void)why;
+	return store_reader_next(&s->q, row);
 }
 
 /* Series: buckets of equal width, which need no order. */
 
-struct series {
-	const struct store_query *ask;
-	struct str name;
-	unsigned points;
-	struct store_bucket *b;
-};
-
 static unsigned
-bucket_of(const struct series *g, int64_t at_ms)
+bucket_of(const struct store_series *g, int64_t at_ms)
 {
 	const struct store_query *a = g->ask;
 
@@ -389,110 +280,75 @@ bucket_of(const struct series *g, int64_t at_ms)
 }
 
 static void
-add_part(struct series *g, const struct store_part *p)
+draw(struct store_bucket *b, const int64_t *v, uint64_t count, int64_t code)
+{
+	b->rows += count;
+	if (code > b->worst)
+		b->worst = (uint8_t)code;
+	if (v != NULL)
+		store_sum_add(&b->sum, v, count);
+}
+
+void
+store_draw_part(struct store_series *g, const struct store_part *p)
 {
 	const struct store_column *c = p->column;
-	struct store_bucket *b;
 	int64_t v[3];
-	unsigned i, k;
+	unsigned i;
 
 	while (c < p->column + p->columns && !str_is(g->name, c->name))
 		c++;
-	if (c == p->column + p->columns)
-		c = NULL;
 	for (i = 0; i < p->rows; i++) {
+		bool has = c < p->column + p->columns && c->has[i];
+
 		if (p->at[i] < g->ask->from_ms || p->at[i] > g->ask->to_ms)
 			continue;
-		b = &g->b[bucket_of(g, p->at[i])];
-		b->rows += (uint64_t)p->count[i];
-		if ((p->flags[i] & 3) > b->worst)
-			b->worst = p->flags[i] & 3;
-		if (c == NULL || !c->has[i])
-			continue;
-		for (k = 0; k < 3; k++)
-			v[k] = c->v[k][i];
-		store_sum_add(&b->sum, v, (uint64_t)p->count[i]);
+		if (has)
+			memcpy(v, (int64_t[]){ c->v[0][i], c->v[1][i],
+			    c->v[2][i] }, sizeof v);
+		draw(&g->b[bucket_of(g, p->at[i])], has ? v : NULL,
+		    (uint64_t)p->count[i], p->flags[i] & 3);
 	}
 }
 
-/* One quarter: what it has is in each bucket that it touches. */
-static void
-add_quarter(struct series *g, const struct store_summary *sum, unsigned i,
-    int64_t end_ms)
-{
-	const int64_t v[3] = { sum->v[0][i], sum->v[1][i], sum->v[2][i] };
-	unsigned from = bucket_of(g, sum->at[i]), to = bucket_of(g, end_ms);
-	uint64_t each = (uint64_t)sum->count[i] / (to - from + 1);
-
-	for (; from <= to; from++) {
-		store_sum_add(&g->b[from].sum, v, each > 0 ? each : 1);
-		g->b[from].rows += each > 0 ? each : 1;
-		if (sum->worst[i] > g->b[from].worst)
-			g->b[from].worst = (uint8_t)sum->worst[i];
-	}
-}
-
-/* Draw from the summary, if there is one fine enough. */
-static bool
-add_summary(struct store_cursor *c, struct series *g)
+/* Draw from the summary, if there is one fine enough: what a quarter has is
+ * in each bucket that it touches. */
+bool
+store_draw_summary(struct store_series *g, struct store_strip *p)
 {
 	static struct store_summary sum;
-	const struct store_strip *p = &c->strip;
 	int64_t width = (g->ask->to_ms + 1 - g->ask->from_ms) / g->points;
 	int64_t first = p->ref[0].first_ms, last = p->ref[p->refs - 1].last_ms;
-	int64_t end;
-	unsigned i;
+	unsigned i, from, to;
+	uint64_t each;
 
 	if (p->refs < 2 || (last - first) / (2 * p->refs) > width ||
-	    !store_strip_summary(&c->strip, g->name, &sum) ||
+	    !store_strip_summary(p, g->name, &sum) ||
 	    2 * (last - first) / sum.n > width)
 		return false;
 	for (i = 0; i < sum.n; i++) {
-		end = i + 1 < sum.n ? sum.at[i + 1] - 1 : last;
-		if (end >= g->ask->from_ms && sum.at[i] <= g->ask->to_ms)
-			add_quarter(g, &sum, i, end);
+		int64_t v[3] = { sum.v[0][i], sum.v[1][i], sum.v[2][i] };
+		int64_t end = i + 1 < sum.n ? sum.at[i + 1] - 1 : last;
+
+		if (end < g->ask->from_ms || sum.at[i] > g->ask->to_ms)
+			continue;
+		from = bucket_of(g, sum.at[i]);
+		to = bucket_of(g, end);
+		each = (uint64_t)sum.count[i] / (to - from + 1);
+		for (; from <= to; from++)
+			draw(&g->b[from], v, each > 0 ? each : 1,
+			    sum.worst[i]);
 	}
 	return true;
-}
-
-/* All of one file. */
-static int
-add_all(struct store *s, struct store_reader *q, struct series *g,
-    struct fail *why)
-{
-	struct store_cursor *c = q->cursor;
-	int rc = 0;
-
-	if (q->cursors > 0 && open_parts(s, q, c, why) != 0)
-		return -1;
-	if (q->cursors > 0 && !c->head && add_summary(c, g))
-		cursor_end(q, c);
-	while (q->cursors > 0 && rc >= 0) {
-		rc = need_part(q, c, why);
-		if (rc == 0)
-			rc = read_part(s, c, &g->name, why);
-		if (rc > 0)
-			add_part(g, c->part);
-		seek(q, c, (int64_t)c->k + 1);
-	}
-	return rc < 0 ? -1 : 0;
 }
 
 int
 store_series(struct store *s, const struct store_query *ask, struct str name,
     unsigned points, struct store_bucket *b, struct fail *why)
 {
-	struct series g = { ask, name, points, b };
-	struct store_reader *q = &s->q;
-	unsigned i;
+	struct store_series g = { ask, name, points, b };
 
 	assert(points > 0 && ask->from_ms >= 0 && ask->from_ms <= ask->to_ms);
 	memset(b, 0, points * sizeof *b);
-	for (i = 0; i <= s->b.files; i++) {
-		store_reader_begin(q, ask);
-		if (add_file(s, q, i, why) != 0 ||
-		    add_all(s, q, &g, why) != 0)
-			return -1;
-	}
-	return 0;
+	return read_all(s, ask, &g, why);
 }

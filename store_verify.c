@@ -9,7 +9,6 @@ struct check {
 	struct store *s;
 	void (*tell)(struct str damage);
 	struct store_tally *tally;
-	struct store_row row;
 };
 
 /* Pass on what was noted. */
@@ -106,25 +105,18 @@ walk_all(struct check *v, struct fail *why)
 static int
 read_block(struct check *v, unsigned i, struct fail *why)
 {
-	struct store_query ask = { .from_ms = INT64_MIN, .to_ms = INT64_MAX };
-	struct store_reader q = { .cursors = 0 };
-	struct store_cursor *c;
-	uint64_t at, rows = 0;
+	struct store_reader q = { .parts = 0 };
+	uint64_t at, rows = 0, check = 0;
 	struct store_walk w;
 	int rc = 0;
 
-	while (rc == 0 && store_block_find(v->s, i, ask.check + 1, &ask.check,
-	    &at) == 1) {
-		store_reader_begin(&q, &ask);
-		c = store_cursor_add(&q);
-		if (c == NULL) {
-			rc = fail(why, "no memory");
-			break;
-		}
-		c->file = i;
-		c->at = at;
-		while ((rc = store_reader_next(v->s, &q, &v->row, why)) == 1)
-			rows++;
+	while (rc == 0 && store_block_find(v->s, i, check + 1, &check, &at) ==
+	    1) {
+		store_reader_close(&q);
+		q.ask = (struct store_query){ .check = check,
+		    .from_ms = INT64_MIN, .to_ms = INT64_MAX };
+		rc = store_read_block(v->s, &q, i, at, NULL, why);
+		rows += q.rows;
 	}
 	store_reader_close(&q);
 	store_walk_begin(&w, &v->s->b, i);
@@ -142,12 +134,10 @@ store_verify(const char *dir, const struct store_io *io,
     void (*tell)(struct str damage), struct store_tally *tally,
     struct fail *why)
 {
-	static struct check v;
+	struct check v = { store_look(dir, io, why), tell, tally };
 	unsigned i;
 	int rc;
 
-	v = (struct check){ store_look(dir, io, why), tell, tally,
-	    { .count = 0 } };
 	*tally = (struct store_tally){ .files = 0 };
 	if (v.s == NULL)
 		return -1;
