@@ -63,17 +63,13 @@ store_sum_mean(const struct store_sum *a)
 static void
 code_header(struct store_code *c, struct store_header *h)
 {
-	h->first = store_code_fixed(c, h->first);
-	h->last = store_code_fixed(c, h->last);
-	h->level = store_code_fixed(c, h->level);
-	h->received_ms = (int64_t)store_code_fixed(c,
-	    (uint64_t)h->received_ms);
-	h->span.min_ms = (int64_t)store_code_fixed(c,
-	    (uint64_t)h->span.min_ms);
-	h->span.max_ms = (int64_t)store_code_fixed(c,
-	    (uint64_t)h->span.max_ms);
-	h->rows = store_code_fixed(c, h->rows);
-	h->top = store_code_fixed(c, h->top);
+	uint64_t *const v[] = { &h->first, &h->last, &h->level,
+	    (uint64_t *)&h->received_ms, (uint64_t *)&h->span.min_ms,
+	    (uint64_t *)&h->span.max_ms, &h->rows, &h->top };
+	unsigned i;
+
+	for (i = 0; i < COUNT(v); i++)
+		*v[i] = store_code_fixed(c, *v[i]);
 }
 
 static bool
@@ -142,55 +138,32 @@ record(struct store *s, const struct store_file *f, uint64_t at,
 	return store_record_at(&s->b, f, r) && r->type == type;
 }
 
-/* Of the pages the last that begins at or below least, or the first; and
- * the one after it (0: none). */
+/* A check and its place. */
+struct entry {
+	uint64_t check, at;
+};
+
+/* In a page, or of the pages: the last entry up to least and the first past
+ * it, at 0 where there is none.  False: it is damaged. */
 static bool
-page_of(struct store *s, const struct store_file *f, uint64_t least,
-    uint64_t page[2])
+look(struct store *s, const struct store_file *f, uint64_t at, unsigned type,
+    uint64_t least, struct entry e[2])
 {
 	struct store_code c = { .writing = false };
-	uint64_t n, check = 0, at = 0;
-	struct store_rec r;
-
-	if (!record(s, f, f->block.top, TYPE_TOP, &r))
-		return false;
-	c.in = r.text;
-	page[0] = page[1] = 0;
-	for (n = store_code(&c, 0); n > 0 && !c.bad && page[1] == 0; n--) {
-		check += store_code(&c, 0);
-		at += store_code(&c, 0);
-		if (page[0] == 0 || check <= least)
-			page[0] = at;
-		else
-			page[1] = at;
-	}
-	return !c.bad;
-}
-
-/* The first check from least on that a page has.  1, 0 none, -1 damaged. */
-static int
-in_page(struct store *s, const struct store_file *f, uint64_t page,
-    uint64_t least, uint64_t *check, uint64_t *at)
-{
-	struct store_code c = { .writing = false };
+	struct entry now = { 0, 0 };
 	struct store_rec r;
 	uint64_t n;
 
-	if (page == 0)
-		return 0;
-	if (!record(s, f, page, TYPE_PAGE, &r))
-		return -1;
+	e[0] = e[1] = now;
+	if (!record(s, f, at, type, &r))
+		return false;
 	c.in = r.text;
-	*check = *at = 0;
-	for (n = store_code(&c, 0); n > 0; n--) {
-		*check += store_code(&c, 0);
-		*at += store_code(&c, 0);
-		if (c.bad)
-			return -1;
-		if (*check >= least)
-			return 1;
+	for (n = store_code(&c, 0); n > 0 && !c.bad && e[1].at == 0; n--) {
+		now.check += store_code(&c, 0);
+		now.at += store_code(&c, 0);
+		e[now.check > least] = now;
 	}
-	return 0;
+	return !c.bad;
 }
 
 /* The same, where the directory is damaged: by looking at all records. */
@@ -225,18 +198,27 @@ store_block_find(struct store *s, unsigned i, uint64_t least, uint64_t *check,
     uint64_t *at)
 {
 	const struct store_file *f = &s->b.file[i];
-	uint64_t page[2];
-	int rc = 0;
+	struct entry page[2], e[2];
+	unsigned k;
 
-	if (f->foreign)
+	if (f->foreign || f->block.rows == 0)
 		return 0;
-	if (f->block.rows == 0)
-		return 0;
-	if (!page_of(s, f, least, page) ||
-	    (rc = in_page(s, f, page[0], least, check, at)) < 0 ||
-	    (rc == 0 && (rc = in_page(s, f, page[1], least, check, at)) < 0))
+	if (!look(s, f, f->block.top, TYPE_TOP, least, page))
 		return in_all(s, i, least, check, at);
-	return rc;
+	for (k = 0; k < 2; k++) {
+		if (page[k].at == 0)
+			continue;
+		if (!look(s, f, page[k].at, TYPE_PAGE, least, e))
+			return in_all(s, i, least, check, at);
+		if (e[0].at != 0 && e[0].check == least)
+			e[1] = e[0];
+		if (e[1].at == 0)
+			continue;
+		*check = e[1].check;
+		*at = e[1].at;
+		return 1;
+	}
+	return 0;
 }
 
 /* Strips. */
@@ -377,9 +359,9 @@ struct store_maker {
 	struct store_ref *ref;
 	unsigned refs, refs_room;
 
-	uint64_t (*page)[2];		/* check and strip; check and page */
+	struct entry page[STORE_PAGE];	/* strips, and pages */
 	unsigned pages;
-	uint64_t (*top)[2];
+	struct entry *top;
 	unsigned tops, tops_room;
 
 	unsigned shared;		/* times written, round and round */
@@ -456,11 +438,6 @@ store_maker_open(struct store *s, const struct store_header *h,
 
 	if (m == NULL)
 		return NULL;
-	m->page = malloc(STORE_PAGE * sizeof *m->page);
-	if (m->page == NULL) {
-		free(m);
-		return NULL;
-	}
 	m->s = s;
 	m->max_bytes = max_bytes;
 	m->h = *h;
@@ -613,27 +590,34 @@ put_summary(struct store_maker *m)
 	}
 }
 
+/* Write a page, or the top; where it stands. */
+static uint64_t
+put_entries(struct store_maker *m, unsigned type, const struct entry *e,
+    unsigned n)
+{
+	struct store_code c = { .writing = true };
+	struct entry was = { 0, 0 };
+	unsigned i;
+
+	begin(m, &c, type, 0);
+	(void)store_code(&c, n);
+	for (i = 0; i < n; was = e[i++]) {
+		(void)store_code(&c, e[i].check - was.check);
+		(void)store_code(&c, e[i].at - was.at);
+	}
+	return end(m, &c);
+}
+
 static int
 put_page(struct store_maker *m)
 {
-	struct store_code c = { .writing = true };
-	unsigned i;
-
 	if (m->pages == 0)
 		return 0;
 	if (grow((void **)&m->top, m->tops, &m->tops_room, sizeof *m->top)
 	    != 0)
 		return -1;
-	begin(m, &c, TYPE_PAGE, 0);
-	(void)store_code(&c, m->pages);
-	for (i = 0; i < m->pages; i++) {
-		(void)store_code(&c, m->page[i][0] -
-		    (i > 0 ? m->page[i - 1][0] : 0));
-		(void)store_code(&c, m->page[i][1] -
-		    (i > 0 ? m->page[i - 1][1] : 0));
-	}
-	m->top[m->tops][0] = m->page[0][0];
-	m->top[m->tops++][1] = end(m, &c);
+	m->top[m->tops++] = (struct entry){ m->page[0].check,
+	    put_entries(m, TYPE_PAGE, m->page, m->pages) };
 	m->pages = 0;
 	return 0;
 }
@@ -654,8 +638,7 @@ store_maker_strip_end(struct store_maker *m)
 	for (i = 0; i < m->refs; i++)
 		code_ref(&m->c, &m->ref[i], i > 0 ? &m->ref[i - 1] : &none);
 	put_summary(m);
-	m->page[m->pages][0] = m->check;
-	m->page[m->pages++][1] = end(m, &m->c);
+	m->page[m->pages++] = (struct entry){ m->check, end(m, &m->c) };
 	return m->pages == STORE_PAGE ? put_page(m) : 0;
 }
 
@@ -664,20 +647,10 @@ int
 store_maker_end(struct store_maker *m, struct fail *why)
 {
 	struct store_set *t = &m->s->b;
-	struct store_code c = { .writing = true };
-	unsigned i;
 
 	if (put_page(m) != 0)
 		return fail(why, "no memory");
-	begin(m, &c, TYPE_TOP, 0);
-	(void)store_code(&c, m->tops);
-	for (i = 0; i < m->tops; i++) {
-		(void)store_code(&c, m->top[i][0] -
-		    (i > 0 ? m->top[i - 1][0] : 0));
-		(void)store_code(&c, m->top[i][1] -
-		    (i > 0 ? m->top[i - 1][1] : 0));
-	}
-	m->h.top = end(m, &c);
+	m->h.top = put_entries(m, TYPE_TOP, m->top, m->tops);
 	put_header(m);
 	t->at = 0;
 	put_header(m);
@@ -688,7 +661,6 @@ store_maker_end(struct store_maker *m, struct fail *why)
 void
 store_maker_close(struct store_maker *m)
 {
-	free(m->page);
 	free(m->top);
 	free(m->ref);
 	free(m);
