@@ -734,6 +734,8 @@ list_name(void *arg, const char *name)
 	    strcmp(t->ext, "log") != 0))
 		return 0;
 	fd = open_name(t->io, t->dir, name, O_RDONLY);
+	if (fd < 0 && errno == ENOENT && l->s->look)
+		return 0;
 	if (fd < 0 || t->io->fstat(fd, &st) != 0)
 		(void)fail_errno(l->why, "%s/%s", t->name, name);
 	else if (!S_ISREG(st.st_mode))

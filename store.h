@@ -265,9 +265,8 @@ uint64_t store_bytes(const struct store *s);
  * cannot be read.
  */
 struct store_tally {
-	unsigned files;
-	uint64_t records, reports, results, bytes;
-	unsigned damages;
+	unsigned files, damages;
+	uint64_t bytes, results;	/* results in blocks */
 };
 int store_verify(const char *dir, const struct store_io *io,
     void (*tell)(struct str damage), struct store_tally *tally,

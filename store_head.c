@@ -150,8 +150,8 @@ span_add(struct store_span *s, int64_t min_ms, int64_t max_ms)
 }
 
 /* Read all of a file. */
-static int
-scan(struct store *s, unsigned i, struct fail *why)
+int
+store_head_scan(struct store *s, unsigned i, struct fail *why)
 {
 	struct store_file *f = &s->h.file[i];
 	struct store_walk w;
@@ -173,7 +173,7 @@ scan(struct store *s, unsigned i, struct fail *why)
 	if (store_unread(&w, why) != 0)
 		return -1;
 	f->whole = !w.damaged && !s->h.holes;
-	return i + 1 == s->h.files ? store_cut(s, &w, why) : 0;
+	return i + 1 == s->h.files && !s->look ? store_cut(s, &w, why) : 0;
 }
 
 int
@@ -188,7 +188,8 @@ store_head_open(struct store *s, struct fail *why)
 			s->newest_ms = s->b.file[i].block.received_ms;
 		}
 	for (i = 0; i < s->h.files; i++)
-		if (s->h.file[i].first != 0 && scan(s, i, why) != 0)
+		if (s->h.file[i].first != 0 &&
+		    store_head_scan(s, i, why) != 0)
 			return -1;
 	s->durable = s->seq;
 	store_walk_begin(&s->reports, &s->h, 0);

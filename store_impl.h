@@ -133,7 +133,6 @@ struct store_walk {
 struct store_chain {
 	uint64_t n;
 	char hash[65];
-	uint64_t head;			/* for store_verify: its member */
 };
 
 /* Bytes being written, or read; and of a report what its results refer to. */
@@ -254,6 +253,8 @@ struct store {
 	unsigned damages, damage_read;
 
 	struct store_chain chain;	/* committed */
+	struct store_chain scanned;	/* of the line read last, and which */
+	uint64_t told_head;		/* report it says was on disk */
 	struct store_chain out;		/* of the line written last */
 	struct store_set *out_to;
 	char line[STORE_WIN_BYTES];	/* lines on their way into a file */
@@ -332,6 +333,8 @@ int store_line(struct store_set *t, const struct store_file *f,
     struct store_rec *r);
 void store_hash(struct str line, char hex[65]);
 uint64_t store_member(struct str line, const char *name);
+int store_journal_scan(struct store *s, unsigned i, struct fail *why);
+int store_snapshot_scan(struct store *s, unsigned i, struct fail *why);
 int store_journal_open(struct store *s, struct fail *why);
 int store_journal_commit(struct store *s, struct fail *why);
 void store_journal_drop(struct store *s);	/* what is not kept */
@@ -341,6 +344,7 @@ int store_snapshot_take(struct store *s, const struct store_job *job,
 /* store_head.c */
 int store_record(struct store_set *t, const struct store_file *f,
     struct store_rec *r);
+int store_head_scan(struct store *s, unsigned i, struct fail *why);
 int store_head_open(struct store *s, struct fail *why);
 int store_head_commit(struct store *s, int64_t mono_ms, struct fail *why);
 bool store_report_open(struct store_code *c, const struct store_rec *r);

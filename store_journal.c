@@ -118,8 +118,8 @@ store_member(struct str line, const char *name)
 }
 
 /* Read all of a snapshot.  1: it is whole; 0: it is not; or -1. */
-static int
-scan_snapshot(struct store *s, unsigned i, struct fail *why)
+int
+store_snapshot_scan(struct store *s, unsigned i, struct fail *why)
 {
 	struct store_file *f = &s->n.file[i];
 	struct store_walk w;
@@ -155,7 +155,7 @@ find_snapshot(struct store *s, struct fail *why)
 	int rc = 0;
 
 	while (i > 0 && rc == 0)
-		rc = scan_snapshot(s, --i, why);
+		rc = store_snapshot_scan(s, --i, why);
 	s->replay.i = s->n.files;
 	if (rc <= 0)
 		return rc;
@@ -168,12 +168,12 @@ find_snapshot(struct store *s, struct fail *why)
 	return 0;
 }
 
-/* Read all of a file that a start reads: its chain, and in the newest where
- * it ends. */
-static int
-scan(struct store *s, unsigned i, struct fail *why)
+/* Read all of a file: its chain, that goes on from the file before, and in the
+ * newest where it ends. */
+int
+store_journal_scan(struct store *s, unsigned i, struct fail *why)
 {
-	struct store_chain c = { 0 };
+	struct store_chain c = s->scanned;
 	struct store_walk w;
 	struct store_rec r;
 	bool newest;
@@ -189,7 +189,10 @@ scan(struct store *s, unsigned i, struct fail *why)
 		store_hash(r.text, c.hash);
 		if (newest && !r.more)
 			s->chain = c;
+		if (s->look)
+			s->told_head = store_member(r.text, "head");
 	}
+	s->scanned = c;
 	if (store_unread(&w, why) != 0)
 		return -1;
 	s->snap_due = s->snap_due || w.damaged;
@@ -230,7 +233,8 @@ store_journal_open(struct store *s, struct fail *why)
 	if (find_snapshot(s, why) != 0)
 		return -1;
 	for (i = file_of(t, s->snap_n + 1); i < t->files; i++)
-		if (t->file[i].first != 0 && scan(s, i, why) != 0)
+		if (t->file[i].first != 0 &&
+		    store_journal_scan(s, i, why) != 0)
 			return -1;
 	set_live(s);
 	return 0;
