@@ -205,47 +205,34 @@ code_column(struct store_code *c, struct store_part *p,
 	c->out.p[at - LENGTH_BYTES + 1] = (char)(n >> 8);
 }
 
-/* The texts that differ from the one before. */
+/* Which texts differ from the one before, and these. */
 static void
 code_texts(struct store_code *c, struct store_part *p)
 {
-	unsigned i, k, gap = 0;
-	uint64_t left = 0;
-	struct str s = { p->text_room, 0 };
+	static int64_t news[STORE_ROWS];
+	unsigned i, k;
+	struct str s;
 
 	for (i = 0; i < p->rows && c->writing; i++)
-		left += i == 0 ? p->text_n[0] > 0 :
+		news[i] = i == 0 ? p->text_n[0] > 0 :
 		    p->text_at[i] != p->text_at[i - 1] ||
 		    p->text_n[i] != p->text_n[i - 1];
-	left = store_code(c, left);
-	for (i = 0; left > 0 && !c->bad; left--) {
-		for (gap = 0; c->writing && p->text_n[i + gap] == s.n &&
-		    (s.n == 0 || p->text_room + p->text_at[i + gap] == s.p);)
-			gap++;
-		gap = (unsigned)store_code(c, gap);
-		if (i + gap >= p->rows || i + gap < i) {
-			c->bad = true;
-			return;
+	store_code_column(c, news, p->rows);
+	for (i = 0; i < p->rows && !c->bad; i++) {
+		k = i > 0 ? i - 1 : 0;
+		if (!c->writing) {	/* as before, or to be read */
+			p->text_at[i] = i > 0 ? p->text_at[k] : 0;
+			p->text_n[i] = i > 0 ? p->text_n[k] : 0;
 		}
-		for (k = i; !c->writing && k < i + gap; k++) {
-			p->text_at[k] = (unsigned)(s.p - p->text_room);
-			p->text_n[k] = (uint16_t)s.n;
-		}
-		i += gap;
-		s = (struct str){ p->text_room + p->text_at[i], p->text_n[i] };
-		s = store_code_bytes(c, s, STORE_TEXT_MAX);
-		if (c->writing) {
-			s.p = p->text_room + p->text_at[i++];
+		if (news[i] == 0)
 			continue;
-		}
+		s = store_code_bytes(c, (struct str){ p->text_room +
+		    p->text_at[i], p->text_n[i] }, STORE_TEXT_MAX);
+		if (c->writing)
+			continue;
 		p->text_at[i] = (unsigned)p->text.n;
-		p->text_n[i++] = (uint16_t)s.n;
-		buf_add(&p->text, s);
-		s.p = p->text_room + p->text.n - s.n;
-	}
-	for (; !c->writing && i < p->rows; i++) {
-		p->text_at[i] = (unsigned)(s.p - p->text_room);
 		p->text_n[i] = (uint16_t)s.n;
+		buf_add(&p->text, s);
 	}
 }
 
