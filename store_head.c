@@ -187,6 +187,8 @@ store_head_open(struct store *s, struct fail *why)
 			s->seq = s->b.file[i].block.last;
 			s->newest_ms = s->b.file[i].block.received_ms;
 		}
+	if (s->snap_head > s->seq)	/* they were there, and are gone */
+		s->seq = s->snap_head;
 	for (i = 0; i < s->h.files; i++)
 		if (s->h.file[i].first != 0 &&
 		    store_head_scan(s, i, why) != 0)

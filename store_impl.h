@@ -223,7 +223,7 @@ struct store_at {
 struct store_reader {
 	struct store_query ask;
 	struct store_part **part;
-	unsigned parts, parts_room;
+	unsigned parts, made;		/* in use, and there */
 	struct store_at *row;
 	unsigned rows, rows_room, next;
 	unsigned mark;			/* of the blocks looked at */

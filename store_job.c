@@ -86,7 +86,9 @@ plan_seal(struct store *s, int64_t now_ms, struct store_job *job)
 		s->snap_due = true;
 		return false;
 	}
-	plan(s, job, STORE_SEAL, 2 * bytes);
+	/* Of checks with one result each a block is larger than the head. */
+	plan(s, job, STORE_SEAL, 2 * bytes > store_cap(s, 16 * bytes) ?
+	    2 * bytes : store_cap(s, 16 * bytes));
 	job->last = last;
 	job->level = LEVEL_RAW;
 	return true;
@@ -197,7 +199,7 @@ since_snapshot(const struct store *s)
 	uint64_t bytes = 0;
 	unsigned i;
 
-	for (i = 0; i < s->j.files; i++)
+	for (i = 0; i < s->j.files && s->chain.n > s->snap_n; i++)
 		if (store_first(&s->j, i + 1) > s->snap_n + 1)
 			bytes += s->j.file[i].end;
 	return bytes;
@@ -273,6 +275,7 @@ thin_end(struct thin *t, struct store_maker *m)
 {
 	static struct store_row row;
 	unsigned i;
+	int rc;
 
 	if (t->count == 0)
 		return 0;
@@ -287,8 +290,9 @@ thin_end(struct thin *t, struct store_maker *m)
 		    t->name_n[i] };
 		sum_cells(&t->metric[i], row.metric[i]);
 	}
+	rc = store_maker_row(m, &row);
 	*t = (struct thin){ .level = t->level };
-	return store_maker_row(m, &row);
+	return rc;
 }
 
 static void
@@ -314,9 +318,10 @@ static int
 thin_add(struct thin *t, struct store_maker *m, const struct store_row *row)
 {
 	int64_t ms = store_level_ms[t->level], at = row->r.at_ms;
+	int64_t past = at % ms < 0 ? at % ms + ms : at % ms;
 	unsigned i;
 
-	at -= at % ms < 0 ? at % ms + ms : at % ms;
+	at = (int64_t)((uint64_t)at - (uint64_t)past);
 	if (t->count > 0 && at != t->at_ms && thin_end(t, m) != 0)
 		return -1;
 	t->at_ms = at;
@@ -353,7 +358,7 @@ strip(struct store_maker *m, struct store_reader *q, unsigned level)
 static void
 begin(struct store_reader *q, uint64_t check)
 {
-	store_reader_close(q);
+	q->parts = q->rows = 0;
 	q->ask = (struct store_query){ .check = check, .from_ms = INT64_MIN,
 	    .to_ms = INT64_MAX };
 }

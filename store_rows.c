@@ -16,23 +16,25 @@ new_part(struct store_reader *q)
 {
 	struct store_part **p;
 
-	if (q->parts == q->parts_room) {
-		p = realloc(q->part, (2 * q->parts + 8) * sizeof *p);
+	if (q->parts == q->made) {
+		p = realloc(q->part, (q->made + 1) * sizeof *p);
 		if (p == NULL)
 			return NULL;
 		q->part = p;
-		q->parts_room = 2 * q->parts + 8;
+		p[q->made] = malloc(sizeof **p);
+		if (p[q->made] == NULL)
+			return NULL;
+		q->made++;
 	}
-	q->part[q->parts] = malloc(sizeof **q->part);
-	return q->part[q->parts] == NULL ? NULL : q->part[q->parts++];
+	return q->part[q->parts++];
 }
 
 /* Forget what was read. */
 void
 store_reader_close(struct store_reader *q)
 {
-	while (q->parts > 0)
-		free(q->part[--q->parts]);
+	while (q->made > 0)
+		free(q->part[--q->made]);
 	free(q->part);
 	free(q->row);
 	*q = (struct store_reader){ .parts = 0 };
