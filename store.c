@@ -396,18 +396,6 @@ bytes_of(const struct store *s)
 	    set_bytes(&s->n) + set_bytes(&s->h) + set_bytes(&s->b);
 }
 
-/* Remove what has been replaced, once that is durable.  Its name goes with
- * or without a sync. */
-static void
-bury(struct store_set *t)
-{
-	unsigned i = t->files;
-
-	while (i-- > 0)
-		if (t->file[i].dead)
-			(void)file_remove(t, i);
-}
-
 /* Give back the reserve.  False: there was none. */
 static bool
 give_reserve(struct store *s)
@@ -602,7 +590,8 @@ store_name(struct store *s, struct store_set *t, uint32_t number,
 		t->files--;
 		rc = fail_errno(why, "%s/%s: rename", t->name, name);
 	}
-	t->fresh = t->fresh || rc == 0;
+	if (rc == 0)
+		t->fresh = store_newest(t)->named = true;
 	return rc;
 }
 
@@ -1030,23 +1019,34 @@ store_dirty(const struct store *s)
 	return s->j.pend.n > 0 || s->h.pend.n > 0 || any_dead(s);
 }
 
-/* Make the names of finished jobs durable; then what they replace goes. */
+/* Make the names of finished jobs durable; then what they replace goes.  If
+ * that fails, they never are, and it stays: another job will do it. */
 static void
-settle(struct store *s)
+settle(struct store *s, int64_t mono_ms)
 {
-	struct store_set *const of[] = { &s->n, &s->b };
-	unsigned i;
+	struct store_set *const of[] = { &s->n, &s->b, &s->h };
+	bool failed = false;
+	unsigned k, i;
 
 	if (!any_dead(s))
 		return;
-	for (i = 0; i < COUNT(of); i++) {
-		if (of[i]->fresh && s->io->fsync(of[i]->dir) != 0)
-			return;
-		of[i]->fresh = false;
+	for (k = 0; k < 2 && !failed; k++) {
+		failed = of[k]->fresh && s->io->fsync(of[k]->dir) != 0;
+		of[k]->fresh = failed;
 	}
-	bury(&s->n);
-	bury(&s->h);
-	bury(&s->b);
+	if (failed)
+		s->job_ms = mono_ms + STORE_RETRY_MS;
+	for (k = 0; k < COUNT(of); k++) {
+		for (i = of[k]->files; i-- > 0;) {
+			struct store_file *f = &of[k]->file[i];
+			bool goes = failed ? f->named && k == 1 : f->dead;
+
+			f->named = false;
+			f->dead = goes;
+			if (goes)
+				(void)file_remove(of[k], i);
+		}
+	}
 }
 
 /* One kind.  A failing disk is tried again only after a while. */
@@ -1085,7 +1085,7 @@ store_commit(struct store *s, int64_t mono_ms, struct fail *why)
 	}
 	if (failed != 0)
 		return failed;
-	settle(s);
+	settle(s, mono_ms);
 	if (s->reserve_bytes == 0 && mono_ms >= s->reserve_ms) {
 		s->reserve_ms = mono_ms + STORE_RETRY_MS;
 		make_reserve(s);

@@ -62,6 +62,7 @@ struct store_file {
 	bool whole;			/* read once, and nothing was amiss */
 	bool told;			/* its damage is known */
 	unsigned mark;			/* of store_rows.c's */
+	bool named;			/* lately: that may not be durable */
 	bool dead;			/* goes once what replaces it is safe */
 };
 
