@@ -294,7 +294,7 @@ connect_to(const struct http_url *u, int64_t now, struct fail *why)
 		    sizeof way.host - 1);
 	way.fd = stream_connect(way.host, way.port, CHANNEL_CONNECT_MS, why);
 	if (way.fd == -1)
-		return -1;
+		return fail_in(why, "%s port %s", way.host, way.port);
 	way.s = u->tls ? &way.secure.s : &way.plain;
 	if (!u->tls)
 		stream_plain(&way.plain, way.fd);

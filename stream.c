@@ -61,13 +61,6 @@ plain_want(struct stream *s)
 	return s->full ? LOOP_IN | LOOP_OUT : LOOP_IN;
 }
 
-static bool
-plain_pending(struct stream *s)
-{
-	(void)s;
-	return false;
-}
-
 static int
 plain_shut(struct stream *s)
 {
@@ -77,7 +70,7 @@ plain_shut(struct stream *s)
 }
 
 static const struct stream_ops plain = {
-	plain_read, plain_write, plain_want, plain_pending, plain_shut
+	plain_read, plain_write, plain_want, plain_shut
 };
 
 void
@@ -201,47 +194,29 @@ stream_accept(int fd, char peer[ADDR_TEXT], bool *loopback)
 	    errno == ENOTSOCK ? -1 : STREAM_AGAIN;
 }
 
+/* Connect to one address.  A fd, or -1. */
 static int
-dial(const struct sockaddr *sa, socklen_t n, struct fail *why)
+dial(const struct addrinfo *a, int64_t until_ms, struct fail *why)
 {
-	int fd = prepare(socket(sa->sa_family, SOCK_STREAM, 0));
+	int fd = prepare(socket(a->ai_addr->sa_family, SOCK_STREAM, 0));
+	struct pollfd p = { fd, POLLOUT, 0 };
+	int64_t left;
+	int error, k;
+	socklen_t n = sizeof error;
 
 	if (fd == -1)
 		return fail_errno(why, "socket");
-	if (connect(fd, sa, n) == 0 || errno == EINPROGRESS || errno == EINTR)
-		return fd;
-	fail(why, "%s", strerror(errno));
-	close(fd);
-	return -1;
-}
-
-int
-stream_dial(const char *ip, const char *port, struct fail *why)
-{
-	union addr a;
-	socklen_t n = numeric(&a, ip, str_of(port));
-
-	if (n == 0)
-		return fail(why, "not a numeric address and port");
-	return dial(&a.sa, n, why);
-}
-
-/* Wait until a dialled socket is connected.  fd, or -1 with it closed. */
-static int
-connected(int fd, int64_t until_ms, struct fail *why)
-{
-	struct pollfd p = { fd, POLLOUT, 0 };
-	int64_t left;
-	int error = ETIMEDOUT, k;
-	socklen_t n = sizeof error;
-
-	do {
-		left = until_ms - loop_mono_ms();
-		k = poll(&p, 1, left > 0 ? (int)left : 0);
-	} while (k == -1 && errno == EINTR);
-	if (k == -1 ||
-	    (k == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) == -1))
-		error = errno;
+	error = connect(fd, a->ai_addr, a->ai_addrlen) == 0 ? 0 : errno;
+	if (error == EINPROGRESS || error == EINTR) {
+		do {
+			left = until_ms - loop_mono_ms();
+			k = poll(&p, 1, left > 0 ? (int)left : 0);
+		} while (k == -1 && errno == EINTR);
+		error = k == 0 ? ETIMEDOUT : errno;
+		if (k == 1 &&
+		    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) == -1)
+			error = errno;
+	}
 	if (error == 0)
 		return fd;
 	close(fd);
@@ -257,20 +232,17 @@ stream_connect(const char *host, const char *port, int timeout_ms,
 	int rc = getaddrinfo(host, port, &hints, &list), fd = -1, left = 0;
 
 	if (rc != 0)
-		return fail(why, "%s: %s", host, rc == EAI_SYSTEM ?
-		    strerror(errno) : gai_strerror(rc));
+		return fail(why, "%s", rc == EAI_SYSTEM ? strerror(errno) :
+		    gai_strerror(rc));
 	for (a = list; a != NULL; a = a->ai_next)
 		left++;
 	/* The time left is shared by those left. */
 	for (a = list; a != NULL && fd == -1; a = a->ai_next) {
 		now = loop_mono_ms();
-		fd = dial(a->ai_addr, a->ai_addrlen, why);
-		if (fd != -1)
-			fd = connected(fd, now + (until_ms - now) / left, why);
-		left--;
+		fd = dial(a, now + (until_ms - now) / left--, why);
 	}
 	freeaddrinfo(list);
-	return fd != -1 ? fd : fail_in(why, "%s port %s", host, port);
+	return fd;
 }
 
 int

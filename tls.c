@@ -196,12 +196,6 @@ client_want(struct stream *s)
 	return want != 0 ? want : LOOP_IN;
 }
 
-static bool
-client_pending(struct stream *s)
-{
-	return (state((struct tls_client *)s) & BR_SSL_RECVAPP) != 0;
-}
-
 static int
 client_shut(struct stream *s)
 {
@@ -220,7 +214,7 @@ client_shut(struct stream *s)
 }
 
 static const struct stream_ops client_ops = {
-	client_read, client_write, client_want, client_pending, client_shut
+	client_read, client_write, client_want, client_shut
 };
 
 /* What we speak, and how a certificate is judged. */
