@@ -40,16 +40,34 @@ proc_ticks_per_s(void)
 	return (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
-/* The next word of a line of words; 0, or -1 at its end.  A word that
- * nothing follows may be cut short and does not count. */
-static int
-next_word(struct str *rest, struct str *word)
+/* What stands after the last c; all of s when it has none. */
+static struct str
+tail(struct str s, char c)
 {
-	do {
-		if (str_cut(rest, ' ', word) == -1)
+	size_t i = s.n;
+
+	while (i > 0 && s.p[i - 1] != c)
+		i--;
+	return str_after(s, i);
+}
+
+/* The first n words of a line, those of them that are wanted (a bit each) as
+ * numbers in v.  How many there are; -1: a wanted one is no number. */
+static int
+numbers(struct str line, uint32_t wanted, uint64_t *v, int n)
+{
+	struct str word;
+	int i = 0;
+
+	while (i < n && str_cut(&line, ' ', &word) == 0) {
+		if (word.n == 0)
+			continue;
+		if ((wanted >> i & 1) != 0 &&
+		    str_u64(word, 0, UINT64_MAX, &v[i]) == -1)
 			return -1;
-	} while (word->n == 0);
-	return rest->p != NULL ? 0 : -1;
+		i++;
+	}
+	return i;
 }
 
 int
@@ -57,19 +75,13 @@ proc_cpu_parse(struct str text, struct proc_cpu *c)
 {
 	enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, N };
 	uint64_t v[N] = { 0 };
-	struct str line, word;
-	int i = 0;
+	struct str line;
 
 	do {
 		if (str_cut(&text, '\n', &line) == -1 || text.p == NULL)
 			return -1;
 	} while (!str_starts(line, STR("cpu ")));
-	line = str_after(line, 4);
-	while (i < N && str_cut(&line, ' ', &word) == 0)
-		if (word.n > 0 &&
-		    str_u64(word, 0, UINT64_MAX, &v[i++]) == -1)
-			return -1;
-	if (i <= IDLE)
+	if (numbers(str_after(line, 4), UINT32_MAX, v, N) <= IDLE)
 		return -1;
 	c->user = v[USER] + v[NICE];
 	c->system = v[SYSTEM] + v[IRQ] + v[SOFTIRQ];
@@ -82,45 +94,29 @@ proc_cpu_parse(struct str text, struct proc_cpu *c)
 int
 proc_stat_parse(struct str text, struct proc_stat *p)
 {
-	enum { STATE = 3, FLAGS = 9, UTIME = 14, STIME, START = 22, RSS = 24 };
-	uint64_t v[RSS + 1] = { 0 };
-	struct str word;
-	size_t n;
-	int i;
+	/* Of what follows the name: proc(5) counts from 3. */
+	enum { FLAGS = 6, UTIME = 11, STIME, START = 19, RSS = 21, N };
+	const uint32_t wanted = 1 << FLAGS | 1 << UTIME | 1 << STIME |
+	    1 << START | 1 << RSS;
+	uint64_t v[N] = { 0 };
+	struct str pid, rest;
 
-	if (str_cut(&text, '(', &word) == -1 || word.n == 0)
+	if (str_cut(&text, '(', &pid) == -1 || pid.n == 0)
 		return -1;
-	for (n = text.n; n > 0 && text.p[n - 1] != ')'; n--)
-		;
-	if (n == 0)
+	rest = tail(text, ')');
+	if (rest.n == text.n)
 		return -1;
-	p->comm = (struct str){ text.p, n - 1 };
-	text = str_after(text, n);
-	for (i = STATE; i <= RSS; i++) {
-		if (next_word(&text, &word) == -1)
-			return -1;
-		if (i == STATE)
-			p->state = word.p[0];
-		else if ((i == FLAGS || i == UTIME || i == STIME ||
-		    i == START || i == RSS) &&
-		    str_u64(word, 0, UINT64_MAX, &v[i]) == -1)
-			return -1;
-	}
+	p->comm = (struct str){ text.p, text.n - rest.n - 1 };
+	rest.n -= tail(rest, ' ').n;	/* its last word may be cut short */
+	rest = str_trim(rest);
+	if (numbers(rest, wanted, v, N) != N)
+		return -1;
+	p->state = rest.p[0];
 	p->kernel = (v[FLAGS] & KTHREAD) != 0;
 	p->ticks = v[UTIME] + v[STIME];
 	p->start = v[START];
 	p->rss_pages = v[RSS];
 	return 0;
-}
-
-static struct str
-base_name(struct str path)
-{
-	size_t i = path.n;
-
-	while (i > 0 && path.p[i - 1] != '/')
-		i--;
-	return (struct str){ path.p + i, path.n - i };
 }
 
 struct str
@@ -129,7 +125,7 @@ proc_arg0(struct str cmdline)
 	struct str first = { NULL, 0 };
 
 	str_cut(&cmdline, '\0', &first);
-	return base_name(first);
+	return tail(first, '/');
 }
 
 struct str
@@ -140,7 +136,7 @@ proc_exe(struct str link)
 	if (link.n > gone.n && memcmp(link.p + link.n - gone.n, gone.p,
 	    gone.n) == 0)
 		link.n -= gone.n;
-	return base_name(link);
+	return tail(link, '/');
 }
 
 bool
