@@ -8,6 +8,7 @@
 #define HEX	STR_HEX
 #define PLAIN	STR_ALNUM "-._~"
 #define TOKEN	PLAIN "!#$%&'*+^`|"	/* RFC 9110 5.6.2 */
+#define VISIBLE	PLAIN "!$%&'*+^`|\"(),/:;<=>?@[]{}"	/* but for # and \ */
 #define TEXT	""			/* all but control bytes */
 
 static const char *const methods[] = {	/* in the order of http_method */
@@ -35,26 +36,12 @@ is_in(char c, const char *set)
 	return u != '\0' && strchr(set, c) != NULL;
 }
 
-/* Is it ASCII without blanks, and without one more byte? */
-static bool
-is_visible(struct str s, char but)
-{
-	size_t i;
-
-	for (i = 0; i < s.n; i++)
-		if (s.p[i] <= ' ' || s.p[i] > '~' || s.p[i] == but)
-			return false;
-	return true;
-}
-
 /* Take all that s begins with of a set. */
 static struct str
 take(struct str *s, const char *set)
 {
-	struct str head = { s->p, 0 };
+	struct str head = { s->p, str_span(*s, set) };
 
-	while (head.n < s->n && is_in(s->p[head.n], set))
-		head.n++;
 	*s = str_after(*s, head.n);
 	return head;
 }
@@ -62,7 +49,7 @@ take(struct str *s, const char *set)
 static bool
 is_token(struct str s)
 {
-	return take(&s, TOKEN).n > 0 && s.n == 0;
+	return s.n > 0 && str_is_of(s, TOKEN);
 }
 
 static bool
@@ -178,7 +165,7 @@ read_target(struct http_head *h, struct str t)
 	struct str host, port;
 	bool tls, star = h->method == HTTP_OPTIONS && str_is(t, "*");
 
-	if (!is_visible(t, '#'))
+	if (!str_is_of(t, VISIBLE "\\"))
 		return -1;
 	if (!star && !str_starts(t, STR("/")) &&
 	    (cut_origin(&t, &tls, &h->host) == -1 ||
@@ -582,7 +569,7 @@ http_url(struct str s, struct http_url *u, struct fail *why)
 	uint64_t n;
 
 	/* Some take a backslash for a slash, and see another host. */
-	if (!is_visible(s, '\\'))
+	if (!str_is_of(s, VISIBLE "#"))
 		return fail(why, "URL: a byte that must be escaped");
 	if (cut_origin(&s, &u->tls, &authority) == -1)
 		return fail(why, "URL: not http:// or https://");
