@@ -362,19 +362,21 @@ static const struct {
 void
 http_body_init(struct http_body *b, const struct http_head *h, bool of_answer)
 {
-	*b = (struct http_body){ .kind = HTTP_BODY_NONE, .state = START,
+	*b = (struct http_body){ .kind = HTTP_BODY_LENGTH, .state = DATA,
 	    .left = h->length > 0 ? (uint64_t)h->length : 0 };
 	if (h->chunked) {
 		b->kind = HTTP_BODY_CHUNKED;
-	} else if (b->left > 0) {
-		b->kind = HTTP_BODY_LENGTH;
+		b->state = START;
 	} else if (h->length < 0 && of_answer) {
 		b->kind = HTTP_BODY_EOF;
 		b->left = UINT64_MAX;
+	} else if (b->left == 0) {
+		b->kind = HTTP_BODY_NONE;
+		b->state = END;
 	}
 }
 
-static enum http_rc
+static int
 chunk_byte(struct http_body *b, char c, struct fail *why)
 {
 	unsigned was = b->state, i = 0, max;
@@ -394,22 +396,20 @@ chunk_byte(struct http_body *b, char c, struct fail *why)
 	max = chunk[b->state].max;
 	if (max != chunk[was].max)
 		b->count = 0;
-	if (max > 0 && b->count++ == max)
-		return fail(why, "chunked body: a line is too long");
-	return b->state == END ? HTTP_DONE : HTTP_MORE;
+	return max == 0 || b->count++ < max ? 0 :
+	    fail(why, "chunked body: a line is too long");
 }
 
 enum http_rc
 http_body(struct http_body *b, struct buf *in, size_t *got, struct fail *why)
 {
-	bool chunked = b->kind == HTTP_BODY_CHUNKED;
-	enum http_rc rc = chunked || b->left > 0 ? HTTP_MORE : HTTP_DONE;
 	struct str rest = str_from(in);
+	int rc = 0;
 	size_t n;
 
 	*got = 0;
-	while (rc == HTTP_MORE && rest.n > 0) {
-		if (chunked && b->state != DATA) {
+	while (rc == 0 && b->state != END && rest.n > 0) {
+		if (b->state != DATA) {
 			rc = chunk_byte(b, *rest.p, why);
 			rest = str_after(rest, 1);
 			continue;
@@ -419,14 +419,12 @@ http_body(struct http_body *b, struct buf *in, size_t *got, struct fail *why)
 		rest = str_after(rest, n);
 		*got += n;
 		b->left -= n;
-		if (b->left == 0 && chunked)
-			b->state = DATA_CR;
-		else if (b->left == 0)
-			rc = HTTP_DONE;
+		if (b->left == 0)
+			b->state = b->kind == HTTP_BODY_CHUNKED ? DATA_CR : END;
 	}
 	memmove(in->p + *got, rest.p, rest.n);
 	in->n = *got + rest.n;
-	return rc;
+	return rc == -1 ? HTTP_BAD : b->state == END ? HTTP_DONE : HTTP_MORE;
 }
 
 int
