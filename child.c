@@ -12,7 +12,6 @@
  * process id (the system reaps).  So what a child holds ends with it.
  */
 #include <sys/socket.h>
-#include <sys/types.h>
 #include <sys/uio.h>
 
 #include <assert.h>
@@ -68,21 +67,17 @@ close_others(int keep)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *e;
-	int fd;
+	uint64_t fd;
 
 	for (fd = 3; dir == NULL && fd < FD_GUESS_MAX; fd++)
-		if (fd != keep)
-			close(fd);
-	if (dir == NULL)
-		return;
-	while ((e = readdir(dir)) != NULL) {
-		uint64_t v;
-
-		if (str_u64(str_of(e->d_name), 3, INT32_MAX, &v) == 0 &&
-		    (int)v != keep && (int)v != dirfd(dir))
-			close((int)v);
-	}
-	closedir(dir);
+		if ((int)fd != keep)
+			close((int)fd);
+	while (dir != NULL && (e = readdir(dir)) != NULL)
+		if (str_u64(str_of(e->d_name), 3, INT32_MAX, &fd) == 0 &&
+		    (int)fd != keep && (int)fd != dirfd(dir))
+			close((int)fd);
+	if (dir != NULL)
+		closedir(dir);
 }
 
 /* Make 0 and 1 /dev/null; 2 is whatever it was. */
@@ -221,9 +216,7 @@ help(void)
 static int
 tame(int fd)
 {
-	int flags = fcntl(fd, F_GETFL);
-
-	return flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1 ||
+	return fcntl(fd, F_SETFL, O_NONBLOCK) == -1 ||
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 ? -1 : 0;
 }
 

@@ -34,12 +34,6 @@ proc_open(const char *root, struct fail *why)
 	return 0;
 }
 
-uint64_t
-proc_ticks_per_s(void)
-{
-	return (uint64_t)sysconf(_SC_CLK_TCK);
-}
-
 /* What stands after the last c; all of s when it has none. */
 static struct str
 tail(struct str s, char c)
@@ -250,8 +244,7 @@ counts(struct seen *s, const struct proc_query *q)
 
 	if (!str_eq(s->st.comm, q->name) && !s->have_names)
 		read_names(s);
-	if (!str_eq(s->st.comm, q->name) &&
-	    !proc_named(s->st.comm, s->arg0, s->exe, q->name))
+	if (!proc_named(s->st.comm, s->arg0, s->exe, q->name))
 		return false;
 	/* /proc/N itself belongs to the process's effective user, always;
 	 * what is in it may be root's (proc(5), "dumpable"). */

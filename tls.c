@@ -189,11 +189,11 @@ client_write(struct stream *s, const void *from, size_t n)
 static unsigned
 client_want(struct stream *s)
 {
-	unsigned st = state((struct tls_client *)s), want = 0;
+	unsigned st = state((struct tls_client *)s);
+	bool out = (st & BR_SSL_SENDREC) != 0;
 
-	want |= st & BR_SSL_SENDREC ? LOOP_OUT : 0;
-	want |= st & BR_SSL_RECVREC ? LOOP_IN : 0;
-	return want != 0 ? want : LOOP_IN;
+	return (out ? LOOP_OUT : 0) |
+	    (!out || st & BR_SSL_RECVREC ? LOOP_IN : 0);
 }
 
 static int
