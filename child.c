@@ -48,27 +48,26 @@ static size_t kind_count;
 static struct prepared prepared[CHILD_KINDS_MAX];
 static int control = -1;	/* server: to the helper; helper: to us */
 
-static void
-default_signals(void)
+/* Leave behind what a new process has of its parent's: signals, 0 and 1,
+ * which become /dev/null, and all descriptors from 3 up but keep.  The limit
+ * on those may be a thousand million, so ask which there are before trying
+ * them all.  0 or -1. */
+static int
+strip(int keep)
 {
+	int null = open("/dev/null", O_RDWR), sig;
+	struct dirent *e;
 	sigset_t none;
-	int sig;
+	uint64_t fd;
+	DIR *dir;
 
 	for (sig = 1; sig < SIGRTMIN; sig++)
 		(void)signal(sig, SIG_DFL);	/* SIGKILL cannot be set */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/* Close all from 3 up but keep.  The limit on descriptors may be a thousand
- * million, so ask which there are before trying them all. */
-static void
-close_others(int keep)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	struct dirent *e;
-	uint64_t fd;
-
+	if (null == -1 || dup2(null, 0) == -1 || dup2(null, 1) == -1)
+		return -1;
+	dir = opendir("/proc/self/fd");
 	for (fd = 3; dir == NULL && fd < FD_GUESS_MAX; fd++)
 		if ((int)fd != keep)
 			close((int)fd);
@@ -76,19 +75,7 @@ close_others(int keep)
 		if (str_u64(str_of(e->d_name), 3, INT32_MAX, &fd) == 0 &&
 		    (int)fd != keep && (int)fd != dirfd(dir))
 			close((int)fd);
-	if (dir != NULL)
-		closedir(dir);
-}
-
-/* Make 0 and 1 /dev/null; 2 is whatever it was. */
-static int
-quiet_stdio(void)
-{
-	int fd = open("/dev/null", O_RDWR);
-
-	if (fd == -1)
-		return -1;
-	return dup2(fd, 0) == -1 || dup2(fd, 1) == -1 ? -1 : 0;
+	return dir == NULL ? 0 : closedir(dir);
 }
 
 static void
@@ -245,11 +232,9 @@ split(const char *what, int *pid, struct fail *why)
 		close(p[1]);
 		return p[0];
 	}
-	default_signals();
 	fd = fcntl(p[1], F_DUPFD_CLOEXEC, 3);
-	if (fd == -1 || quiet_stdio() == -1)
+	if (fd == -1 || strip(fd) == -1)
 		_exit(1);
-	close_others(fd);
 	return fd;
 }
 

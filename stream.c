@@ -97,28 +97,6 @@ prepare(int fd)
 	return fd;
 }
 
-/* A numeric address and port.  Its length, or 0. */
-static socklen_t
-numeric(union addr *a, const char *ip, struct str port)
-{
-	uint64_t n;
-
-	memset(a, 0, sizeof *a);
-	if (str_u64(port, 0, 65535, &n) == -1)
-		return 0;
-	if (inet_pton(AF_INET, ip, &a->v4.sin_addr) == 1) {
-		a->v4.sin_family = AF_INET;
-		a->v4.sin_port = htons((uint16_t)n);
-		return sizeof a->v4;
-	}
-	if (inet_pton(AF_INET6, ip, &a->v6.sin6_addr) == 1) {
-		a->v6.sin6_family = AF_INET6;
-		a->v6.sin6_port = htons((uint16_t)n);
-		return sizeof a->v6;
-	}
-	return 0;
-}
-
 /* An address as text without the port; loopback: whether it is. */
 static void
 to_text(const union addr *a, char text[ADDR_TEXT], bool *loopback)
@@ -133,25 +111,39 @@ to_text(const union addr *a, char text[ADDR_TEXT], bool *loopback)
 	    ADDR_TEXT);
 }
 
-/* Split "PORT", "ADDR:PORT" or "[V6]:PORT". */
+/* "PORT", "ADDR:PORT" or "[V6]:PORT".  Its length, or 0. */
 static socklen_t
 listen_addr(union addr *a, struct str s)
 {
-	char text[ADDR_TEXT], *ip = text, *colon;
+	char text[ADDR_TEXT];
+	const char *ip = "127.0.0.1";
+	char *colon;
+	uint64_t port;
+	bool v6;
 
+	memset(a, 0, sizeof *a);
 	if (str_copy(text, sizeof text, s) == -1)
 		return 0;
 	colon = strrchr(text, ':');
-	if (colon == NULL)
-		return numeric(a, "127.0.0.1", s);
-	*colon = '\0';
-	if (text[0] == '[' && colon[-1] == ']') {
-		colon[-1] = '\0';
-		ip++;
+	if (colon != NULL) {
+		v6 = text[0] == '[' && colon[-1] == ']';
+		colon[-v6] = '\0';
+		ip = text + v6;
+		s = str_of(colon + 1);
+		if ((strchr(ip, ':') != NULL) != v6)
+			return 0;
 	}
-	if ((strchr(ip, ':') != NULL) != (ip != text))
+	if (str_u64(s, 0, 65535, &port) == -1)
 		return 0;
-	return numeric(a, ip, str_of(colon + 1));
+	if (inet_pton(AF_INET, ip, &a->v4.sin_addr) == 1) {
+		a->v4.sin_family = AF_INET;
+		a->v4.sin_port = htons((uint16_t)port);
+		return sizeof a->v4;
+	}
+	a->v6.sin6_family = AF_INET6;
+	a->v6.sin6_port = htons((uint16_t)port);
+	return inet_pton(AF_INET6, ip, &a->v6.sin6_addr) == 1 ?
+	    sizeof a->v6 : 0;
 }
 
 int
