@@ -36,16 +36,6 @@ is_in(char c, const char *set)
 	return u != '\0' && strchr(set, c) != NULL;
 }
 
-/* Take all that s begins with of a set. */
-static struct str
-take(struct str *s, const char *set)
-{
-	struct str head = { s->p, str_span(*s, set) };
-
-	*s = str_after(*s, head.n);
-	return head;
-}
-
 static bool
 is_token(struct str s)
 {
@@ -146,7 +136,8 @@ split_authority(struct str a, struct str *host, struct str *port)
 	uint64_t n;
 
 	a = str_after(a, v6);
-	*host = take(&a, v6 ? HEX ":." : PLAIN);
+	*host = (struct str){ a.p, str_span(a, v6 ? HEX ":." : PLAIN) };
+	a = str_after(a, host->n);
 	if (host->n == 0 || (v6 && (!str_starts(a, STR("]")) ||
 	    memchr(host->p, ':', host->n) == NULL)))
 		return -1;

@@ -237,32 +237,29 @@ read_names(struct seen *s)
 		s->exe = proc_exe((struct str){ s->link, (size_t)n });
 }
 
-static bool
-counts(struct seen *s, const struct proc_query *q)
+/* Count it, if it is what is looked for. */
+static void
+count(struct seen *s, uint64_t pid, struct proc_query *q)
 {
+	uint64_t page, room;
 	struct stat st;
 
 	if (!str_eq(s->st.comm, q->name) && !s->have_names)
 		read_names(s);
 	if (!proc_named(s->st.comm, s->arg0, s->exe, q->name))
-		return false;
+		return;
 	/* /proc/N itself belongs to the process's effective user, always;
 	 * what is in it may be root's (proc(5), "dumpable"). */
-	return !q->one_user || (fstatat(dir_fd, s->pid, &st, 0) == 0 &&
-	    st.st_uid == q->uid);
-}
-
-static void
-count(const struct proc_stat *st, uint64_t pid, struct proc_query *q)
-{
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t room = (UINT64_MAX - q->rss_bytes) / page;
-
+	if (q->one_user && (fstatat(dir_fd, s->pid, &st, 0) == -1 ||
+	    st.st_uid != q->uid))
+		return;
+	page = (uint64_t)sysconf(_SC_PAGESIZE);
+	room = (UINT64_MAX - q->rss_bytes) / page;
 	q->count++;
-	q->ticks += st->ticks;
-	q->rss_bytes = st->rss_pages > room ? UINT64_MAX :
-	    q->rss_bytes + st->rss_pages * page;
-	q->mark += (pid << 40 ^ st->start) * UINT64_C(0x9e3779b97f4a7c15);
+	q->ticks += s->st.ticks;
+	q->rss_bytes = s->st.rss_pages > room ? UINT64_MAX :
+	    q->rss_bytes + s->st.rss_pages * page;
+	q->mark += (pid << 40 ^ s->st.start) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
 /* One process.  0, 1 (we may not look) or -1. */
@@ -285,8 +282,7 @@ look(uint64_t pid, struct proc_query *q, size_t n, struct fail *why)
 		return 0;
 	s.have_names = false;
 	for (i = 0; i < n; i++)
-		if (counts(&s, &q[i]))
-			count(&s.st, pid, &q[i]);
+		count(&s, pid, &q[i]);
 	return 0;
 }
 
