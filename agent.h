@@ -3,7 +3,7 @@
  *
  *	agent.c		options, the URL, signals
  *	agent_cycle.c	fetch, run, report: what is done when
- *	agent_link.c	the connection: resolve, dial, one exchange at a time
+ *	agent_link.c	the connection, and one exchange at a time over it
  *	agent_wire.c	JSON in, JSON and heads out: pure functions over bytes
  *	agent_ring.c	results until they are delivered
  *
@@ -35,7 +35,6 @@
 #define AGENT_EVERY_MIN_MS	1000	/* shortest and longest interval */
 #define AGENT_EVERY_MAX_MS	INT64_C(31536000000)
 #define AGENT_ANSWER_MS		10000	/* a round waits this long */
-#define AGENT_DIAL_MS		3000	/* and one address this long */
 #define AGENT_STOP_MS		2000	/* a goodbye, in all */
 
 /* Where the server is, and who we are to it. */

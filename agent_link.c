@@ -2,21 +2,16 @@
  * agent_link.c: the connection, and one exchange at a time over it; see
  * agent.h.
  *
- *	       child            addresses       connected
- *	  DOWN -----> RESOLVE -----------> DIAL ---------> UP, and an exchange
- *	   ^                               |  ^            if one is asked for
- *	   |                          next +--+
- *	   +-- failed, closed, none left
+ *	       child           its socket
+ *	  DOWN -----> CONNECT -----------> UP, and an exchange if one is
+ *	   ^                               |   asked for
+ *	   +-------- failed, closed -------+
  *
- * The host is resolved in a child, because getaddrinfo(3) blocks and
- * allocates.
+ * A child resolves the host and connects, because getaddrinfo(3) blocks and
+ * allocates; the socket comes back as a descriptor.
  */
 #include <errno.h>
-#include <netdb.h>
-#include <poll.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,11 +21,10 @@
 #include "loop.h"
 #include "stream.h"
 
-#define ANSWER_MAX	512	/* bytes of a child's; PIPE_BUF or less */
-#define ADDR_MAX	64	/* bytes of a numeric address and a NUL */
-#define RESOLVE_S	8	/* a child's deadline */
+#define CONNECT_S	9	/* a child's deadline; within it: */
+#define CONNECT_MS	8000	/* all addresses, but for their resolving */
 
-enum state { DOWN, RESOLVE, DIAL, UP };
+enum state { DOWN, CONNECT, UP };
 
 static struct {
 	const struct agent_conf *conf;
@@ -38,11 +32,9 @@ static struct {
 	bool asked;		/* there is an exchange to be done */
 	bool kept;		/* one was done on this connection */
 	struct str request;
-	int64_t until, dial_until;
-	int fd;			/* of the child's pipe, or the socket */
+	int64_t until;
+	int fd;			/* of the child's pair, or the socket */
 	int pid;		/* of the child */
-	char text[ANSWER_MAX];	/* its answer: lines */
-	struct str addrs;	/* those not tried yet */
 	struct stream s;
 	struct client c;
 } link_ = { .fd = -1 };
@@ -50,31 +42,22 @@ static struct {
 /* Apart, so that its pages are nobody's until they are used. */
 static char answer_room[HTTP_HEAD_MAX + 2 * AGENT_LIST_MAX];
 
-/* In the child: numeric addresses, a line each, or "!" and why there are
- * none. */
+/* In the child: a socket, or why there is none. */
 static void
-resolve(int fd, const void *arg)
+reach(int fd, const void *arg)
 {
-	struct addrinfo hint = { .ai_socktype = SOCK_STREAM }, *ai = NULL;
-	char text[ANSWER_MAX], ip[ADDR_MAX];
-	struct buf b = BUF(text);
-	int rc = getaddrinfo((const char *)arg, NULL, &hint, &ai);
+	const struct agent_conf *conf = arg;
+	struct fail why = { "" };
+	int s = stream_connect(conf->host, conf->port, CONNECT_MS, &why);
 
-	if (rc != 0)
-		buf_addf(&b, "!%s", gai_strerror(rc));
-	for (; ai != NULL; ai = ai->ai_next)
-		if (getnameinfo(ai->ai_addr, ai->ai_addrlen, ip, sizeof ip,
-		    NULL, 0, NI_NUMERICHOST) == 0)
-			buf_addf(&b, "%s\n", ip);
-	/* It goes in one piece or not at all. */
-	if (write(fd, b.p, b.n) == -1)
+	if (child_send(fd, 0, str_of(why.msg), s) == -1)
 		_exit(1);
 }
 
 static void
 down(void)
 {
-	if (link_.state == RESOLVE) {
+	if (link_.state == CONNECT) {
 		kill(link_.pid, SIGKILL);
 		while (waitpid(link_.pid, NULL, 0) == -1 && errno == EINTR)
 			;
@@ -96,53 +79,13 @@ agent_link_close(void)
 }
 
 static enum http_rc
-step_down(int64_t now, struct fail *why)
+step_down(struct fail *why)
 {
-	(void)now;
-	link_.fd = child_fork(resolve, link_.conf->host, RESOLVE_S,
-	    &link_.pid, why);
+	link_.fd = child_fork(reach, link_.conf, CONNECT_S, &link_.pid, why);
 	if (link_.fd == -1)
 		return HTTP_BAD;
-	link_.state = RESOLVE;
+	link_.state = CONNECT;
 	return loop_set(link_.fd, LOOP_IN, AGENT_TAG_LINK, why);
-}
-
-/* Dial the first of addrs that can be.  *why is there already, in case that
- * there is none. */
-static enum http_rc
-dial(int64_t now, struct fail *why)
-{
-	char ip[ADDR_MAX];
-	struct str line;
-
-	down();
-	while (str_cut(&link_.addrs, '\n', &line) == 0) {
-		if (line.n == 0 || str_copy(ip, sizeof ip, line) == -1)
-			continue;
-		link_.fd = stream_dial(ip, link_.conf->port, why);
-		if (link_.fd == -1)
-			continue;
-		link_.state = DIAL;
-		link_.dial_until = now + AGENT_DIAL_MS;
-		return loop_set(link_.fd, LOOP_OUT, AGENT_TAG_LINK, why);
-	}
-	return HTTP_BAD;
-}
-
-static enum http_rc
-step_resolve(int64_t now, struct fail *why)
-{
-	ssize_t n = read(link_.fd, link_.text, sizeof link_.text);
-
-	if (n == -1 && (errno == EAGAIN || errno == EINTR))
-		return HTTP_MORE;
-	if (n <= 0)
-		return fail(why, "the name was not resolved in time");
-	if (link_.text[0] == '!')
-		return fail(why, "%.*s", (int)n - 1, link_.text + 1);
-	link_.addrs = (struct str){ link_.text, (size_t)n };
-	fail(why, "the name has no address");
-	return dial(now, why);
 }
 
 static void
@@ -153,32 +96,31 @@ begin(void)
 }
 
 static enum http_rc
-step_dial(int64_t now, struct fail *why)
+step_connect(struct fail *why)
 {
-	struct pollfd p = { link_.fd, POLLOUT, 0 };
-	int err = ETIMEDOUT;
-	socklen_t len = sizeof err;
+	char msg[1 + FAIL_MAX];
+	int fd;
+	ssize_t n = child_receive(link_.fd, msg, sizeof msg, &fd);
 
-	if (poll(&p, 1, 0) == 1)
-		(void)getsockopt(link_.fd, SOL_SOCKET, SO_ERROR, &err, &len);
-	else if (now < link_.dial_until)
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return HTTP_MORE;
-	if (err != 0) {
-		fail(why, "%s", strerror(err));
-		return dial(now, why);
-	}
-	stream_plain(&link_.s, link_.fd);
+	down();
+	if (n <= 0)
+		return fail(why, "the name was not resolved in time");
+	if (fd == -1)
+		return fail(why, "%.*s", (int)n - 1, msg + 1);
+	link_.fd = fd;
 	link_.state = UP;
+	stream_plain(&link_.s, fd);
 	begin();
 	return HTTP_MORE;
 }
 
 static enum http_rc
-step_up(int64_t now, struct fail *why)
+step_up(struct fail *why)
 {
 	enum http_rc rc = client_step(&link_.c);
 
-	(void)now;
 	if (rc == HTTP_MORE)
 		return loop_set(link_.fd, link_.s.ops->want(&link_.s),
 		    AGENT_TAG_LINK, why);
@@ -213,8 +155,8 @@ agent_link_ask(const struct agent_conf *conf, struct str request,
 enum http_rc
 agent_link_step(int64_t now_mono, struct fail *why)
 {
-	static enum http_rc (*const step[])(int64_t, struct fail *) = {
-		step_down, step_resolve, step_dial, step_up
+	static enum http_rc (*const step[])(struct fail *) = {
+		step_down, step_connect, step_up
 	};
 	enum http_rc rc = HTTP_MORE;
 	enum state was;
@@ -224,7 +166,7 @@ agent_link_step(int64_t now_mono, struct fail *why)
 	/* On, as long as one state leads to the next at once. */
 	do {
 		was = link_.state;
-		rc = step[was](now_mono, why);
+		rc = step[was](why);
 	} while (rc == HTTP_MORE && was != link_.state);
 	if (rc == HTTP_MORE && now_mono >= link_.until)
 		rc = fail(why, "no answer within %d s",
@@ -237,8 +179,7 @@ agent_link_step(int64_t now_mono, struct fail *why)
 int64_t
 agent_link_due(void)
 {
-	return !link_.asked ? INT64_MAX : link_.state == DIAL &&
-	    link_.dial_until < link_.until ? link_.dial_until : link_.until;
+	return link_.asked ? link_.until : INT64_MAX;
 }
 
 const struct http_head *

@@ -26,8 +26,7 @@ static struct {
 	unsigned n;			/* results */
 	unsigned sent;			/* of them, on their way */
 	int64_t dropped, told;		/* told: if those sent are taken */
-	const char *name[NAMES_MAX];	/* of metrics, as first met */
-	unsigned names;
+	const char *name[NAMES_MAX];	/* of metrics, as first met; NULL */
 } ring;
 
 void
@@ -40,60 +39,77 @@ agent_ring_init(size_t bytes)
 	ring.dropped = ring.told = 0;
 }
 
-static void
-put_byte(uint64_t c)
+/* What stands at *off; at the ring's end, where nothing stands yet, c. */
+static unsigned
+code_byte(size_t *off, unsigned c)
 {
-	ring.mem[(ring.first + ring.used++) % ring.cap] = (unsigned char)c;
-}
+	unsigned char *p = &ring.mem[(ring.first + *off) % ring.cap];
 
-static unsigned char
-get_byte(size_t *off)
-{
-	return ring.mem[(ring.first + (*off)++) % ring.cap];
-}
-
-static void
-put(int64_t n)
-{
-	uint64_t v = n < 0 ? ~(uint64_t)n << 1 | 1 : (uint64_t)n << 1;
-
-	for (; v >= 0x80; v >>= 7)
-		put_byte(v | 0x80);
-	put_byte(v);
+	if ((*off)++ == ring.used) {
+		ring.used++;
+		*p = (unsigned char)c;
+	}
+	return *p;
 }
 
 static int64_t
-get(size_t *off)
+code(size_t *off, int64_t n)
 {
-	uint64_t v = 0;
-	unsigned shift = 0;
-	unsigned char c;
+	uint64_t v = n < 0 ? ~(uint64_t)n << 1 | 1 : (uint64_t)n << 1, got = 0;
+	unsigned shift, c = 0x80;
 
-	do {
-		c = get_byte(off);
-		v |= (uint64_t)(c & 0x7f) << shift;
-		shift += 7;
-	} while (c & 0x80);
-	return v & 1 ? -(int64_t)(v >> 1) - 1 : (int64_t)(v >> 1);
+	for (shift = 0; c & 0x80; shift += 7) {
+		c = code_byte(off, (v & 0x7f) | (v > 0x7f ? 0x80 : 0));
+		got |= (uint64_t)(c & 0x7f) << shift;
+		v >>= 7;
+	}
+	return got & 1 ? -(int64_t)(got >> 1) - 1 : (int64_t)(got >> 1);
 }
 
+/* Names are static, so alike by address.  NULL, where one is read, takes no
+ * place. */
 static unsigned
 name_index(const char *name)
 {
 	unsigned i = 0;
 
-	while (i < ring.names && strcmp(ring.name[i], name) != 0)
+	while (ring.name[i] != NULL && ring.name[i] != name)
 		i++;
-	assert(i < NAMES_MAX);
-	if (i == ring.names)
-		ring.name[ring.names++] = name;
+	assert(i < NAMES_MAX - 1);
+	ring.name[i] = name;
 	return i;
+}
+
+/* A record, both ways: past the last one *a is written, before that its
+ * numbers do not matter, and *a becomes what stands there. */
+static void
+code_record(size_t *off, struct agent_result *a)
+{
+	struct probe_result *r = &a->r;
+	struct probe_metric *m = r->metric;
+	size_t n = strlen(r->text), i;
+	int64_t v = code(off, (int64_t)r->given * 2 + r->has_value);
+
+	r->given = (enum status)(v / 2);
+	r->has_value = v % 2 != 0;
+	a->check = code(off, a->check);
+	a->mono_ms = code(off, a->mono_ms);
+	r->value = r->has_value ? code(off, r->value) : 0;
+	r->metrics = (unsigned)code(off, r->metrics);
+	for (; m < r->metric + r->metrics; m++) {
+		m->name = ring.name[code(off, name_index(m->name))];
+		m->value = code(off, m->value);
+	}
+	n = (size_t)code(off, (int64_t)n);
+	for (i = 0; i < n; i++)
+		r->text[i] = (char)code_byte(off, (unsigned char)r->text[i]);
+	r->text[n] = '\0';
 }
 
 static void
 drop_oldest(void)
 {
-	static struct agent_result unused;
+	struct agent_result unused;
 	struct agent_ring_at at = { 0, 0 };
 
 	agent_ring_next(&at, &unused);
@@ -107,7 +123,8 @@ drop_oldest(void)
 void
 agent_ring_add(int64_t check, int64_t mono_ms, const struct probe_result *r)
 {
-	size_t text = strlen(r->text), i;
+	struct agent_result a = { check, mono_ms, *r };
+	size_t end;
 
 	while (ring.cap - ring.used < RECORD_MAX) {
 		drop_oldest();
@@ -117,46 +134,18 @@ agent_ring_add(int64_t check, int64_t mono_ms, const struct probe_result *r)
 			ring.told++;
 		}
 	}
-	put((int64_t)r->given * 2 + r->has_value);
-	put(check);
-	put(mono_ms);
-	if (r->has_value)
-		put(r->value);
-	put(r->metrics);
-	for (i = 0; i < r->metrics; i++) {
-		put(name_index(r->metric[i].name));
-		put(r->metric[i].value);
-	}
-	put((int64_t)text);
-	for (i = 0; i < text; i++)
-		put_byte((unsigned char)r->text[i]);
+	end = ring.used;
+	code_record(&end, &a);
 	ring.n++;
 }
 
 bool
 agent_ring_next(struct agent_ring_at *at, struct agent_result *out)
 {
-	struct probe_result *r = &out->r;
-	int64_t v;
-	size_t n, i;
-
 	if (at->n == ring.n)
 		return false;
-	v = get(&at->off);
-	r->given = (enum status)(v / 2);
-	r->has_value = v % 2 != 0;
-	out->check = get(&at->off);
-	out->mono_ms = get(&at->off);
-	r->value = r->has_value ? get(&at->off) : 0;
-	r->metrics = (unsigned)get(&at->off);
-	for (i = 0; i < r->metrics; i++) {
-		r->metric[i].name = ring.name[get(&at->off)];
-		r->metric[i].value = get(&at->off);
-	}
-	n = (size_t)get(&at->off);
-	for (i = 0; i < n; i++)
-		r->text[i] = (char)get_byte(&at->off);
-	r->text[n] = '\0';
+	*out = (struct agent_result){ .check = 0 };
+	code_record(&at->off, out);
 	at->n++;
 	return true;
 }

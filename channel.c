@@ -75,24 +75,24 @@ channel_outcome_put(char answer[CHILD_ANSWER], const struct channel_outcome *o)
 int
 channel_outcome_get(const char *answer, struct channel_outcome *o)
 {
-	struct str rest = str_of(answer), part[5];
-	uint64_t end, code, after_s;
+	static const uint64_t max[] = { CHANNEL_REFUSED, 999,
+	    CHANNEL_AFTER_MAX_S };
+	struct str rest = str_of(answer), part;
+	uint64_t n[COUNT(max)];
 	size_t i;
 
-	for (i = 0; i < COUNT(part); i++)
-		if (str_cut(&rest, i < 2 ? ' ' : '\n', &part[i]) == -1)
+	for (i = 0; i < COUNT(max); i++)
+		if (str_cut(&rest, i < 2 ? ' ' : '\n', &part) == -1 ||
+		    str_u64(part, 0, max[i], &n[i]) == -1)
 			return -1;
-	if (str_u64(part[0], 0, CHANNEL_REFUSED, &end) == -1 ||
-	    str_u64(part[1], 0, 999, &code) == -1 ||
-	    str_u64(part[2], 0, CHANNEL_AFTER_MAX_S, &after_s) == -1 ||
-	    str_copy(o->id, sizeof o->id, part[3]) == -1 ||
-	    str_copy(o->receipt, sizeof o->receipt, part[4]) == -1 ||
-	    rest.p == NULL)
-		return -1;
-	o->end = (enum channel_end)end;
-	o->code = (int)code;
-	o->after_s = (unsigned)after_s;
-	return str_copy(o->reason, sizeof o->reason, rest);
+	o->end = (enum channel_end)n[0];
+	o->code = (int)n[1];
+	o->after_s = (unsigned)n[2];
+	return str_cut(&rest, '\n', &part) == 0 &&
+	    str_copy(o->id, sizeof o->id, part) == 0 &&
+	    str_cut(&rest, '\n', &part) == 0 && rest.p != NULL &&
+	    str_copy(o->receipt, sizeof o->receipt, part) == 0 ?
+	    str_copy(o->reason, sizeof o->reason, rest) : -1;
 }
 
 /* A text of a job as a field of the form, cut to max characters. */
@@ -294,7 +294,7 @@ connect_to(const struct http_url *u, int64_t now, struct fail *why)
 		    sizeof way.host - 1);
 	way.fd = stream_connect(way.host, way.port, CHANNEL_CONNECT_MS, why);
 	if (way.fd == -1)
-		return -1;
+		return fail_in(why, "%s port %s", way.host, way.port);
 	way.s = u->tls ? &way.secure.s : &way.plain;
 	if (!u->tls)
 		stream_plain(&way.plain, way.fd);
@@ -360,7 +360,11 @@ write_request(struct buf *b, struct str job, struct http_url *u,
 {
 	static char form[FORM_MAX], url[URL_MAX];	/* u borrows from it */
 	struct buf f = BUF(form);
+	char channel[32];
 
+	if (json_text(job, "channel", channel, sizeof channel) == -1 ||
+	    strcmp(channel, "pushover") != 0)
+		return fail(why, "no such channel");
 	if (json_text(job, "url", url, sizeof url) == -1)
 		return fail(why, "a URL that cannot be read");
 	if (http_url(str_of(url), u, why) == -1)
@@ -377,34 +381,21 @@ write_request(struct buf *b, struct str job, struct http_url *u,
 }
 
 static void
-pushover(struct str job, const struct fail *unprepared,
-    struct channel_outcome *o)
+run(struct str job, const struct fail *unprepared, char answer[CHILD_ANSWER])
 {
 	static char request[REQUEST_MAX];
+	struct channel_outcome o = { .end = CHANNEL_REFUSED };
 	struct http_url u;
 	struct fail why;
 	struct buf b = BUF(request);
 
 	if (write_request(&b, job, &u, &why) == -1)
-		reason(o, "%s", why.msg);
+		reason(&o, "%s", why.msg);
 	else if (u.tls && unprepared != NULL) {
-		o->end = CHANNEL_RETRY;
-		reason(o, "ca-file: %s", unprepared->msg);
+		o.end = CHANNEL_RETRY;
+		reason(&o, "ca-file: %s", unprepared->msg);
 	} else
-		exchange(&u, str_from(&b), o);
-}
-
-static void
-run(struct str job, const struct fail *unprepared, char answer[CHILD_ANSWER])
-{
-	struct channel_outcome o = { .end = CHANNEL_REFUSED };
-	char channel[32];
-
-	if (json_text(job, "channel", channel, sizeof channel) == -1 ||
-	    strcmp(channel, "pushover") != 0)
-		reason(&o, "no such channel");
-	else
-		pushover(job, unprepared, &o);
+		exchange(&u, str_from(&b), &o);
 	channel_outcome_put(answer, &o);
 }
 

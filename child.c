@@ -5,11 +5,13 @@
  *	                                                          | fork
  *	server <--pair: jobs one way, answers the other-------> child
  *
+ * All pairs are SOCK_SEQPACKET: what is read is one message as it was sent,
+ * or the end.
+ *
  * The helper keeps nothing of a child: not its end of the pair, not its
  * process id (the system reaps).  So what a child holds ends with it.
  */
 #include <sys/socket.h>
-#include <sys/types.h>
 #include <sys/uio.h>
 
 #include <assert.h>
@@ -34,7 +36,7 @@ struct prepared {
 	struct fail why;
 };
 
-/* A message of one piece, with room for one descriptor beside it. */
+/* A message, with room for one descriptor beside it. */
 struct letter {
 	struct msghdr m;
 	struct iovec piece;
@@ -46,59 +48,83 @@ static size_t kind_count;
 static struct prepared prepared[CHILD_KINDS_MAX];
 static int control = -1;	/* server: to the helper; helper: to us */
 
-static void
-default_signals(void)
+/* Leave behind what a new process has of its parent's: signals, 0 and 1,
+ * which become /dev/null, and all descriptors from 3 up but keep.  The limit
+ * on those may be a thousand million, so ask which there are before trying
+ * them all.  0 or -1. */
+static int
+strip(int keep)
 {
+	int null = open("/dev/null", O_RDWR), sig;
+	struct dirent *e;
 	sigset_t none;
-	int sig;
+	uint64_t fd;
+	DIR *dir;
 
 	for (sig = 1; sig < SIGRTMIN; sig++)
 		(void)signal(sig, SIG_DFL);	/* SIGKILL cannot be set */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/* Close all from 3 up but keep.  The limit on descriptors may be a thousand
- * million, so ask which there are before trying them all. */
-static void
-close_others(int keep)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	struct dirent *e;
-	int fd;
-
-	for (fd = 3; dir == NULL && fd < FD_GUESS_MAX; fd++)
-		if (fd != keep)
-			close(fd);
-	if (dir == NULL)
-		return;
-	while ((e = readdir(dir)) != NULL) {
-		uint64_t v;
-
-		if (str_u64(str_of(e->d_name), 3, INT32_MAX, &v) == 0 &&
-		    (int)v != keep && (int)v != dirfd(dir))
-			close((int)v);
-	}
-	closedir(dir);
-}
-
-/* Make 0 and 1 /dev/null; 2 is whatever it was. */
-static int
-quiet_stdio(void)
-{
-	int fd = open("/dev/null", O_RDWR);
-
-	if (fd == -1)
+	if (null == -1 || dup2(null, 0) == -1 || dup2(null, 1) == -1)
 		return -1;
-	return dup2(fd, 0) == -1 || dup2(fd, 1) == -1 ? -1 : 0;
+	dir = opendir("/proc/self/fd");
+	for (fd = 3; dir == NULL && fd < FD_GUESS_MAX; fd++)
+		if ((int)fd != keep)
+			close((int)fd);
+	while (dir != NULL && (e = readdir(dir)) != NULL)
+		if (str_u64(str_of(e->d_name), 3, INT32_MAX, &fd) == 0 &&
+		    (int)fd != keep && (int)fd != dirfd(dir))
+			close((int)fd);
+	return dir == NULL ? 0 : closedir(dir);
 }
 
-/* n bytes exactly, blocking.  0, or -1: the pair has ended.  No handler runs
- * here, so no signal cuts it short. */
-static int
-get(int fd, void *to, size_t n)
+static void
+address(struct letter *l, void *p, size_t n)
 {
-	return n == 0 || recv(fd, to, n, MSG_WAITALL) == (ssize_t)n ? 0 : -1;
+	l->piece = (struct iovec){ p, n };
+	l->m = (struct msghdr){ .msg_iov = &l->piece, .msg_iovlen = 1,
+	    .msg_control = &l->beside, .msg_controllen = sizeof l->beside };
+}
+
+int
+child_send(int to, unsigned char first, struct str text, int fd)
+{
+	unsigned char msg[1 + CHILD_JOB_MAX];
+	struct letter l = { .beside = { 0 } };
+	struct cmsghdr *c;
+	ssize_t k;
+
+	assert(text.n <= CHILD_JOB_MAX);
+	msg[0] = first;
+	memcpy(msg + 1, text.n > 0 ? text.p : "", text.n);
+	address(&l, msg, 1 + text.n);
+	c = CMSG_FIRSTHDR(&l.m);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof fd);
+	memcpy(CMSG_DATA(c), &fd, sizeof fd);
+	if (fd == -1)
+		l.m.msg_controllen = 0;
+	do
+		k = sendmsg(to, &l.m, MSG_NOSIGNAL);
+	while (k == -1 && errno == EINTR);
+	return k == -1 ? -1 : 0;
+}
+
+ssize_t
+child_receive(int from, void *msg, size_t cap, int *fd)
+{
+	struct letter l;
+	struct cmsghdr *c;
+	ssize_t k;
+
+	address(&l, msg, cap);
+	k = recvmsg(from, &l.m, 0);
+	*fd = -1;
+	c = k > 0 ? CMSG_FIRSTHDR(&l.m) : NULL;
+	if (c != NULL && c->cmsg_len == CMSG_LEN(sizeof *fd))
+		memcpy(fd, CMSG_DATA(c), sizeof *fd);
+	return l.m.msg_flags & MSG_TRUNC ? 0 : k;
 }
 
 static void
@@ -112,59 +138,25 @@ prepare(const struct child_kind *k, struct prepared *p)
 static void
 serve(const struct child_kind *k, struct prepared *p, int fd)
 {
-	static char job[CHILD_JOB_MAX];
+	static char msg[1 + CHILD_JOB_MAX];
 	char answer[CHILD_ANSWER];
-	unsigned char len[4];
-	size_t n;
+	ssize_t n;
+	int none;
 
 	close(control);
 	(void)signal(SIGCHLD, SIG_DFL);
-	while (get(fd, len, sizeof len) == 0) {
-		n = len[0] | (size_t)len[1] << 8 | (size_t)len[2] << 16 |
-		    (size_t)len[3] << 24;
-		if (n > sizeof job || get(fd, job, n) == -1)
-			break;
+	while ((n = child_receive(fd, msg, sizeof msg, &none)) > 0) {
 		alarm(k->deadline_s);
 		if (!p->ready)
 			prepare(k, p);
 		memset(answer, 0, sizeof answer);
-		k->run((struct str){ job, n }, p->ready ? NULL : &p->why,
-		    answer);
+		k->run((struct str){ msg + 1, (size_t)n - 1 },
+		    p->ready ? NULL : &p->why, answer);
 		alarm(0);
-		if (send(fd, answer, sizeof answer, MSG_NOSIGNAL) !=
-		    sizeof answer)
+		if (send(fd, answer, sizeof answer, MSG_NOSIGNAL) == -1)
 			break;
 	}
 	_exit(0);
-}
-
-static void
-address(struct letter *l, void *p, size_t n)
-{
-	memset(l, 0, sizeof *l);
-	l->piece = (struct iovec){ p, n };
-	l->m.msg_iov = &l->piece;
-	l->m.msg_iovlen = 1;
-	l->m.msg_control = &l->beside;
-	l->m.msg_controllen = sizeof l->beside;
-}
-
-/* The next request and the descriptor that came with it (-1: none).  The
- * bytes of it in msg, or -1 or 0: the server is gone. */
-static ssize_t
-next_request(unsigned char *msg, size_t cap, int *fd)
-{
-	struct letter l;
-	struct cmsghdr *c;
-	ssize_t k;
-
-	address(&l, msg, cap);
-	k = recvmsg(control, &l.m, 0);
-	*fd = -1;
-	c = k > 0 ? CMSG_FIRSTHDR(&l.m) : NULL;
-	if (c != NULL && c->cmsg_len == CMSG_LEN(sizeof *fd))
-		memcpy(fd, CMSG_DATA(c), sizeof *fd);
-	return k;
 }
 
 /* The life of the helper. */
@@ -179,15 +171,11 @@ help(void)
 	pid_t pid;
 	int fd;
 
-	default_signals();
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)signal(SIGCHLD, SIG_IGN);		/* the system reaps */
-	if (quiet_stdio() == -1)
-		_exit(1);
-	close_others(control);
-	while ((got = next_request(msg, sizeof msg, &fd)) > 0) {
+	while ((got = child_receive(control, msg, sizeof msg, &fd)) > 0) {
 		if (fd == -1)
 			continue;
 		assert(msg[0] < kind_count);
@@ -215,9 +203,7 @@ help(void)
 static int
 tame(int fd)
 {
-	int flags = fcntl(fd, F_GETFL);
-
-	return flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1 ||
+	return fcntl(fd, F_SETFL, O_NONBLOCK) == -1 ||
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 ? -1 : 0;
 }
 
@@ -231,11 +217,31 @@ give_up(const int p[2], const char *what, struct fail *why)
 	return -1;
 }
 
+/* Fork a process that has one end of a new pair, and of our descriptors only
+ * standard error.  The end that is ours, here (*pid > 0) and there (0), or
+ * -1. */
+static int
+split(const char *what, int *pid, struct fail *why)
+{
+	int p[2] = { -1, -1 }, fd;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, p) == -1 ||
+	    tame(p[0]) == -1 || (*pid = (int)fork()) == -1)
+		return give_up(p, what, why);
+	if (*pid > 0) {
+		close(p[1]);
+		return p[0];
+	}
+	fd = fcntl(p[1], F_DUPFD_CLOEXEC, 3);
+	if (fd == -1 || strip(fd) == -1)
+		_exit(1);
+	return fd;
+}
+
 int
 child_helper(const struct child_kind *kinds, size_t n, struct fail *why)
 {
-	int p[2] = { -1, -1 }, fd;
-	pid_t pid;
+	int fd, pid;
 
 	assert(n <= CHILD_KINDS_MAX);
 	/* Started without 0-2, a socket would take their place. */
@@ -247,37 +253,10 @@ child_helper(const struct child_kind *kinds, size_t n, struct fail *why)
 	close(fd);
 	kind_table = kinds;
 	kind_count = n;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, p) == -1 ||
-	    tame(p[0]) == -1 || (pid = fork()) == -1)
-		return give_up(p, "no helper process", why);
-	control = p[pid == 0];
-	if (pid == 0)
+	control = split("no helper process", &pid, why);
+	if (control != -1 && pid == 0)
 		help();
-	close(p[1]);
-	return 0;
-}
-
-/* Send kind, arg and the descriptor fd in one message. */
-static int
-ask_helper(size_t kind, struct str arg, int fd)
-{
-	unsigned char msg[1 + CHILD_ARG_MAX];
-	struct letter l;
-	struct cmsghdr *c;
-	ssize_t k;
-
-	msg[0] = (unsigned char)kind;
-	memcpy(msg + 1, arg.n > 0 ? arg.p : "", arg.n);
-	address(&l, msg, 1 + arg.n);
-	c = CMSG_FIRSTHDR(&l.m);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof fd);
-	memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	do
-		k = sendmsg(control, &l.m, MSG_NOSIGNAL);
-	while (k == -1 && errno == EINTR);
-	return k == -1 ? -1 : 0;
+	return control == -1 ? -1 : 0;
 }
 
 int
@@ -288,8 +267,9 @@ child_start(size_t kind, struct str arg, struct fail *why)
 	assert(kind < kind_count);
 	if (arg.n > CHILD_ARG_MAX)
 		return fail(why, "over %d bytes for a child", CHILD_ARG_MAX);
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, p) == -1 ||
-	    tame(p[0]) == -1 || ask_helper(kind, arg, p[1]) == -1)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, p) == -1 ||
+	    tame(p[0]) == -1 ||
+	    child_send(control, (unsigned char)kind, arg, p[1]) == -1)
 		return give_up(p, "no child from the helper process", why);
 	close(p[1]);
 	return p[0];
@@ -298,59 +278,32 @@ child_start(size_t kind, struct str arg, struct fail *why)
 int
 child_job(int fd, struct str job, struct fail *why)
 {
-	char msg[4 + CHILD_JOB_MAX];
-	ssize_t k;
-	int i;
-
 	if (job.n > CHILD_JOB_MAX)
 		return fail(why, "a job of over %d bytes", CHILD_JOB_MAX);
-	for (i = 0; i < 4; i++)
-		msg[i] = (char)(unsigned char)(job.n >> 8 * i);
-	memcpy(msg + 4, job.n > 0 ? job.p : "", job.n);
-	do
-		k = send(fd, msg, 4 + job.n, MSG_NOSIGNAL);
-	while (k == -1 && errno == EINTR);
-	if (k == -1)
-		return fail_errno(why, "the child takes no job");
-	return (size_t)k == 4 + job.n ? 0 :
-	    fail(why, "the child takes no whole job");
+	return child_send(fd, 0, job, -1) == 0 ? 0 :
+	    fail_errno(why, "the child takes no job");
 }
 
 int
-child_answer(int fd, char dst[CHILD_ANSWER + 1], size_t *have)
+child_answer(int fd, char dst[CHILD_ANSWER + 1])
 {
-	while (*have < CHILD_ANSWER) {
-		ssize_t k = recv(fd, dst + *have, CHILD_ANSWER - *have, 0);
+	ssize_t k = recv(fd, dst, CHILD_ANSWER, 0);
 
-		if (k == -1 && (errno == EAGAIN || errno == EWOULDBLOCK ||
-		    errno == EINTR))
-			return 0;
-		if (k <= 0)
-			return -1;
-		*have += (size_t)k;
-	}
 	dst[CHILD_ANSWER] = '\0';
-	*have = 0;
-	return 1;
+	if (k == -1 && (errno == EAGAIN || errno == EWOULDBLOCK ||
+	    errno == EINTR))
+		return 0;
+	return k == CHILD_ANSWER ? 1 : -1;
 }
 
 int
 child_fork(void (*run)(int fd, const void *arg), const void *arg,
     unsigned deadline_s, int *pid, struct fail *why)
 {
-	int p[2] = { -1, -1 }, fd;
+	int fd = split("no process for a child", pid, why);
 
-	if (pipe(p) == -1 || tame(p[0]) == -1 || (*pid = (int)fork()) == -1)
-		return give_up(p, "no process for a child", why);
-	if (*pid > 0) {
-		close(p[1]);
-		return p[0];
-	}
-	default_signals();
-	fd = fcntl(p[1], F_DUPFD_CLOEXEC, 3);
-	if (fd == -1 || quiet_stdio() == -1)
-		_exit(1);
-	close_others(fd);
+	if (fd == -1 || *pid > 0)
+		return fd;
 	alarm(deadline_s);
 	run(fd, arg);
 	_exit(0);

@@ -12,13 +12,15 @@
  * sends to all alike: what is under way is finished, and the helper ends
  * when its server does, however that ended.
  *
- * A job on the pair is a length (4 bytes, little-endian, at most
- * CHILD_JOB_MAX) and that many bytes.  An answer is text, padded with NUL.
+ * A pair keeps messages apart, each of which begins with a byte of its own:
+ * for the helper the kind, before a job nothing.  An answer is text, padded
+ * with NUL to its size, and nothing else.
  */
 #ifndef CHILD_H
 #define CHILD_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "fail.h"
 #include "str.h"
@@ -56,15 +58,21 @@ int child_start(size_t kind, struct str arg, struct fail *why);
  * pair is good for nothing but close(2). */
 int child_job(int fd, struct str job, struct fail *why);
 
-/* Receive an answer: 1 whole (NUL-terminated in dst, and *have 0 again), 0
- * not yet, -1 the child is gone.  *have counts the bytes so far; begin with
- * 0. */
-int child_answer(int fd, char dst[CHILD_ANSWER + 1], size_t *have);
+/* Receive an answer: 1 (NUL-terminated in dst), 0 not yet, -1 the child is
+ * gone. */
+int child_answer(int fd, char dst[CHILD_ANSWER + 1]);
+
+/* A message over a pair: the first byte, at most CHILD_JOB_MAX more, and a
+ * descriptor, or -1, which stays the sender's.  0 or -1 with errno.  And its
+ * receipt: the bytes of it and *fd, the receiver's own copy; -1 with errno; or
+ * 0: the end, or more than cap. */
+int child_send(int to, unsigned char first, struct str text, int fd);
+ssize_t child_receive(int from, void *msg, size_t cap, int *fd);
 
 /* Fork one child of this process directly (the agent, which is small): runs
- * run(fd, arg) in it with its end of a pipe, killed after deadline_s.  0-2
+ * run(fd, arg) in it with its end of a pair, killed after deadline_s.  0-2
  * are as above, all other descriptors closed, all signals at their default;
- * fd closes on exec(2), the deadline lasts beyond it.  The read end,
+ * fd closes on exec(2), the deadline lasts beyond it.  Our end,
  * non-blocking and close-on-exec, or -1; *pid is the child to reap. */
 int child_fork(void (*run)(int fd, const void *arg), const void *arg,
     unsigned deadline_s, int *pid, struct fail *why);

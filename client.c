@@ -77,32 +77,23 @@ take_head(struct client *c)
 	return HTTP_DONE;
 }
 
-/* Decode what is there of the body, over its framing. */
-static enum http_rc
-take_body(struct client *c)
-{
-	size_t at = c->head.size + c->body_n, got;
-	struct buf in = { .p = c->in + at, .n = c->in_n - at };
-	enum http_rc rc = http_body(&c->framing, &in, &got, &c->why);
-
-	c->body_n += got;
-	c->in_n = at + got;
-	c->reusable = rc == HTTP_DONE && c->head.keep_alive && in.n == got &&
-	    c->sent_all;
-	return rc;
-}
-
-/* Make of what was read what can be made. */
+/* Make of what was read what can be made: the body is decoded over its
+ * framing. */
 static enum http_rc
 take(struct client *c)
 {
-	enum http_rc rc = HTTP_DONE;
+	enum http_rc rc = c->have_head ? HTTP_DONE : take_head(c);
+	size_t got, at = c->head.size + c->body_n;
+	struct buf in = { .p = c->in + at, .n = c->in_n - at };
 	uint64_t n;
 
-	if (!c->have_head)
-		rc = take_head(c);
-	if (rc == HTTP_DONE)
-		rc = take_body(c);
+	if (rc == HTTP_DONE) {
+		rc = http_body(&c->framing, &in, &got, &c->why);
+		c->body_n += got;
+		c->in_n = at + got;
+		c->reusable = rc == HTTP_DONE && c->head.keep_alive &&
+		    in.n == got && c->sent_all;
+	}
 	n = c->in_n;
 	if (c->framing.kind != HTTP_BODY_EOF)
 		n += c->framing.left;

@@ -131,7 +131,7 @@ ctl_call(enum http_method m, const char *path, struct str body)
 		ctl_die(CTL_USAGE, "the request is too long");
 	fd = stream_connect(host, port, CONNECT_MS, &why);
 	if (fd == -1)
-		ctl_die(CTL_REFUSED, "%s", why.msg);
+		ctl_die(CTL_REFUSED, "%s port %s: %s", host, port, why.msg);
 	stream_plain(&s, fd);
 	client_begin(&c, &s, str_from(&b), false, answer, sizeof answer);
 	if (client_run(&c, ANSWER_MS) != HTTP_DONE)

@@ -8,6 +8,7 @@
 #define HEX	STR_HEX
 #define PLAIN	STR_ALNUM "-._~"
 #define TOKEN	PLAIN "!#$%&'*+^`|"	/* RFC 9110 5.6.2 */
+#define VISIBLE	PLAIN "!$%&'*+^`|\"(),/:;<=>?@[]{}"	/* but for # and \ */
 #define TEXT	""			/* all but control bytes */
 
 static const char *const methods[] = {	/* in the order of http_method */
@@ -35,34 +36,10 @@ is_in(char c, const char *set)
 	return u != '\0' && strchr(set, c) != NULL;
 }
 
-/* Is it ASCII without blanks, and without one more byte? */
-static bool
-is_visible(struct str s, char but)
-{
-	size_t i;
-
-	for (i = 0; i < s.n; i++)
-		if (s.p[i] <= ' ' || s.p[i] > '~' || s.p[i] == but)
-			return false;
-	return true;
-}
-
-/* Take all that s begins with of a set. */
-static struct str
-take(struct str *s, const char *set)
-{
-	struct str head = { s->p, 0 };
-
-	while (head.n < s->n && is_in(s->p[head.n], set))
-		head.n++;
-	*s = str_after(*s, head.n);
-	return head;
-}
-
 static bool
 is_token(struct str s)
 {
-	return take(&s, TOKEN).n > 0 && s.n == 0;
+	return s.n > 0 && str_is_of(s, TOKEN);
 }
 
 static bool
@@ -159,7 +136,8 @@ split_authority(struct str a, struct str *host, struct str *port)
 	uint64_t n;
 
 	a = str_after(a, v6);
-	*host = take(&a, v6 ? HEX ":." : PLAIN);
+	*host = (struct str){ a.p, str_span(a, v6 ? HEX ":." : PLAIN) };
+	a = str_after(a, host->n);
 	if (host->n == 0 || (v6 && (!str_starts(a, STR("]")) ||
 	    memchr(host->p, ':', host->n) == NULL)))
 		return -1;
@@ -178,7 +156,7 @@ read_target(struct http_head *h, struct str t)
 	struct str host, port;
 	bool tls, star = h->method == HTTP_OPTIONS && str_is(t, "*");
 
-	if (!is_visible(t, '#'))
+	if (!str_is_of(t, VISIBLE "\\"))
 		return -1;
 	if (!star && !str_starts(t, STR("/")) &&
 	    (cut_origin(&t, &tls, &h->host) == -1 ||
@@ -375,19 +353,21 @@ static const struct {
 void
 http_body_init(struct http_body *b, const struct http_head *h, bool of_answer)
 {
-	*b = (struct http_body){ .kind = HTTP_BODY_NONE, .state = START,
+	*b = (struct http_body){ .kind = HTTP_BODY_LENGTH, .state = DATA,
 	    .left = h->length > 0 ? (uint64_t)h->length : 0 };
 	if (h->chunked) {
 		b->kind = HTTP_BODY_CHUNKED;
-	} else if (b->left > 0) {
-		b->kind = HTTP_BODY_LENGTH;
+		b->state = START;
 	} else if (h->length < 0 && of_answer) {
 		b->kind = HTTP_BODY_EOF;
 		b->left = UINT64_MAX;
+	} else if (b->left == 0) {
+		b->kind = HTTP_BODY_NONE;
+		b->state = END;
 	}
 }
 
-static enum http_rc
+static int
 chunk_byte(struct http_body *b, char c, struct fail *why)
 {
 	unsigned was = b->state, i = 0, max;
@@ -407,22 +387,20 @@ chunk_byte(struct http_body *b, char c, struct fail *why)
 	max = chunk[b->state].max;
 	if (max != chunk[was].max)
 		b->count = 0;
-	if (max > 0 && b->count++ == max)
-		return fail(why, "chunked body: a line is too long");
-	return b->state == END ? HTTP_DONE : HTTP_MORE;
+	return max == 0 || b->count++ < max ? 0 :
+	    fail(why, "chunked body: a line is too long");
 }
 
 enum http_rc
 http_body(struct http_body *b, struct buf *in, size_t *got, struct fail *why)
 {
-	bool chunked = b->kind == HTTP_BODY_CHUNKED;
-	enum http_rc rc = chunked || b->left > 0 ? HTTP_MORE : HTTP_DONE;
 	struct str rest = str_from(in);
+	int rc = 0;
 	size_t n;
 
 	*got = 0;
-	while (rc == HTTP_MORE && rest.n > 0) {
-		if (chunked && b->state != DATA) {
+	while (rc == 0 && b->state != END && rest.n > 0) {
+		if (b->state != DATA) {
 			rc = chunk_byte(b, *rest.p, why);
 			rest = str_after(rest, 1);
 			continue;
@@ -432,14 +410,12 @@ http_body(struct http_body *b, struct buf *in, size_t *got, struct fail *why)
 		rest = str_after(rest, n);
 		*got += n;
 		b->left -= n;
-		if (b->left == 0 && chunked)
-			b->state = DATA_CR;
-		else if (b->left == 0)
-			rc = HTTP_DONE;
+		if (b->left == 0)
+			b->state = b->kind == HTTP_BODY_CHUNKED ? DATA_CR : END;
 	}
 	memmove(in->p + *got, rest.p, rest.n);
 	in->n = *got + rest.n;
-	return rc;
+	return rc == -1 ? HTTP_BAD : b->state == END ? HTTP_DONE : HTTP_MORE;
 }
 
 int
@@ -582,7 +558,7 @@ http_url(struct str s, struct http_url *u, struct fail *why)
 	uint64_t n;
 
 	/* Some take a backslash for a slash, and see another host. */
-	if (!is_visible(s, '\\'))
+	if (!str_is_of(s, VISIBLE "#"))
 		return fail(why, "URL: a byte that must be escaped");
 	if (cut_origin(&s, &u->tls, &authority) == -1)
 		return fail(why, "URL: not http:// or https://");

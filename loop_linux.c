@@ -17,13 +17,9 @@ loop_open(struct fail *why)
 int
 loop_set(int fd, unsigned want, uint64_t tag, struct fail *why)
 {
-	struct epoll_event e = { 0 };
+	struct epoll_event e = { .data.u64 = tag, .events = (want & LOOP_IN ?
+	    EPOLLIN : 0) | (want & LOOP_OUT ? EPOLLOUT : 0) };
 
-	e.data.u64 = tag;
-	if (want & LOOP_IN)
-		e.events |= EPOLLIN;
-	if (want & LOOP_OUT)
-		e.events |= EPOLLOUT;
 	if (epoll_ctl(ep, EPOLL_CTL_MOD, fd, &e) == 0 ||
 	    (errno == ENOENT && epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e) == 0))
 		return 0;
@@ -47,13 +43,9 @@ loop_wait(int timeout_ms, struct loop_event *ev, struct fail *why)
 		return errno == EINTR ? 0 : fail_errno(why, "epoll_wait");
 	for (i = 0; i < n; i++) {
 		ev[i].tag = e[i].data.u64;
-		ev[i].what = 0;
-		if (e[i].events & EPOLLIN)
-			ev[i].what |= LOOP_IN;
-		if (e[i].events & EPOLLOUT)
-			ev[i].what |= LOOP_OUT;
-		if (e[i].events & (EPOLLHUP | EPOLLERR))
-			ev[i].what |= LOOP_HUP;
+		ev[i].what = (e[i].events & EPOLLIN ? LOOP_IN : 0) |
+		    (e[i].events & EPOLLOUT ? LOOP_OUT : 0) |
+		    (e[i].events & (EPOLLHUP | EPOLLERR) ? LOOP_HUP : 0);
 	}
 	return n;
 }

@@ -17,7 +17,6 @@ static struct {
 	char url[256];		/* the endpoint it was made for */
 	uint64_t delivery;	/* on its way, or 0 */
 	bool sent;		/* handed to the child */
-	size_t have;
 	char answer[CHILD_ANSWER + 1];
 } way = { .fd = -1 };
 
@@ -421,7 +420,6 @@ hand_over(const struct delivery *d, struct fail *why)
 		hang_up();
 	if (way.fd == -1) {
 		way.fd = child_start(0, str_of(s->ca_file), why);
-		way.have = 0;
 		str_copy(way.url, sizeof way.url, str_of(endpoint()));
 	}
 	return way.fd == -1 ? -1 : child_job(way.fd, str_from(&b), why);
@@ -525,7 +523,7 @@ void
 notify_ready(const struct watch_now *now)
 {
 	struct channel_outcome o;
-	int rc = child_answer(way.fd, way.answer, &way.have);
+	int rc = child_answer(way.fd, way.answer);
 
 	if (rc == -1)
 		lost("the delivery's child ended without an answer",

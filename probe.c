@@ -61,6 +61,8 @@ cpu_share(const struct proc_cpu *now, struct probe_state *st,
 {
 	const uint64_t look[5] = { now->user, now->system, now->steal,
 	    now->iowait, now->idle };
+	static const char *const name[] = { "user", "system", "steal",
+	    "iowait" };
 	uint64_t d[5], all = 0;
 	bool first = !st->primed;
 	unsigned i;
@@ -78,10 +80,8 @@ cpu_share(const struct proc_cpu *now, struct probe_state *st,
 		return 1;
 	r->has_value = true;
 	r->value = percent(d[0] + d[1] + d[2], all);
-	metric(r, "user", percent(d[0], all));
-	metric(r, "system", percent(d[1], all));
-	metric(r, "steal", percent(d[2], all));
-	metric(r, "iowait", percent(d[3], all));
+	for (i = 0; i < COUNT(name); i++)
+		metric(r, name[i], percent(d[i], all));
 	return 0;
 }
 
@@ -123,7 +123,7 @@ process_result(struct probe_job *job, const struct proc_query *q, bool hidden)
 	if (st->primed && st->v[2] == q->mark && q->ticks >= st->v[0] &&
 	    now > st->v[1] && spent <= TICKS_MAX && past <= TICKS_MAX)
 		metric(&job->r, "cpu_percent", percent(spent * 1000 /
-		    proc_ticks_per_s(), past));
+		    (uint64_t)sysconf(_SC_CLK_TCK), past));
 	*st = (struct probe_state){ { q->ticks, now, q->mark }, true };
 }
 

@@ -32,7 +32,8 @@ struct proc_query {
 	uint32_t uid;		/* the effective user, if one_user */
 	uint64_t count;		/* running: zombies are not */
 	uint64_t rss_bytes;	/* UINT64_MAX: more than that */
-	uint64_t ticks;		/* of CPU, user and system, modulo 2^64 */
+	uint64_t ticks;		/* of CPU, user and system, modulo 2^64; a
+				   second has sysconf(_SC_CLK_TCK) of them */
 	uint64_t mark;		/* differs when other processes are counted */
 };
 
@@ -40,9 +41,6 @@ struct proc_query {
  * away meanwhile was not there.  0; 1: this user may not see all of them, so
  * the counts may be too low; -1. */
 int proc_count(struct proc_query *q, size_t n, struct fail *why);
-
-/* How many ticks a second of CPU time has. */
-uint64_t proc_ticks_per_s(void);
 
 /* Ticks since boot, of all CPUs. */
 struct proc_cpu {

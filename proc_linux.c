@@ -34,22 +34,34 @@ proc_open(const char *root, struct fail *why)
 	return 0;
 }
 
-uint64_t
-proc_ticks_per_s(void)
+/* What stands after the last c; all of s when it has none. */
+static struct str
+tail(struct str s, char c)
 {
-	return (uint64_t)sysconf(_SC_CLK_TCK);
+	size_t i = s.n;
+
+	while (i > 0 && s.p[i - 1] != c)
+		i--;
+	return str_after(s, i);
 }
 
-/* The next word of a line of words; 0, or -1 at its end.  A word that
- * nothing follows may be cut short and does not count. */
+/* The first n words of a line, those of them that are wanted (a bit each) as
+ * numbers in v.  How many there are; -1: a wanted one is no number. */
 static int
-next_word(struct str *rest, struct str *word)
+numbers(struct str line, uint32_t wanted, uint64_t *v, int n)
 {
-	do {
-		if (str_cut(rest, ' ', word) == -1)
+	struct str word;
+	int i = 0;
+
+	while (i < n && str_cut(&line, ' ', &word) == 0) {
+		if (word.n == 0)
+			continue;
+		if ((wanted >> i & 1) != 0 &&
+		    str_u64(word, 0, UINT64_MAX, &v[i]) == -1)
 			return -1;
-	} while (word->n == 0);
-	return rest->p != NULL ? 0 : -1;
+		i++;
+	}
+	return i;
 }
 
 int
@@ -57,19 +69,13 @@ proc_cpu_parse(struct str text, struct proc_cpu *c)
 {
 	enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, N };
 	uint64_t v[N] = { 0 };
-	struct str line, word;
-	int i = 0;
+	struct str line;
 
 	do {
 		if (str_cut(&text, '\n', &line) == -1 || text.p == NULL)
 			return -1;
 	} while (!str_starts(line, STR("cpu ")));
-	line = str_after(line, 4);
-	while (i < N && str_cut(&line, ' ', &word) == 0)
-		if (word.n > 0 &&
-		    str_u64(word, 0, UINT64_MAX, &v[i++]) == -1)
-			return -1;
-	if (i <= IDLE)
+	if (numbers(str_after(line, 4), UINT32_MAX, v, N) <= IDLE)
 		return -1;
 	c->user = v[USER] + v[NICE];
 	c->system = v[SYSTEM] + v[IRQ] + v[SOFTIRQ];
@@ -82,45 +88,29 @@ proc_cpu_parse(struct str text, struct proc_cpu *c)
 int
 proc_stat_parse(struct str text, struct proc_stat *p)
 {
-	enum { STATE = 3, FLAGS = 9, UTIME = 14, STIME, START = 22, RSS = 24 };
-	uint64_t v[RSS + 1] = { 0 };
-	struct str word;
-	size_t n;
-	int i;
+	/* Of what follows the name: proc(5) counts from 3. */
+	enum { FLAGS = 6, UTIME = 11, STIME, START = 19, RSS = 21, N };
+	const uint32_t wanted = 1 << FLAGS | 1 << UTIME | 1 << STIME |
+	    1 << START | 1 << RSS;
+	uint64_t v[N] = { 0 };
+	struct str pid, rest;
 
-	if (str_cut(&text, '(', &word) == -1 || word.n == 0)
+	if (str_cut(&text, '(', &pid) == -1 || pid.n == 0)
 		return -1;
-	for (n = text.n; n > 0 && text.p[n - 1] != ')'; n--)
-		;
-	if (n == 0)
+	rest = tail(text, ')');
+	if (rest.n == text.n)
 		return -1;
-	p->comm = (struct str){ text.p, n - 1 };
-	text = str_after(text, n);
-	for (i = STATE; i <= RSS; i++) {
-		if (next_word(&text, &word) == -1)
-			return -1;
-		if (i == STATE)
-			p->state = word.p[0];
-		else if ((i == FLAGS || i == UTIME || i == STIME ||
-		    i == START || i == RSS) &&
-		    str_u64(word, 0, UINT64_MAX, &v[i]) == -1)
-			return -1;
-	}
+	p->comm = (struct str){ text.p, text.n - rest.n - 1 };
+	rest.n -= tail(rest, ' ').n;	/* its last word may be cut short */
+	rest = str_trim(rest);
+	if (numbers(rest, wanted, v, N) != N)
+		return -1;
+	p->state = rest.p[0];
 	p->kernel = (v[FLAGS] & KTHREAD) != 0;
 	p->ticks = v[UTIME] + v[STIME];
 	p->start = v[START];
 	p->rss_pages = v[RSS];
 	return 0;
-}
-
-static struct str
-base_name(struct str path)
-{
-	size_t i = path.n;
-
-	while (i > 0 && path.p[i - 1] != '/')
-		i--;
-	return (struct str){ path.p + i, path.n - i };
 }
 
 struct str
@@ -129,7 +119,7 @@ proc_arg0(struct str cmdline)
 	struct str first = { NULL, 0 };
 
 	str_cut(&cmdline, '\0', &first);
-	return base_name(first);
+	return tail(first, '/');
 }
 
 struct str
@@ -140,7 +130,7 @@ proc_exe(struct str link)
 	if (link.n > gone.n && memcmp(link.p + link.n - gone.n, gone.p,
 	    gone.n) == 0)
 		link.n -= gone.n;
-	return base_name(link);
+	return tail(link, '/');
 }
 
 bool
@@ -247,33 +237,29 @@ read_names(struct seen *s)
 		s->exe = proc_exe((struct str){ s->link, (size_t)n });
 }
 
-static bool
-counts(struct seen *s, const struct proc_query *q)
+/* Count it, if it is what is looked for. */
+static void
+count(struct seen *s, uint64_t pid, struct proc_query *q)
 {
+	uint64_t page, room;
 	struct stat st;
 
 	if (!str_eq(s->st.comm, q->name) && !s->have_names)
 		read_names(s);
-	if (!str_eq(s->st.comm, q->name) &&
-	    !proc_named(s->st.comm, s->arg0, s->exe, q->name))
-		return false;
+	if (!proc_named(s->st.comm, s->arg0, s->exe, q->name))
+		return;
 	/* /proc/N itself belongs to the process's effective user, always;
 	 * what is in it may be root's (proc(5), "dumpable"). */
-	return !q->one_user || (fstatat(dir_fd, s->pid, &st, 0) == 0 &&
-	    st.st_uid == q->uid);
-}
-
-static void
-count(const struct proc_stat *st, uint64_t pid, struct proc_query *q)
-{
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t room = (UINT64_MAX - q->rss_bytes) / page;
-
+	if (q->one_user && (fstatat(dir_fd, s->pid, &st, 0) == -1 ||
+	    st.st_uid != q->uid))
+		return;
+	page = (uint64_t)sysconf(_SC_PAGESIZE);
+	room = (UINT64_MAX - q->rss_bytes) / page;
 	q->count++;
-	q->ticks += st->ticks;
-	q->rss_bytes = st->rss_pages > room ? UINT64_MAX :
-	    q->rss_bytes + st->rss_pages * page;
-	q->mark += (pid << 40 ^ st->start) * UINT64_C(0x9e3779b97f4a7c15);
+	q->ticks += s->st.ticks;
+	q->rss_bytes = s->st.rss_pages > room ? UINT64_MAX :
+	    q->rss_bytes + s->st.rss_pages * page;
+	q->mark += (pid << 40 ^ s->st.start) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
 /* One process.  0, 1 (we may not look) or -1. */
@@ -296,8 +282,7 @@ look(uint64_t pid, struct proc_query *q, size_t n, struct fail *why)
 		return 0;
 	s.have_names = false;
 	for (i = 0; i < n; i++)
-		if (counts(&s, &q[i]))
-			count(&s.st, pid, &q[i]);
+		count(&s, pid, &q[i]);
 	return 0;
 }
 

@@ -45,6 +45,7 @@ bool str_eq(struct str a, struct str b);
 bool str_is(struct str a, const char *z);
 bool str_ieq(struct str a, struct str b);	/* ASCII case alike */
 bool str_starts(struct str s, struct str head);
+size_t str_span(struct str s, const char *set);	/* it begins so many of set */
 bool str_is_of(struct str s, const char *set);	/* each byte is one of set */
 bool str_is_plain(struct str s);	/* no control character is in it */
 struct str str_after(struct str s, size_t n);	/* past n bytes, n <= s.n */

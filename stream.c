@@ -61,13 +61,6 @@ plain_want(struct stream *s)
 	return s->full ? LOOP_IN | LOOP_OUT : LOOP_IN;
 }
 
-static bool
-plain_pending(struct stream *s)
-{
-	(void)s;
-	return false;
-}
-
 static int
 plain_shut(struct stream *s)
 {
@@ -77,7 +70,7 @@ plain_shut(struct stream *s)
 }
 
 static const struct stream_ops plain = {
-	plain_read, plain_write, plain_want, plain_pending, plain_shut
+	plain_read, plain_write, plain_want, plain_shut
 };
 
 void
@@ -104,28 +97,6 @@ prepare(int fd)
 	return fd;
 }
 
-/* A numeric address and port.  Its length, or 0. */
-static socklen_t
-numeric(union addr *a, const char *ip, struct str port)
-{
-	uint64_t n;
-
-	memset(a, 0, sizeof *a);
-	if (str_u64(port, 0, 65535, &n) == -1)
-		return 0;
-	if (inet_pton(AF_INET, ip, &a->v4.sin_addr) == 1) {
-		a->v4.sin_family = AF_INET;
-		a->v4.sin_port = htons((uint16_t)n);
-		return sizeof a->v4;
-	}
-	if (inet_pton(AF_INET6, ip, &a->v6.sin6_addr) == 1) {
-		a->v6.sin6_family = AF_INET6;
-		a->v6.sin6_port = htons((uint16_t)n);
-		return sizeof a->v6;
-	}
-	return 0;
-}
-
 /* An address as text without the port; loopback: whether it is. */
 static void
 to_text(const union addr *a, char text[ADDR_TEXT], bool *loopback)
@@ -140,25 +111,39 @@ to_text(const union addr *a, char text[ADDR_TEXT], bool *loopback)
 	    ADDR_TEXT);
 }
 
-/* Split "PORT", "ADDR:PORT" or "[V6]:PORT". */
+/* "PORT", "ADDR:PORT" or "[V6]:PORT".  Its length, or 0. */
 static socklen_t
 listen_addr(union addr *a, struct str s)
 {
-	char text[ADDR_TEXT], *ip = text, *colon;
+	char text[ADDR_TEXT];
+	const char *ip = "127.0.0.1";
+	char *colon;
+	uint64_t port;
+	bool v6;
 
+	memset(a, 0, sizeof *a);
 	if (str_copy(text, sizeof text, s) == -1)
 		return 0;
 	colon = strrchr(text, ':');
-	if (colon == NULL)
-		return numeric(a, "127.0.0.1", s);
-	*colon = '\0';
-	if (text[0] == '[' && colon[-1] == ']') {
-		colon[-1] = '\0';
-		ip++;
+	if (colon != NULL) {
+		v6 = text[0] == '[' && colon[-1] == ']';
+		colon[-v6] = '\0';
+		ip = text + v6;
+		s = str_of(colon + 1);
+		if ((strchr(ip, ':') != NULL) != v6)
+			return 0;
 	}
-	if ((strchr(ip, ':') != NULL) != (ip != text))
+	if (str_u64(s, 0, 65535, &port) == -1)
 		return 0;
-	return numeric(a, ip, str_of(colon + 1));
+	if (inet_pton(AF_INET, ip, &a->v4.sin_addr) == 1) {
+		a->v4.sin_family = AF_INET;
+		a->v4.sin_port = htons((uint16_t)port);
+		return sizeof a->v4;
+	}
+	a->v6.sin6_family = AF_INET6;
+	a->v6.sin6_port = htons((uint16_t)port);
+	return inet_pton(AF_INET6, ip, &a->v6.sin6_addr) == 1 ?
+	    sizeof a->v6 : 0;
 }
 
 int
@@ -201,47 +186,29 @@ stream_accept(int fd, char peer[ADDR_TEXT], bool *loopback)
 	    errno == ENOTSOCK ? -1 : STREAM_AGAIN;
 }
 
+/* Connect to one address.  A fd, or -1. */
 static int
-dial(const struct sockaddr *sa, socklen_t n, struct fail *why)
+dial(const struct addrinfo *a, int64_t until_ms, struct fail *why)
 {
-	int fd = prepare(socket(sa->sa_family, SOCK_STREAM, 0));
+	int fd = prepare(socket(a->ai_addr->sa_family, SOCK_STREAM, 0));
+	struct pollfd p = { fd, POLLOUT, 0 };
+	int64_t left;
+	int error, k;
+	socklen_t n = sizeof error;
 
 	if (fd == -1)
 		return fail_errno(why, "socket");
-	if (connect(fd, sa, n) == 0 || errno == EINPROGRESS || errno == EINTR)
-		return fd;
-	fail(why, "%s", strerror(errno));
-	close(fd);
-	return -1;
-}
-
-int
-stream_dial(const char *ip, const char *port, struct fail *why)
-{
-	union addr a;
-	socklen_t n = numeric(&a, ip, str_of(port));
-
-	if (n == 0)
-		return fail(why, "not a numeric address and port");
-	return dial(&a.sa, n, why);
-}
-
-/* Wait until a dialled socket is connected.  fd, or -1 with it closed. */
-static int
-connected(int fd, int64_t until_ms, struct fail *why)
-{
-	struct pollfd p = { fd, POLLOUT, 0 };
-	int64_t left;
-	int error = ETIMEDOUT, k;
-	socklen_t n = sizeof error;
-
-	do {
-		left = until_ms - loop_mono_ms();
-		k = poll(&p, 1, left > 0 ? (int)left : 0);
-	} while (k == -1 && errno == EINTR);
-	if (k == -1 ||
-	    (k == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) == -1))
-		error = errno;
+	error = connect(fd, a->ai_addr, a->ai_addrlen) == 0 ? 0 : errno;
+	if (error == EINPROGRESS || error == EINTR) {
+		do {
+			left = until_ms - loop_mono_ms();
+			k = poll(&p, 1, left > 0 ? (int)left : 0);
+		} while (k == -1 && errno == EINTR);
+		error = k == 0 ? ETIMEDOUT : errno;
+		if (k == 1 &&
+		    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) == -1)
+			error = errno;
+	}
 	if (error == 0)
 		return fd;
 	close(fd);
@@ -257,20 +224,17 @@ stream_connect(const char *host, const char *port, int timeout_ms,
 	int rc = getaddrinfo(host, port, &hints, &list), fd = -1, left = 0;
 
 	if (rc != 0)
-		return fail(why, "%s: %s", host, rc == EAI_SYSTEM ?
-		    strerror(errno) : gai_strerror(rc));
+		return fail(why, "%s", rc == EAI_SYSTEM ? strerror(errno) :
+		    gai_strerror(rc));
 	for (a = list; a != NULL; a = a->ai_next)
 		left++;
 	/* The time left is shared by those left. */
 	for (a = list; a != NULL && fd == -1; a = a->ai_next) {
 		now = loop_mono_ms();
-		fd = dial(a->ai_addr, a->ai_addrlen, why);
-		if (fd != -1)
-			fd = connected(fd, now + (until_ms - now) / left, why);
-		left--;
+		fd = dial(a, now + (until_ms - now) / left--, why);
 	}
 	freeaddrinfo(list);
-	return fd != -1 ? fd : fail_in(why, "%s port %s", host, port);
+	return fd;
 }
 
 int

@@ -29,7 +29,6 @@ struct stream_ops {
 	/* What to wait for: LOOP_IN, LOOP_OUT while bytes cannot go out that
 	 * a write got AGAIN for or the stream itself holds, or both. */
 	unsigned (*want)(struct stream *s);
-	bool (*pending)(struct stream *s);	/* readable without poll */
 	int (*shut)(struct stream *s);		/* say goodbye; 0 or AGAIN */
 };
 
@@ -53,14 +52,11 @@ int stream_listen(struct str addr, struct fail *why);
  * STREAM_AGAIN (none waits, or it is gone already), or -1 with errno. */
 int stream_accept(int fd, char peer[ADDR_TEXT], bool *loopback);
 
-/* Begin to connect to a numeric address.  A non-blocking fd that becomes
- * writable when done (SO_ERROR tells), or -1. */
-int stream_dial(const char *ip, const char *port, struct fail *why);
-
 /* Resolve and connect, blocking, at most until timeout_ms have passed; every
  * address is tried in turn, v6 and v4, each with an even share of the time
  * that is left.  Calls getaddrinfo, whose time nothing here bounds: for
- * children and the command line only.  A non-blocking fd, or -1. */
+ * children and the command line only.  A non-blocking fd, or -1 and why the
+ * last one failed. */
 int stream_connect(const char *host, const char *port, int timeout_ms,
     struct fail *why);
 

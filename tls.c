@@ -92,34 +92,26 @@ state(struct tls_client *t)
 	return st;
 }
 
-/* What a read or write that moved nothing means: k is what it returned. */
-static ssize_t
-stopped(struct tls_client *t, ssize_t k)
-{
-	const char *when = t->up ? "" : " during the TLS handshake";
-
-	if (k == STREAM_AGAIN)
-		return k;
-	if (k == STREAM_BAD)
-		return fail(&t->s.why, "connection lost%s: %s", when,
-		    t->raw.why.msg);
-	return fail(&t->s.why, "closed%s", t->up ?
-	    " without a goodbye: cut short" : when);
-}
-
 /* A piece of the engine's records to the socket (out), or one from it: 1
  * moved, or a STREAM_ value. */
 static ssize_t
 move(struct tls_client *t, bool out)
 {
+	const char *when = t->up ? "" : " during the TLS handshake";
 	size_t n;
 	unsigned char *p = (out ? br_ssl_engine_sendrec_buf :
 	    br_ssl_engine_recvrec_buf)(&t->sc.eng, &n);
 	ssize_t k = p == NULL ? STREAM_AGAIN : out ?
 	    t->raw.ops->write(&t->raw, p, n) : t->raw.ops->read(&t->raw, p, n);
 
-	if (k <= 0)
-		return stopped(t, k);
+	if (k == STREAM_AGAIN)
+		return k;
+	if (k == STREAM_BAD)
+		return fail(&t->s.why, "connection lost%s: %s", when,
+		    t->raw.why.msg);
+	if (k == STREAM_EOF)
+		return fail(&t->s.why, "closed%s", t->up ?
+		    " without a goodbye: cut short" : when);
 	(out ? br_ssl_engine_sendrec_ack : br_ssl_engine_recvrec_ack)(
 	    &t->sc.eng, (size_t)k);
 	return 1;
@@ -189,17 +181,11 @@ client_write(struct stream *s, const void *from, size_t n)
 static unsigned
 client_want(struct stream *s)
 {
-	unsigned st = state((struct tls_client *)s), want = 0;
+	unsigned st = state((struct tls_client *)s);
+	bool out = (st & BR_SSL_SENDREC) != 0;
 
-	want |= st & BR_SSL_SENDREC ? LOOP_OUT : 0;
-	want |= st & BR_SSL_RECVREC ? LOOP_IN : 0;
-	return want != 0 ? want : LOOP_IN;
-}
-
-static bool
-client_pending(struct stream *s)
-{
-	return (state((struct tls_client *)s) & BR_SSL_RECVAPP) != 0;
+	return (out ? LOOP_OUT : 0) |
+	    (!out || st & BR_SSL_RECVREC ? LOOP_IN : 0);
 }
 
 static int
@@ -220,7 +206,7 @@ client_shut(struct stream *s)
 }
 
 static const struct stream_ops client_ops = {
-	client_read, client_write, client_want, client_pending, client_shut
+	client_read, client_write, client_want, client_shut
 };
 
 /* What we speak, and how a certificate is judged. */

@@ -603,7 +603,6 @@ deliver(int fd, const char *url, const char *message,
 	struct pollfd p = { fd, POLLIN, 0 };
 	char text[CHILD_ANSWER + 1];
 	struct fail why;
-	size_t have = 0;
 	int rc;
 
 	j.url = url;
@@ -611,7 +610,7 @@ deliver(int fd, const char *url, const char *message,
 	memset(o, 0, sizeof *o);
 	if (child_job(fd, job_of(&j), &why) == -1)
 		return -1;
-	while ((rc = child_answer(fd, text, &have)) == 0)
+	while ((rc = child_answer(fd, text)) == 0)
 		if (poll(&p, 1, 10000) != 1)
 			return -1;
 	return rc == 1 ? channel_outcome_get(text, o) : -1;

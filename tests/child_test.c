@@ -148,10 +148,9 @@ static int
 answer(int fd, char dst[CHILD_ANSWER + 1])
 {
 	struct pollfd p = { fd, POLLIN, 0 };
-	size_t have = 0;
 	int rc;
 
-	while ((rc = child_answer(fd, dst, &have)) == 0)
+	while ((rc = child_answer(fd, dst)) == 0)
 		if (poll(&p, 1, 8000) != 1)
 			return 0;
 	return rc;
@@ -206,54 +205,60 @@ test_jobs(void)
 	close(fd);
 }
 
-/* What a job may be cut to; never run. */
-static const struct {
-	const char *bytes;
-	size_t n;
-} cut[] = {
-	{ "", 0 }, { "\3", 1 }, { "\3\0\0", 3 }, { "\3\0\0\0", 4 },
-	{ "\3\0\0\0ab", 6 }, { "\1\100\0\0ab", 6 }, { "\0\0\0\200ab", 6 },
-};
-
+/* A message that is none, for the child and for us. */
 static void
-test_cut(void)
+test_sizes(void)
 {
-	char got[CHILD_ANSWER + 1];
+	static char big[CHILD_JOB_MAX + 2], got[CHILD_ANSWER + 1];
+	static const size_t wrong[] = { 1, CHILD_ANSWER - 1, CHILD_ANSWER };
+	int fd = start(ECHO, ""), p[2], none;
 	size_t i;
 
-	for (i = 0; i < COUNT(cut); i++) {
-		int fd = start(ECHO, "");
-
-		CHECK_ROW(i, send(fd, cut[i].bytes, cut[i].n, 0) ==
-		    (ssize_t)cut[i].n);
-		shutdown(fd, SHUT_WR);
-		CHECK_ROW(i, answer(fd, got) == -1);
-		close(fd);
+	CHECK(send(fd, big, sizeof big, 0) == (ssize_t)sizeof big);
+	CHECK(answer(fd, got) == -1);
+	close(fd);
+	fd = start(ECHO, "");
+	shutdown(fd, SHUT_WR);
+	CHECK(answer(fd, got) == -1);
+	close(fd);
+	memset(big, 'x', sizeof big);
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, p) == 0);
+	fcntl(p[0], F_SETFL, O_NONBLOCK);
+	CHECK(child_answer(p[0], got) == 0);
+	for (i = 0; i < COUNT(wrong); i++) {
+		CHECK_ROW(i, write(p[1], big, wrong[i]) == (ssize_t)wrong[i]);
+		CHECK_ROW(i, child_answer(p[0], got) ==
+		    (wrong[i] == CHILD_ANSWER ? 1 : -1));
 	}
+	CHECK(strlen(got) == CHILD_ANSWER);
+	CHECK(child_receive(p[0], got, sizeof got, &none) == -1 &&
+	    errno == EAGAIN && none == -1);
+	close(p[1]);
+	CHECK(child_answer(p[0], got) == -1);
+	CHECK(child_receive(p[0], got, sizeof got, &none) == 0);
+	close(p[0]);
 }
 
+/* A descriptor goes along, and only when one does. */
 static void
-test_answer_by_bytes(void)
+test_letters(void)
 {
-	char whole[CHILD_ANSWER], got[CHILD_ANSWER + 1];
-	size_t i, have = 0;
-	int p[2];
+	char got[8], c;
+	int p[2], q[2], fd, i;
 
-	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, p) == 0);
-	fcntl(p[0], F_SETFL, O_NONBLOCK);
-	memset(whole, 'x', sizeof whole);
-	for (i = 0; i < sizeof whole; i++) {
-		CHECK_ROW(i, child_answer(p[0], got, &have) == 0);
-		CHECK_ROW(i, have == i);
-		CHECK_ROW(i, write(p[1], whole + i, 1) == 1);
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, p) == 0 && pipe(q) == 0);
+	for (i = 0; i < 2; i++) {
+		CHECK(child_send(p[0], 7, STR("abc"), i == 0 ? -1 : q[1]) ==
+		    0);
+		CHECK(child_receive(p[1], got, sizeof got, &fd) == 4);
+		CHECK(memcmp(got, "\7abc", 4) == 0 && (fd == -1) == (i == 0));
 	}
-	CHECK(child_answer(p[0], got, &have) == 1);
-	CHECK(have == 0 && strlen(got) == CHILD_ANSWER);
-	CHECK(child_answer(p[0], got, &have) == 0);
-	CHECK(write(p[1], whole, CHILD_ANSWER - 1) == CHILD_ANSWER - 1);
-	close(p[1]);
-	CHECK(child_answer(p[0], got, &have) == -1);
-	close(p[0]);
+	CHECK(fd != q[1] && close(q[1]) == 0);
+	CHECK(write(fd, "d", 1) == 1 && read(q[0], &c, 1) == 1 && c == 'd');
+	CHECK(close(fd) == 0 && close(q[0]) == 0);
+	CHECK(close(p[0]) == 0);
+	CHECK(child_send(p[1], 7, STR(""), -1) == -1 && errno == EPIPE);
+	CHECK(close(p[1]) == 0);
 }
 
 /* What takes a second is begun first and looked at last. */
@@ -494,8 +499,8 @@ main(void)
 	CHECK(says(FDS, "", wanted));
 	slow = begin_slow(path);
 	test_jobs();
-	test_cut();
-	test_answer_by_bytes();
+	test_sizes();
+	test_letters();
 	test_prepare(path);
 	test_arg_limit();
 	test_signals();

@@ -87,7 +87,6 @@ test_poll(struct pollfd *p, nfds_t n, int timeout_ms)
 #define stream_plain copy_plain
 #define stream_listen copy_listen
 #define stream_accept copy_accept
-#define stream_dial copy_dial
 #define stream_connect copy_connect
 #define stream_local copy_local
 #include "../stream.c"
@@ -122,10 +121,6 @@ test_listen_refused(void)
 	for (i = 0; i < COUNT(rows); i++)
 		CHECK_ROW(i, stream_listen(str_of(rows[i]), &why) == -1);
 	CHECK(stream_listen(STR("127.0.0.1\0:80"), &why) == -1);
-	CHECK(stream_dial("localhost", "80", &why) == -1);
-	CHECK(stream_dial("127.0.0.1", "65536", &why) == -1);
-	CHECK(stream_dial("127.0.0.1", "", &why) == -1);
-	CHECK(stream_dial("", "80", &why) == -1);
 }
 
 static bool
@@ -154,9 +149,8 @@ test_talk(size_t i, const char *addr, const char *ip, const char *shown)
 	CHECK_ROW(i, stream_local(l, text, &why) == 0);
 	CHECK_ROW(i, strncmp(text, shown, strlen(shown)) == 0);
 	CHECK_ROW(i, stream_accept(l, peer, &loopback) == STREAM_AGAIN);
-	d = stream_dial(ip, port_of(text), &why);
+	d = stream_connect(ip, port_of(text), 5000, &why);
 	CHECK_ROW(i, d != -1 && is_prepared(d));
-	CHECK_ROW(i, connected(d, loop_mono_ms() + 5000, &why) == d);
 	c = stream_accept(l, peer, &loopback);
 	CHECK_ROW(i, c >= 0 && is_prepared(c));
 	CHECK_ROW(i, loopback && strcmp(peer, strchr(ip, '.') ?
@@ -166,7 +160,7 @@ test_talk(size_t i, const char *addr, const char *ip, const char *shown)
 
 	stream_plain(&a, c);
 	stream_plain(&b, d);
-	CHECK_ROW(i, !a.ops->pending(&a) && a.ops->want(&a) == LOOP_IN);
+	CHECK_ROW(i, a.ops->want(&a) == LOOP_IN);
 	CHECK_ROW(i, a.ops->read(&a, p, sizeof p) == STREAM_AGAIN);
 	inject = EINTR;
 	CHECK_ROW(i, b.ops->write(&b, "hello", 5) == 5);
@@ -265,8 +259,7 @@ test_connect(void)
 	CHECK(close(fd) == 0);
 	list[1].ai_next = NULL;
 	CHECK(stream_connect("name", "80", 30, &why) == -1);
-	CHECK(strstr(why.msg, "name port 80: ") == why.msg);
-	CHECK(strstr(why.msg, strerror(ETIMEDOUT)) != NULL);
+	CHECK(strcmp(why.msg, strerror(ETIMEDOUT)) == 0);
 	list[0].ai_next = NULL;
 	CHECK(stream_connect("name", "80", 5000, &why) == -1);
 	CHECK(strstr(why.msg, strerror(ECONNREFUSED)) != NULL);
@@ -675,10 +668,10 @@ static void
 test_other_streams(void)
 {
 	static const struct stream_ops shy = {
-		shy_read, shy_write, NULL, NULL, NULL
+		shy_read, shy_write, NULL, NULL
 	};
 	static const struct stream_ops bad = {
-		bad_read, shy_write, NULL, NULL, NULL
+		bad_read, shy_write, NULL, NULL
 	};
 	struct stream s = { .ops = &shy };
 

@@ -432,7 +432,7 @@ test_process_cpu(void)
 	static const char params[] = "{\"process_name\":\"a b) (c\"}";
 	struct probe_state st = { .primed = false };
 	struct probe_result r;
-	unsigned hz = (unsigned)proc_ticks_per_s();
+	unsigned hz = (unsigned)(uint64_t)sysconf(_SC_CLK_TCK);
 
 	run("process", params, &st, &r);
 	CHECK(metric(&r, "cpu_percent") == -1);

@@ -751,7 +751,7 @@ test_buf(void)
 	CHECK(b.full && b.n == 7);
 	buf_init(&b, p, 2);
 	buf_addi(&b, -12);		/* not a part of a number */
-	CHECK(b.full && b.n == 1);
+	CHECK(b.full && b.n == 0);
 	buf_init(&b, NULL, 0);
 	buf_add(&b, str_of(NULL));
 	CHECK(!b.full);
