@@ -206,22 +206,22 @@ ctl_text(struct str obj, const char *name)
 struct str
 ctl_find(const char *kind, const char *name)
 {
-	struct str rest = str_of(name), host = { NULL, 0 }, found, more;
+	struct str rest = str_of(name), host, found, more;
 	char path[1024];
 	struct ctl_list l;
 	struct buf b;
 
 	buf_init(&b, path, sizeof path - 1);
+	buf_addf(&b, "%s/?", kind);
 	if (strcmp(kind, "check") == 0) {
-		if (str_cut(&rest, '/', &host) == -1 || rest.p == NULL)
+		str_cut(&rest, '/', &host);
+		if (rest.p == NULL)
 			ctl_die(CTL_USAGE, "%s: not HOST/CHECK", name);
-		buf_addz(&b, "check/?agent__hostname=");
+		buf_addz(&b, "agent__hostname=");
 		http_escape(&b, host);
-		buf_addz(&b, "&name=");
-	} else {
-		buf_addf(&b, "%s/?%s=", kind,
-		    strcmp(kind, "agent") == 0 ? "hostname" : "name");
+		buf_addc(&b, '&');
 	}
+	buf_addz(&b, strcmp(kind, "agent") == 0 ? "hostname=" : "name=");
 	http_escape(&b, rest);
 	if (b.full)
 		ctl_die(CTL_USAGE, "%s: too long a name", name);
