@@ -1,10 +1,13 @@
 /* model.c: the objects and their heap.  See model.h. */
 #include <assert.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model_impl.h"
+
+#define TEXT_MAX	8192	/* bytes of a text that is printed */
 
 /* One kind's objects, in the order of their ids. */
 static struct table {
@@ -44,6 +47,18 @@ model_text(char **field, struct str s)
 	free(was);
 }
 
+void
+model_textf(char **field, const char *fmt, ...)
+{
+	char text[TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	model_text(field, str_of(text));
+}
+
 /* ---- looking up ---- */
 
 /* Where id is, or would be. */
@@ -63,7 +78,7 @@ place(const struct table *t, uint64_t id)
 	return lo;
 }
 
-struct object *
+void *
 model_get(enum kind k, uint64_t id)
 {
 	const struct table *t = &tables[k];
@@ -268,8 +283,8 @@ model_delivery_has(const struct delivery *d, uint64_t incident,
 
 /* ---- drafts ---- */
 
-struct object *
-model_draft(enum kind k, const struct object *of)
+void *
+model_draft(enum kind k, const void *of)
 {
 	struct object *o = need(calloc(1, model_kinds[k].size));
 	const struct field *f;
@@ -288,7 +303,7 @@ model_draft(enum kind k, const struct object *of)
 }
 
 void
-model_drop(enum kind k, struct object *draft)
+model_drop(enum kind k, void *draft)
 {
 	const struct field *f;
 
@@ -368,17 +383,17 @@ insert(enum kind k, struct object *o)
 		link_check((struct check *)o);
 }
 
-struct object *
-model_install(enum kind k, struct object *draft, struct object **was)
+void *
+model_install(enum kind k, void *draft, struct object **was)
 {
-	struct object *live = model_get(k, draft->id), *old = NULL;
+	struct object *o = draft, *live = model_get(k, o->id), *old = NULL;
 
 	if (live != NULL) {
 		/* Others point at it: its contents change, not its place. */
-		swap_bytes(live, draft, model_kinds[k].size);
-		old = draft;
+		swap_bytes(live, o, model_kinds[k].size);
+		old = o;
 	} else {
-		live = draft;
+		live = o;
 		if (live->id == 0)
 			live->id = model_next_id(k);
 		insert(k, live);
@@ -393,7 +408,7 @@ model_install(enum kind k, struct object *draft, struct object **was)
 	return live;
 }
 
-struct object *
+void *
 model_remove(enum kind k, uint64_t id)
 {
 	struct table *t = &tables[k];

@@ -214,7 +214,7 @@ replay_head(struct fail *why)
 			if (a->dropped < MODEL_DROPPED_MAX)
 				a->dropped += (int64_t)rep.dropped;
 			a->last_checkin = rep.received_ms;
-			if (rep.seq > a->stepped_seq)
+			if (rep.seq > a->o.stepped_seq)
 				watch_heard(a, &then);
 		}
 		while (store_result_next(store, &r) == 1) {

@@ -17,8 +17,8 @@ struct event {
 	struct str why;
 };
 
-static struct object *
-put(enum kind k, struct object *draft, const struct watch_now *now)
+static void *
+put(enum kind k, void *draft, const struct watch_now *now)
 {
 	struct change ch = { "rule", "server", now->now_ms, true };
 
@@ -31,16 +31,14 @@ static void
 prune(const struct watch_now *now)
 {
 	struct change ch = { "rule", "server", now->now_ms, true };
+	const struct incident *in;
 	struct fail why;
 	uint64_t oldest = 0;
-	size_t i, closed = 0;
+	size_t closed = 0;
 
-	for (i = 0; i < model_count(KIND_INCIDENT); i++) {
-		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
-
+	MODEL_ALL(in, KIND_INCIDENT)
 		if (in->closed != 0 && closed++ == 0)
 			oldest = in->o.id;
-	}
 	if (closed <= MODEL_CLOSED_MAX)
 		return;
 	if (change_remove(KIND_INCIDENT, oldest, &ch, &why) == 0)
@@ -73,34 +71,34 @@ put_text(struct buf *b, const struct event *e, const struct incident *in)
 	}
 }
 
+/* A new incident, begun by what happened. */
+static struct incident *
+begun(const struct event *e)
+{
+	struct incident *in = model_draft(KIND_INCIDENT, NULL);
+
+	in->opened = e->at_ms;
+	in->agent = e->agent == NULL ? 0 : e->agent->o.id;
+	in->check = e->check == NULL ? 0 : e->check->o.id;
+	model_textf(&in->what, "%s%s%s", e->server != NULL ? e->server :
+	    e->agent->hostname, e->check == NULL ? "" : " ",
+	    e->check == NULL ? "" : e->check->name);
+	return in;
+}
+
 /* Open, worsen, ease or close the incident with this id, and tell. */
 static void
 happened(uint64_t id, const struct event *e, const struct watch_now *now)
 {
-	const struct object *was = model_get(KIND_INCIDENT, id);
+	const struct incident *was = model_incident(id);
 	struct incident *in;
 	char text[TEXT_MAX];
-	struct buf b;
-	bool worse;
+	struct buf b = BUF(text);
+	bool worse = was == NULL || e->to > was->status;
 
 	if (was == NULL && e->to == STATUS_OK)
 		return;
-	in = (struct incident *)model_draft(KIND_INCIDENT, was);
-	buf_init(&b, text, sizeof text);
-	if (was == NULL && e->server != NULL) {
-		in->opened = e->at_ms;
-		model_text(&in->what, str_of(e->server));
-	} else if (was == NULL) {
-		in->agent = e->agent->o.id;
-		in->check = e->check == NULL ? 0 : e->check->o.id;
-		in->opened = e->at_ms;
-		buf_addf(&b, "%s%s%s", e->agent->hostname,
-		    e->check == NULL ? "" : " ",
-		    e->check == NULL ? "" : e->check->name);
-		model_text(&in->what, str_from(&b));
-		b.n = 0;
-	}
-	worse = was == NULL || e->to > in->status;
+	in = was == NULL ? begun(e) : model_draft(KIND_INCIDENT, was);
 	in->status = (uint8_t)e->to;
 	if (in->status > in->severity)
 		in->severity = in->status;
@@ -109,7 +107,7 @@ happened(uint64_t id, const struct event *e, const struct watch_now *now)
 		in->closed = e->at_ms;
 	put_text(&b, e, in);
 	model_text(&in->text, str_from(&b));
-	in = (struct incident *)put(KIND_INCIDENT, &in->o, now);
+	in = put(KIND_INCIDENT, in, now);
 	log_info("%s", in->text);
 	if (worse || e->to == STATUS_OK)
 		notify_event(in, now);
@@ -129,9 +127,9 @@ agent_state(struct agent *a, enum agent_state to, const struct watch_now *now)
 
 	if (a->state == to)
 		return;
-	d = (struct agent *)model_draft(KIND_AGENT, &a->o);
+	d = model_draft(KIND_AGENT, a);
 	d->state = (uint8_t)to;
-	put(KIND_AGENT, &d->o, now);
+	put(KIND_AGENT, d, now);
 }
 
 void
@@ -199,15 +197,12 @@ watch_disk(bool bad, const char *why, const struct watch_now *now)
 	    .to = bad ? STATUS_CRITICAL : STATUS_OK, .at_ms = now->now_ms,
 	    .from = bad ? "ok" : "critical", .into = bad ? "critical" : "ok",
 	    .why = str_of(why) };
+	const struct incident *in;
 	uint64_t open = 0;
-	size_t i;
 
-	for (i = 0; i < model_count(KIND_INCIDENT); i++) {
-		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
-
+	MODEL_ALL(in, KIND_INCIDENT)
 		if (in->closed == 0 && in->agent == 0)
 			open = in->o.id;
-	}
 	if (open == 0 || !bad)
 		happened(open, &e, now);
 }
@@ -215,13 +210,13 @@ watch_disk(bool bad, const char *why, const struct watch_now *now)
 void
 watch_tick(const struct watch_now *now)
 {
-	size_t i;
+	const struct incident *in;
+	struct agent *a;
 
-	for (i = 0; i < model_count(KIND_AGENT); i++)
-		look_at_agent((struct agent *)model_at(KIND_AGENT, i), now);
-	for (i = 0; i < model_count(KIND_INCIDENT); i++)
-		look_at_incident((struct incident *)model_at(KIND_INCIDENT,
-		    i), now);
+	MODEL_ALL(a, KIND_AGENT)
+		look_at_agent(a, now);
+	MODEL_ALL(in, KIND_INCIDENT)
+		look_at_incident(in, now);
 }
 
 /* ---- checks ---- */
@@ -262,7 +257,7 @@ check_event(struct check *c, struct alert_change ch, struct str why,
 	    ch.from == STATUS_NONE ? "no result" : status_name(ch.from),
 	    status_name(ch.to), why };
 
-	put(KIND_CHECK, model_draft(KIND_CHECK, &c->o), now);
+	put(KIND_CHECK, model_draft(KIND_CHECK, c), now);
 	happened(c->incident, &e, now);
 }
 
@@ -294,7 +289,7 @@ watch_result(struct check *c, const struct store_result *r, uint64_t seq,
 	model_rule(c, &rule);
 	show_newest(c, r, alert_judge(&rule, &res, &bound));
 	if (r->late || !c->enabled || !c->agent->enabled ||
-	    (now->replay && seq <= c->stepped_seq))
+	    (now->replay && seq <= c->o.stepped_seq))
 		return;
 	ch = alert_step(&rule, &c->alert, &res);
 	if (ch.from == ch.to || (ch.from == STATUS_NONE &&
@@ -340,5 +335,5 @@ watch_agent_back(struct agent *a, const struct watch_now *now)
 	a->heard_ms = now->watch_ms;
 	/* What came meanwhile was not stepped, and never shall be. */
 	for (c = a->checks; c != NULL; c = c->next)
-		put(KIND_CHECK, model_draft(KIND_CHECK, &c->o), now);
+		put(KIND_CHECK, model_draft(KIND_CHECK, c), now);
 }
