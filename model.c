@@ -27,23 +27,15 @@ need(void *p)
 	return p;
 }
 
-static char *
-text_copy(struct str s)
+void
+model_text(char **field, struct str s)
 {
-	char *p = need(malloc(s.n + 1));
+	char *was = *field, *p = need(malloc(s.n + 1));
 
 	if (s.n > 0)
 		memcpy(p, s.p, s.n);
 	p[s.n] = '\0';
-	return p;
-}
-
-void
-model_text(char **field, struct str s)
-{
-	char *was = *field;
-
-	*field = text_copy(s);
+	*field = p;
 	free(was);
 }
 
@@ -255,8 +247,7 @@ model_check_text(struct buf *b, const struct check *c)
 	alert_judge(&rule, &res, &bound);
 	if (c->alert.held == STATUS_OK)
 		bound = NULL;		/* it has not lasted yet */
-	check_text(b, c->type, str_of(c->params), &rule, &res, bound,
-	    str_of(c->message));
+	check_text(b, c->type, &rule, &res, bound, str_of(c->message));
 }
 
 bool
@@ -288,17 +279,20 @@ model_draft(enum kind k, const void *of)
 {
 	struct object *o = need(calloc(1, model_kinds[k].size));
 	const struct field *f;
+	struct str text;
 
 	if (of != NULL)
 		memcpy(o, of, model_kinds[k].size);
 	else if (k == KIND_CHECK)
 		alert_reset(&((struct check *)o)->alert);
 	MODEL_EACH(f, k)
-		if (model_is_text(f))
-			*model_text_at(f, o) =
-			    text_copy(str_of(*model_text_at(f, o)));
-		else if (of == NULL && model_is_number(f))
+		if (model_is_text(f)) {
+			text = str_of(*model_text_at(f, o));
+			*model_text_at(f, o) = NULL;
+			model_text(model_text_at(f, o), text);
+		} else if (of == NULL && model_is_number(f)) {
 			model_put_number(f, o, f->def);
+		}
 	return o;
 }
 

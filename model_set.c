@@ -172,15 +172,10 @@ int
 model_secret(struct key *draft, int64_t now_ms, char secret[KEY_TEXT],
     struct fail *why)
 {
-	static const char *const prefix[] = {
-		[ROLE_AGENT] = "va_", [ROLE_VIEWER] = "vv_",
-		[ROLE_OPERATOR] = "vo_", [ROLE_ADMIN] = "vk_",
-		[ROLE_ENROL] = "ve_"
-	};
 	unsigned char hash[KEY_HASH];
 	char hex[2 * KEY_HASH + 1];
 
-	if (key_make(prefix[draft->role], secret, why) == -1)
+	if (key_make(draft->role == ROLE_ADMIN ? "vk_" : "va_", secret, why) == -1)
 		return -1;
 	key_hash(str_of(secret), hash);
 	str_hex(hex, hash, sizeof hash);
@@ -277,21 +272,6 @@ check_key(struct object *o, const char **field, struct fail *why)
 	return 0;
 }
 
-/* Who has the name of this object, where it is the only one to have it. */
-static const struct object *
-namesake(enum kind k, const struct object *o)
-{
-	const struct check *c = (const struct check *)o;
-
-	if (k == KIND_CHECK)
-		return (struct object *)model_check_named(
-		    model_agent(c->agent_id), str_of(c->name));
-	if (k == KIND_AGENT || k == KIND_RECIPIENT)
-		return model_named(k, str_of(*model_text_at(
-		    model_kinds[k].field, o)));
-	return NULL;
-}
-
 int
 model_check(enum kind k, struct object *draft, const char **field,
     bool *conflict, struct fail *why)
@@ -301,13 +281,20 @@ model_check(enum kind k, struct object *draft, const char **field,
 		[KIND_AGENT] = check_agent, [KIND_CHECK] = check_check,
 		[KIND_RECIPIENT] = check_recipient, [KIND_KEY] = check_key
 	};
-	const struct object *other;
+	const struct check *c = (const struct check *)draft;
+	const struct object *other = NULL;
 
 	*conflict = false;
 	*field = NULL;
 	if (checks[k] != NULL && checks[k](draft, field, why) == -1)
 		return -1;
-	other = namesake(k, draft);
+	/* Who has its name, where it is the only one to have it? */
+	if (k == KIND_CHECK)
+		other = (const void *)model_check_named(
+		    model_agent(c->agent_id), str_of(c->name));
+	else if (k == KIND_AGENT || k == KIND_RECIPIENT)
+		other = model_named(k, str_of(*model_text_at(
+		    model_kinds[k].field, draft)));
 	if (other == NULL || other->id == draft->id)
 		return 0;
 	*conflict = true;

@@ -296,8 +296,7 @@ watch_result(struct check *c, const struct store_result *r, uint64_t seq,
 	    ch.to == STATUS_OK))
 		return;
 	buf_init(&b, how, sizeof how);
-	check_text(&b, c->type, str_of(c->params), &rule, &res, bound,
-	    r->text);
+	check_text(&b, c->type, &rule, &res, bound, r->text);
 	check_event(c, ch, str_from(&b), now);
 }
 
