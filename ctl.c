@@ -188,19 +188,14 @@ ctl_text(struct str obj, const char *name)
 {
 	char text[CTL_TEXT];
 	struct str raw;
+	enum json_tok tok = json_member(obj, name, &raw);
 
-	switch (json_member(obj, name, &raw)) {
-	case JSON_BAD:
-	case JSON_END:
-	case JSON_NULL:
+	if (tok == JSON_BAD || tok == JSON_END || tok == JSON_NULL)
 		return "";
-	case JSON_STR:
-		if (json_unescape(raw, text, sizeof text) == -1)
-			return "(unreadable)";
-		return ctl_fmt("%s", text);
-	default:
+	if (tok != JSON_STR)
 		return ctl_fmt("%.*s", (int)raw.n, raw.p);
-	}
+	return json_unescape(raw, text, sizeof text) == -1 ? "(unreadable)" :
+	    ctl_fmt("%s", text);
 }
 
 struct str

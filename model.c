@@ -254,9 +254,8 @@ bool
 model_delivery_has(const struct delivery *d, uint64_t incident,
     enum status *told)
 {
-	char head[32];
 	const char *p = d->items;
-	struct str rest, word;
+	char head[32];
 	bool has = false;
 
 	/* [[12,"critical"],[13,"ok"]], as add_item() of notify.c writes it:
@@ -264,10 +263,8 @@ model_delivery_has(const struct delivery *d, uint64_t incident,
 	snprintf(head, sizeof head, "[%llu,\"", (unsigned long long)incident);
 	while ((p = strstr(p, head)) != NULL) {
 		p += strlen(head);
-		rest = str_of(p);
-		if (str_cut(&rest, '"', &word) == 0 &&
-		    status_parse(word, told) == 0)
-			has = true;
+		has = status_parse((struct str){ p, strcspn(p, "\"") },
+		    told) == 0 || has;
 	}
 	return has;
 }
@@ -322,15 +319,6 @@ link_of(const struct check *c)
 	return at;
 }
 
-static void
-link_check(struct check *c)
-{
-	c->agent = model_agent(c->agent_id);
-	assert(c->agent != NULL);
-	c->next = *link_of(c);
-	*link_of(c) = c;
-}
-
 /* The open incident is remembered where it belongs. */
 static void
 link_incident(const struct incident *in)
@@ -362,6 +350,7 @@ swap_bytes(void *a, void *b, size_t n)
 static void
 insert(enum kind k, struct object *o)
 {
+	struct check *c = (struct check *)o;
 	struct table *t = &tables[k];
 	size_t i = place(t, o->id);
 
@@ -373,8 +362,12 @@ insert(enum kind k, struct object *o)
 	t->all[i] = o;
 	t->n++;
 	model_used_id(k, o->id);
-	if (k == KIND_CHECK)
-		link_check((struct check *)o);
+	if (k != KIND_CHECK)
+		return;
+	c->agent = model_agent(c->agent_id);
+	assert(c->agent != NULL);
+	c->next = *link_of(c);
+	*link_of(c) = c;
 }
 
 void *
@@ -432,12 +425,11 @@ model_revert(enum kind k, struct object *live, struct object *was)
 void
 model_reset(void)
 {
-	unsigned k;
-	size_t i;
+	enum kind k;
 
 	for (k = 0; k < KINDS; k++) {
-		for (i = 0; i < tables[k].n; i++)
-			model_drop((enum kind)k, tables[k].all[i]);
+		while (tables[k].n > 0)
+			model_drop(k, tables[k].all[--tables[k].n]);
 		free(tables[k].all);
 	}
 	memset(tables, 0, sizeof tables);

@@ -130,29 +130,21 @@ add_item(struct delivery *d, const struct incident *in)
 	    (unsigned long long)in->o.id, status_name(in->status));
 }
 
-/* News do not wait for a back-off, neither their own nor that of what must go
- * before them; but for what the other side asked they do. */
-static void
-hurry(const struct recipient *r, int64_t due_ms)
-{
-	struct delivery *d;
-
-	MODEL_ALL(d, KIND_DELIVERY)
-		if (d->state == DELIVERY_QUEUED && !d->test &&
-		    d->recipient == r->o.id && due_ms < d->due_ms)
-			d->due_ms = due_ms > d->floor_ms ? due_ms :
-			    d->floor_ms;
-}
-
+/* Queue a line: to the open one that takes it, or NULL.  News do not wait for
+ * a back-off, neither their own nor that of what must go before them; but for
+ * what the other side asked they do. */
 static void
 queue(const struct recipient *r, struct delivery *open,
     const struct incident *in, const struct watch_now *now)
 {
-	struct delivery *d;
 	int64_t due = r->quiet_ms > now->watch_ms ? r->quiet_ms :
 	    now->watch_ms;
+	struct delivery *d;
 
-	hurry(r, due);
+	MODEL_ALL(d, KIND_DELIVERY)
+		if (d->state == DELIVERY_QUEUED && !d->test &&
+		    d->recipient == r->o.id && due < d->due_ms)
+			d->due_ms = due > d->floor_ms ? due : d->floor_ms;
 	d = model_draft(KIND_DELIVERY, open);
 	if (open == NULL) {
 		d->recipient = r->o.id;
