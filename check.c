@@ -15,8 +15,9 @@ static const struct check_param process_param[] = {
 const struct check_type check_types[] = {
 	{ "process", "", process_param, COUNT(process_param), "running" },
 	{ "cpu", "percent", NULL, 0, "percent" },
+	{ NULL, NULL, NULL, 0, NULL }
 };
-const unsigned check_types_n = COUNT(check_types);
+const unsigned check_types_n = COUNT(check_types) - 1;
 
 static bool
 is_process(const struct check_type *t)
@@ -27,7 +28,7 @@ is_process(const struct check_type *t)
 const struct check_type *
 check_type(struct str name)
 {
-	return STR_ROW(check_types, name);
+	return str_row(check_types, check_types_n, sizeof *check_types, name);
 }
 
 const struct check_param *

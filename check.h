@@ -37,8 +37,8 @@ struct check_type {
 	const char *shown;	/* what follows the number in a text */
 };
 
-extern const struct check_type check_types[];
-extern const unsigned check_types_n;
+extern const struct check_type check_types[];	/* a NULL name is last */
+extern const unsigned check_types_n;		/* without that one */
 
 const struct check_type *check_type(struct str name);	/* or NULL */
 /* A parameter of the type (NULL: of none), or NULL. */

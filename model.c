@@ -170,8 +170,8 @@ model_key(struct str secret)
 	for (k = *keys_like(hash); k != NULL; k = k->next)
 		if (str_unhex(str_of(k->hash), kept, sizeof kept) == 0 &&
 		    key_same(hash, kept, sizeof hash))
-			return k;
-	return NULL;
+			break;
+	return k;
 }
 
 /* ---- what follows from an object ---- */

@@ -36,30 +36,24 @@ set_text(const struct field *f, struct object *o, struct str s,
 	return 0;
 }
 
-/* The i-th that a word or a check's type may be, or NULL. */
-static const char *
-choice(const struct field *f, unsigned i)
-{
-	if (f->type == FIELD_WORD)
-		return f->words[i];
-	return i < check_types_n ? check_types[i].name : NULL;
-}
-
-/* One of them; what is offered instead is said. */
+/* One of a field's words, or of the types of checks; what is offered instead
+ * is said. */
 static int
 set_choice(const struct field *f, struct object *o, struct str s,
     struct fail *why)
 {
+	bool word = f->type == FIELD_WORD;
 	char list[128];
 	const char *name;
 	struct buf b = BUF(list);
 	unsigned i;
 
-	for (i = 0; (name = choice(f, i)) != NULL; i++) {
+	for (i = 0; (name = word ? f->words[i] : check_types[i].name) != NULL;
+	    i++) {
 		buf_addf(&b, "%s%s", i > 0 ? ", " : "", name);
 		if (!str_is(s, name))
 			continue;
-		if (f->type == FIELD_WORD)
+		if (word)
 			model_put_number(f, o, i);
 		else
 			((struct check *)o)->type = &check_types[i];

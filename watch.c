@@ -5,15 +5,16 @@
 #include "watch.h"
 
 #define TEXT_MAX	1024
+#define SERVER_DISK	"vilicus-server disk"
 
 /* One change of state of a check or agent, on its way to an incident. */
 struct event {
-	const struct agent *agent;	/* NULL: what it is about is gone ... */
+	const struct agent *agent;	/* NULL: of the server's disk */
 	const struct check *check;	/* NULL: of the agent itself */
-	const char *server;		/* ... or a part of the server: this */
 	enum status to;
 	int64_t at_ms;
-	const char *from, *into;	/* "ok", "critical" */
+	const char *from, *into;	/* "ok", "critical"; NULL: what it is
+					   about is gone */
 	struct str why;
 };
 
@@ -53,12 +54,12 @@ prune(const struct watch_now *now)
 static void
 put_text(struct buf *b, const struct event *e, const struct incident *in)
 {
-	if (e->agent == NULL && e->server == NULL) {
+	if (e->from == NULL) {
 		buf_addf(b, "%s is no longer watched: removed", in->what);
 		return;
 	}
-	if (e->server != NULL)
-		buf_addz(b, e->server);
+	if (e->agent == NULL)
+		buf_addz(b, SERVER_DISK);
 	else if (e->check == NULL)
 		buf_addf(b, "agent %s", e->agent->hostname);
 	else
@@ -80,7 +81,7 @@ begun(const struct event *e)
 	in->opened = e->at_ms;
 	in->agent = e->agent == NULL ? 0 : e->agent->o.id;
 	in->check = e->check == NULL ? 0 : e->check->o.id;
-	model_textf(&in->what, "%s%s%s", e->server != NULL ? e->server :
+	model_textf(&in->what, "%s%s%s", e->agent == NULL ? SERVER_DISK :
 	    e->agent->hostname, e->check == NULL ? "" : " ",
 	    e->check == NULL ? "" : e->check->name);
 	return in;
@@ -135,7 +136,7 @@ agent_state(struct agent *a, enum agent_state to, const struct watch_now *now)
 void
 watch_heard(struct agent *a, const struct watch_now *now)
 {
-	struct event e = { a, NULL, NULL, STATUS_OK, now->now_ms,
+	struct event e = { a, NULL, STATUS_OK, now->now_ms,
 	    state_names[a->state], "up", { NULL, 0 } };
 
 	a->last_checkin = now->now_ms;
@@ -159,7 +160,7 @@ look_at_agent(struct agent *a, const struct watch_now *now)
 {
 	int64_t limit = a->state == AGENT_STOPPED ? WATCH_STOPPED_MS :
 	    model_late_after_ms(a);
-	struct event e = { a, NULL, NULL, STATUS_CRITICAL, now->now_ms,
+	struct event e = { a, NULL, STATUS_CRITICAL, now->now_ms,
 	    state_names[a->state], "silent", { NULL, 0 } };
 	char why[128];
 	struct buf b;
@@ -193,10 +194,9 @@ look_at_incident(const struct incident *in, const struct watch_now *now)
 void
 watch_disk(bool bad, const char *why, const struct watch_now *now)
 {
-	struct event e = { .server = "vilicus-server disk",
-	    .to = bad ? STATUS_CRITICAL : STATUS_OK, .at_ms = now->now_ms,
-	    .from = bad ? "ok" : "critical", .into = bad ? "critical" : "ok",
-	    .why = str_of(why) };
+	enum status to = bad ? STATUS_CRITICAL : STATUS_OK;
+	struct event e = { NULL, NULL, to, now->now_ms,
+	    bad ? "ok" : "critical", status_name(to), str_of(why) };
 	const struct incident *in;
 	uint64_t open = 0;
 
@@ -253,7 +253,7 @@ static void
 check_event(struct check *c, struct alert_change ch, struct str why,
     const struct watch_now *now)
 {
-	struct event e = { c->agent, c, NULL, ch.to, ch.at_ms,
+	struct event e = { c->agent, c, ch.to, ch.at_ms,
 	    ch.from == STATUS_NONE ? "no result" : status_name(ch.from),
 	    status_name(ch.to), why };
 
@@ -314,7 +314,7 @@ watch_check_gone(struct check *c, const char *why, const struct watch_now *now)
 void
 watch_agent_gone(struct agent *a, const char *why, const struct watch_now *now)
 {
-	struct event e = { a, NULL, NULL, STATUS_OK, now->now_ms,
+	struct event e = { a, NULL, STATUS_OK, now->now_ms,
 	    state_names[a->state], "ok", str_of(why) };
 	struct check *c;
 
