@@ -335,19 +335,6 @@ link_incident(const struct incident *in)
 }
 
 static void
-swap_bytes(void *a, void *b, size_t n)
-{
-	unsigned char *p = a, *q = b, t;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		t = p[i];
-		p[i] = q[i];
-		q[i] = t;
-	}
-}
-
-static void
 insert(enum kind k, struct object *o)
 {
 	struct check *c = (struct check *)o;
@@ -377,8 +364,10 @@ model_install(enum kind k, void *draft, struct object **was)
 
 	if (live != NULL) {
 		/* Others point at it: its contents change, not its place. */
-		swap_bytes(live, o, model_kinds[k].size);
-		old = o;
+		old = need(malloc(model_kinds[k].size));
+		memcpy(old, live, model_kinds[k].size);
+		memcpy(live, o, model_kinds[k].size);
+		free(o);
 	} else {
 		live = o;
 		if (live->id == 0)
@@ -415,11 +404,17 @@ void
 model_revert(enum kind k, struct object *live, struct object *was)
 {
 	const struct field *f;
+	unsigned char value[sizeof(int64_t)];
 
-	MODEL_EACH(f, k)
-		if (!(f->flags & F_STATE))
-			swap_bytes(model_value_at(f, live),
-			    model_value_at(f, was), f->width);
+	MODEL_EACH(f, k) {
+		if (f->flags & F_STATE)
+			continue;
+		assert(f->width <= sizeof value);
+		memcpy(value, model_value_at(f, live), f->width);
+		memcpy(model_value_at(f, live), model_value_at(f, was),
+		    f->width);
+		memcpy(model_value_at(f, was), value, f->width);
+	}
 }
 
 void

@@ -6,18 +6,15 @@
 int
 model_ref(struct str s, enum kind k, uint64_t *id)
 {
-	struct str name, digits;
+	char head[64];
+	struct buf b = BUF(head);
 
-	if (str_u64(s, 1, INT64_MAX, id) == 0)
-		return 0;
-	if (!str_starts(s, STR(MODEL_API)))
-		return -1;
-	s = str_after(s, sizeof MODEL_API - 1);
-	if (str_cut(&s, '/', &name) == -1 ||
-	    !str_is(name, model_kinds[k].name) ||
-	    str_cut(&s, '/', &digits) == -1 || s.n > 0)
-		return -1;
-	return str_u64(digits, 1, INT64_MAX, id);
+	buf_addf(&b, MODEL_API "%s/", model_kinds[k].name);
+	if (str_starts(s, str_from(&b))) {
+		s = str_after(s, b.n);
+		s.n -= s.n > 0 && s.p[s.n - 1] == '/';
+	}
+	return str_u64(s, 1, INT64_MAX, id);
 }
 
 static int
@@ -169,7 +166,8 @@ model_secret(struct key *draft, int64_t now_ms, char secret[KEY_TEXT],
 	unsigned char hash[KEY_HASH];
 	char hex[2 * KEY_HASH + 1];
 
-	if (key_make(draft->role == ROLE_ADMIN ? "vk_" : "va_", secret, why) == -1)
+	if (key_make(draft->role == ROLE_ADMIN ? "vk_" : "va_", secret,
+	    why) == -1)
 		return -1;
 	key_hash(str_of(secret), hash);
 	str_hex(hex, hash, sizeof hash);
