@@ -35,6 +35,7 @@ enum kind {
 };
 
 enum agent_state { AGENT_NEVER, AGENT_UP, AGENT_SILENT, AGENT_STOPPED };
+extern const char *const model_agent_states[];	/* "never" ... */
 enum role { ROLE_AGENT, ROLE_VIEWER, ROLE_OPERATOR, ROLE_ADMIN, ROLE_ENROL,
     ROLE_NONE };
 enum delivery_state { DELIVERY_QUEUED, DELIVERY_SENDING, DELIVERY_ACCEPTED,
@@ -143,13 +144,12 @@ enum field_type {		/* texts, numbers, what is neither */
 #define F_KEEP		4u	/* in every journal record that changes it */
 #define F_SNAP		8u	/* only in snapshots: moves with each report */
 #define F_HIDE		16u	/* not in the API */
-#define F_SECRET	32u	/* written, never shown */
-#define F_AGENT		64u	/* an agent's key may write it */
-#define F_NULL		128u	/* 0 or "" is null in JSON */
-#define F_ONCE		256u	/* at creation only */
-#define F_STATE		512u	/* state, not configuration: not in what an
+#define F_AGENT		32u	/* an agent's key may write it */
+#define F_NULL		64u	/* 0 or "" is null in JSON */
+#define F_ONCE		128u	/* at creation only */
+#define F_STATE		256u	/* state, not configuration: not in what an
 				   agent is given */
-#define F_BRIEF		1024u	/* of a delivery, shown with its incident */
+#define F_BRIEF		512u	/* of a delivery, shown with its incident */
 
 struct field {
 	const char *name;

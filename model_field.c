@@ -3,7 +3,7 @@
 
 #include "model_impl.h"
 
-static const char *const agent_states[] = { "never", "up", "silent",
+const char *const model_agent_states[] = { "never", "up", "silent",
     "stopped", NULL };
 static const char *const severities[] = { "ok", "warning", "unknown",
     "critical", NULL };
@@ -156,7 +156,7 @@ static const struct field agent_fields[] = {
 	{ F(agent, clock_skew_ms, INT, LIVE | F_AGENT), -TIME_MAX, TIME_MAX },
 	{ F(agent, dropped, INT, LIVE | F_AGENT), .max = MODEL_DROPPED_MAX },
 	{ F(agent, last_checkin, TIME, LIVE | F_NULL) },
-	{ F(agent, state, WORD, SEEN | F_AGENT), .words = agent_states },
+	{ F(agent, state, WORD, SEEN | F_AGENT), .words = model_agent_states },
 	SHOW("status", F_STATE, show_agent_status),
 	SHOW("counts", F_STATE, show_counts),
 	{ F(agent, revision, INT, F_KEEP), .max = INT64_MAX },
@@ -246,14 +246,14 @@ static const struct field key_fields[] = {
 	{ F(key, agent, REF, CONF | F_NULL | F_ONCE), .ref = KIND_AGENT },
 	{ F(key, created, TIME, F_KEEP | F_NULL) },
 	{ F(key, last_used, TIME, F_SNAP | F_NULL) },
-	{ F(key, hash, TEXT, F_KEEP | F_HIDE | F_SECRET), 64, 64 },
+	{ F(key, hash, TEXT, F_KEEP | F_HIDE), 64, 64 },
 };
 
 static const struct field setting_fields[] = {
 	{ F(setting, public, TEXT, F_KEEP | F_NULL), .max = 256 },
 	{ F(setting, disk, INT, F_KEEP | F_NULL), .max = INT64_MAX },
 	{ F(setting, sync, TEXT, F_KEEP), .max = 256 },
-	{ F(setting, pushover_token, TEXT, F_HIDE | F_SECRET), .max = 256 },
+	{ F(setting, pushover_token, TEXT, F_HIDE), .max = 256 },
 	{ F(setting, pushover_url, TEXT, F_HIDE), .max = 256 },
 	SHOW("pushover", 0, show_pushover),
 	{ F(setting, ca_file, TEXT, F_KEEP), .max = 256 },
@@ -368,7 +368,7 @@ void
 model_show(struct buf *b, enum kind k, const struct object *o,
     const struct model_view *v)
 {
-	unsigned hide = F_HIDE | F_SECRET | (v->bare ? F_STATE : 0);
+	unsigned hide = F_HIDE | (v->bare ? F_STATE : 0);
 	const struct field *f;
 	struct str flat;
 

@@ -118,9 +118,6 @@ happened(uint64_t id, const struct event *e, const struct watch_now *now)
 
 /* ---- agents ---- */
 
-static const char *const state_names[] = { "never", "up", "silent",
-    "stopped" };
-
 static void
 agent_state(struct agent *a, enum agent_state to, const struct watch_now *now)
 {
@@ -137,7 +134,7 @@ void
 watch_heard(struct agent *a, const struct watch_now *now)
 {
 	struct event e = { a, NULL, STATUS_OK, now->now_ms,
-	    state_names[a->state], "up", { NULL, 0 } };
+	    model_agent_states[a->state], "up", { NULL, 0 } };
 
 	a->last_checkin = now->now_ms;
 	a->heard_ms = now->watch_ms;
@@ -161,7 +158,7 @@ look_at_agent(struct agent *a, const struct watch_now *now)
 	int64_t limit = a->state == AGENT_STOPPED ? WATCH_STOPPED_MS :
 	    model_late_after_ms(a);
 	struct event e = { a, NULL, STATUS_CRITICAL, now->now_ms,
-	    state_names[a->state], "silent", { NULL, 0 } };
+	    model_agent_states[a->state], "silent", { NULL, 0 } };
 	char why[128];
 	struct buf b;
 
@@ -315,7 +312,7 @@ void
 watch_agent_gone(struct agent *a, const char *why, const struct watch_now *now)
 {
 	struct event e = { a, NULL, STATUS_OK, now->now_ms,
-	    state_names[a->state], "ok", str_of(why) };
+	    model_agent_states[a->state], "ok", str_of(why) };
 	struct check *c;
 
 	for (c = a->checks; c != NULL; c = c->next)
