@@ -103,7 +103,7 @@ print_result(const struct agent_check *c, const struct probe_result *r)
 	unsigned i;
 
 	buf_addf(&b, "%-24s  ", c->name);
-	check_text(&b, c->type, c->params, NULL, &res, NULL, str_of(r->text));
+	check_text(&b, c->type, NULL, &res, NULL, str_of(r->text));
 	for (i = 0; i < r->metrics; i++) {
 		buf_addf(&b, "%s%s ", i == 0 ? "  (" : ", ",
 		    r->metric[i].name);

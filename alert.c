@@ -47,10 +47,8 @@ alert_bound_parse(struct str s, struct alert_bound *b, struct fail *why)
 void
 alert_bound_put(struct buf *b, const struct alert_bound *bound)
 {
-	if (bound->metric[0] != '\0') {
-		buf_addz(b, bound->metric);
-		buf_addc(b, ' ');
-	}
+	if (bound->metric[0] != '\0')
+		buf_addf(b, "%s ", bound->metric);
 	buf_addz(b, bound->above ? "above " : "below ");
 	buf_milli(b, bound->limit);
 }
@@ -77,15 +75,12 @@ static const struct alert_bound *
 first_held(const struct alert_list *l, const struct alert_result *res)
 {
 	const struct alert_bound *b;
-	unsigned i;
 	int64_t v;
 
-	for (i = 0; i < l->n; i++) {
-		b = &l->bound[i];
+	for (b = l->bound; b < l->bound + l->n; b++)
 		if (alert_value(b, res, &v) == 0 &&
 		    (b->above ? v > b->limit : v < b->limit))
 			return b;
-	}
 	return NULL;
 }
 

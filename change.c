@@ -79,14 +79,10 @@ journal(enum kind k, const struct object *live, const struct object *draft,
 		return fail(why, "too many changes at once");
 	begin(&b, ch, draft != NULL ? "put" : "delete", k, live != NULL ?
 	    live->id : draft->id != 0 ? draft->id : model_next_id(k));
-	if (live != NULL) {
-		json_key(&b, "old");
-		model_kept(&b, k, live, draft);
-	}
-	if (draft != NULL) {
-		json_key(&b, "new");
-		model_kept(&b, k, draft, live);
-	}
+	if (live != NULL)
+		model_kept(json_key(&b, "old"), k, live, draft);
+	if (draft != NULL)
+		model_kept(json_key(&b, "new"), k, draft, live);
 	if (b.full)
 		return fail(why, "a journal record would pass %d bytes",
 		    STORE_LINE_MAX);
@@ -102,8 +98,8 @@ remember(enum kind k, uint64_t id, struct object *was, const struct change *ch)
 		undos[undo_n++] = (struct undo){ k, id, was };
 }
 
-static struct object *
-install(enum kind k, struct object *draft, const struct change *ch)
+static void *
+install(enum kind k, void *draft, const struct change *ch)
 {
 	struct object *was, *live = model_install(k, draft, &was);
 
@@ -112,13 +108,13 @@ install(enum kind k, struct object *draft, const struct change *ch)
 	return live;
 }
 
-struct object *
-change_put(enum kind k, struct object *draft, const struct change *ch,
+void *
+change_put(enum kind k, void *draft, const struct change *ch,
     struct fail *why)
 {
-	const struct object *live = model_get(k, draft->id);
+	const struct object *o = draft, *live = model_get(k, o->id);
 
-	if (k == KIND_AGENT && live != NULL && model_differs(k, draft, live))
+	if (k == KIND_AGENT && live != NULL && model_differs(k, o, live))
 		((struct agent *)draft)->revision++;
 	if (journal(k, live, draft, ch, why) == 0)
 		return install(k, draft, ch);
@@ -126,14 +122,15 @@ change_put(enum kind k, struct object *draft, const struct change *ch,
 	return NULL;
 }
 
-struct object *
-change_keep(enum kind k, struct object *draft, const struct change *ch)
+void *
+change_keep(enum kind k, void *draft, const struct change *ch)
 {
+	const struct object *o = draft;
 	struct fail why;
 
-	if (journal(k, model_get(k, draft->id), draft, ch, &why) == -1)
+	if (journal(k, model_get(k, o->id), o, ch, &why) == -1)
 		log_line("%s %llu not journaled: %s", model_kinds[k].name,
-		    (unsigned long long)draft->id, why.msg);
+		    (unsigned long long)o->id, why.msg);
 	return install(k, draft, ch);
 }
 
@@ -189,21 +186,6 @@ change_failed(void)
 
 /* ---- reading back ---- */
 
-/* "check/17". */
-static int
-member_object(struct str line, enum kind *k, uint64_t *id, struct fail *why)
-{
-	char text[64];
-	struct str rest, name;
-
-	check_param_text(line, "object", text, sizeof text);
-	rest = str_of(text);
-	if (str_cut(&rest, '/', &name) == -1 || model_kind(name, k) == -1 ||
-	    str_u64(rest, 1, INT64_MAX, id) == -1)
-		return fail(why, "no object that is known");
-	return 0;
-}
-
 /* Set what the record has; a field that later versions dropped is passed
  * over. */
 static int
@@ -238,8 +220,8 @@ replay_put(enum kind k, uint64_t id, struct str line, bool snapshot,
     struct fail *why)
 {
 	struct object *o, *was;
-	int64_t head = 0;
 	const struct check *c;
+	int64_t head = 0;
 	struct str raw;
 	int rc;
 
@@ -259,10 +241,7 @@ replay_put(enum kind k, uint64_t id, struct str line, bool snapshot,
 		revise(k, o, was, 1);
 	model_drop(k, was);
 	check_param_int(line, "head", 0, INT64_MAX, &head);
-	if (k == KIND_AGENT)
-		((struct agent *)o)->stepped_seq = (uint64_t)head;
-	if (k == KIND_CHECK)
-		((struct check *)o)->stepped_seq = (uint64_t)head;
+	o->stepped_seq = (uint64_t)head;
 	return rc;
 }
 
@@ -304,9 +283,10 @@ replay_delete(enum kind k, uint64_t id, struct fail *why)
 int
 change_replay(struct str line, struct fail *why)
 {
-	char what[32];
+	char what[32], object[64];
+	struct str id, name;
 	enum kind k;
-	uint64_t id;
+	uint64_t n;
 	bool kept;
 
 	if (check_param_text(line, "what", what, sizeof what) == -1)
@@ -316,29 +296,25 @@ change_replay(struct str line, struct fail *why)
 	kept = strcmp(what, "kept") == 0;
 	if (!kept && strcmp(what, "put") != 0 && strcmp(what, "delete") != 0)
 		return 0;		/* told for people only */
-	if (member_object(line, &k, &id, why) == -1)
-		return -1;
-	return what[0] == 'd' ? replay_delete(k, id, why) :
-	    replay_put(k, id, line, kept, why);
+	check_param_text(line, "object", object, sizeof object);
+	id = str_of(object);		/* "check/17" */
+	if (str_cut(&id, '/', &name) == -1 || model_kind(name, &k) == -1 ||
+	    str_u64(id, 1, INT64_MAX, &n) == -1)
+		return fail(why, "no object that is known");
+	return what[0] == 'd' ? replay_delete(k, n, why) :
+	    replay_put(k, n, line, kept, why);
 }
 
 void
 change_replayed(uint64_t head)
 {
-	size_t i;
+	struct object *o;
+	enum kind k;
 
-	for (i = 0; i < model_count(KIND_AGENT); i++) {
-		struct agent *a = (void *)model_at(KIND_AGENT, i);
-
-		if (a->stepped_seq > head)
-			a->stepped_seq = head;
-	}
-	for (i = 0; i < model_count(KIND_CHECK); i++) {
-		struct check *c = (void *)model_at(KIND_CHECK, i);
-
-		if (c->stepped_seq > head)
-			c->stepped_seq = head;
-	}
+	for (k = 0; k < KINDS; k++)
+		MODEL_ALL(o, k)
+			if (o->stepped_seq > head)
+				o->stepped_seq = head;
 }
 
 /* ---- the snapshot ---- */
@@ -350,8 +326,7 @@ put_counters(const struct change *ch)
 	enum kind k;
 
 	begin(&b, ch, "counters", KINDS, 0);
-	json_key(&b, "new");
-	json_obj(&b);
+	json_obj(json_key(&b, "new"));
 	for (k = 0; k < KINDS; k++)
 		json_add_int(&b, model_kinds[k].name,
 		    (int64_t)model_next_id(k));
@@ -359,30 +334,23 @@ put_counters(const struct change *ch)
 	store_snapshot_put(store, str_from(&b));
 }
 
-static void
-put_kept(const struct change *ch, enum kind k, const struct object *o)
-{
-	struct buf b;
-
-	begin(&b, ch, "kept", k, o->id);
-	json_key(&b, "new");
-	model_kept(&b, k, o, NULL);
-	store_snapshot_put(store, str_from(&b));
-}
-
 int
 change_snapshot(const struct store_job *job, int64_t at_ms, struct fail *why)
 {
 	struct change ch = { "server", "server", at_ms, true };
+	const struct object *o;
+	struct buf b;
 	enum kind k;
-	size_t i;
 
 	if (store_snapshot_begin(store, job, at_ms, why) == -1)
 		return -1;
 	put_counters(&ch);
 	/* Settings are of the file, until they have their own. */
 	for (k = 0; k < KIND_SETTING; k++)
-		for (i = 0; i < model_count(k); i++)
-			put_kept(&ch, k, model_at(k, i));
+		MODEL_ALL(o, k) {
+			begin(&b, &ch, "kept", k, o->id);
+			model_kept(json_key(&b, "new"), k, o, NULL);
+			store_snapshot_put(store, str_from(&b));
+		}
 	return store_snapshot_end(store, why);
 }

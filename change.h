@@ -25,13 +25,12 @@ void change_store(struct store *s);
 
 /* Journal a draft against what it replaces, and install it.  The live
  * object, or NULL with *why (no room to journal it; the draft is dropped). */
-struct object *change_put(enum kind k, struct object *draft,
-    const struct change *ch, struct fail *why);
+void *change_put(enum kind k, void *draft, const struct change *ch,
+    struct fail *why);
 
 /* The same for what vilicus decided: where there is no room for it (the disk
  * has failed for long) it holds in memory, and the log says so. */
-struct object *change_keep(enum kind k, struct object *draft,
-    const struct change *ch);
+void *change_keep(enum kind k, void *draft, const struct change *ch);
 
 /* Journal and remove.  0 or -1. */
 int change_remove(enum kind k, uint64_t id, const struct change *ch,

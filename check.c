@@ -13,11 +13,11 @@ static const struct check_param process_param[] = {
 };
 
 const struct check_type check_types[] = {
-	{ "process", "", false, process_param, COUNT(process_param),
-	    "running" },
-	{ "cpu", "percent", false, NULL, 0, "percent" },
+	{ "process", "", process_param, COUNT(process_param), "running" },
+	{ "cpu", "percent", NULL, 0, "percent" },
+	{ NULL, NULL, NULL, 0, NULL }
 };
-const unsigned check_types_n = COUNT(check_types);
+const unsigned check_types_n = COUNT(check_types) - 1;
 
 static bool
 is_process(const struct check_type *t)
@@ -28,7 +28,7 @@ is_process(const struct check_type *t)
 const struct check_type *
 check_type(struct str name)
 {
-	return STR_ROW(check_types, name);
+	return str_row(check_types, check_types_n, sizeof *check_types, name);
 }
 
 const struct check_param *
@@ -36,42 +36,6 @@ check_param(const struct check_type *t, struct str name)
 {
 	return t == NULL ? NULL :
 	    str_row(t->param, t->params, sizeof *t->param, name);
-}
-
-/* One parameter as it was sent, to the canonical ones. */
-static int
-put_param(struct buf *b, const struct check_param *p, enum json_tok tok,
-    struct str raw, struct fail *why)
-{
-	char text[CHECK_TEXT_MAX + 1];
-	int64_t n;
-
-	json_key(b, p->name);
-	switch (p->type) {
-	case PARAM_TEXT:
-		if (tok != JSON_STR ||
-		    json_unescape(raw, text, sizeof text) == -1 ||
-		    strlen(text) < (size_t)p->min ||
-		    strlen(text) > (size_t)p->max ||
-		    !str_is_plain(str_of(text)))
-			return fail(why, "%s: not a text of %d to %d bytes "
-			    "without control characters", p->name,
-			    (int)p->min, (int)p->max);
-		json_put(b, str_of(text));
-		break;
-	case PARAM_INT:
-		if (tok != JSON_NUM || json_int(raw, p->min, p->max, &n) == -1)
-			return fail(why, "%s: not a whole number from %d "
-			    "to %d", p->name, (int)p->min, (int)p->max);
-		json_put_int(b, n);
-		break;
-	case PARAM_BOOL:
-		if (tok != JSON_TRUE && tok != JSON_FALSE)
-			return fail(why, "%s: neither true nor false",
-			    p->name);
-		json_put_bool(b, tok == JSON_TRUE);
-	}
-	return 0;
 }
 
 /* Is json an object of the type's parameters?  0 or -1. */
@@ -97,53 +61,50 @@ keys(const struct check_type *t, struct str json, struct fail *why)
 	return 0;
 }
 
-/* How many may run, max -1 being any number; returns what min is unless it
- * is given. */
+/* How many must run unless min is given, and may: max -1 is any number. */
 static int64_t
-process_limits(struct str params, int64_t *min, int64_t *max)
+least(struct str params, int64_t *max)
 {
-	int64_t least;
-
 	*max = -1;
 	check_param_int(params, "max", 0, INT32_MAX, max);
-	*min = least = *max == 0 ? 0 : 1;
-	check_param_int(params, "min", 0, INT32_MAX, min);
-	return least;
+	return *max != 0;
 }
 
-/* The canonical text of json, which has no other keys. */
-static int
-put_params(struct buf *b, const struct check_type *t, struct str json,
-    const char **field, struct fail *why)
+static void
+process_limits(struct str params, int64_t *min, int64_t *max)
 {
-	const struct check_param *p;
-	int64_t min, max, least = process_limits(json, &min, &max);
-	enum json_tok tok;
-	struct str raw;
-	struct buf was;
-	unsigned i;
+	*min = least(params, max);
+	check_param_int(params, "min", 0, INT32_MAX, min);
+}
 
-	json_obj(b);
-	for (i = 0; i < t->params; i++) {
-		p = &t->param[i];
-		*field = p->name;
-		tok = json_member(json, p->name, &raw);
-		if (tok == JSON_END || tok == JSON_NULL) {
-			if (p->required)
-				return fail(why, "%s: a %s check needs it",
-				    p->name, t->name);
-			continue;
-		}
-		was = *b;
-		if (put_param(b, p, tok, raw, why) == -1)
-			return -1;
-		if (is_process(t) && strcmp(p->name, "min") == 0 &&
-		    min == least)
-			*b = was;
+/* A parameter to the canonical ones: it may be absent, or what it is anyway. */
+static int
+put_param(struct buf *b, const struct check_type *t,
+    const struct check_param *p, struct str json, struct fail *why)
+{
+	char text[CHECK_TEXT_MAX + 1];
+	struct str raw;
+	enum json_tok tok = json_member(json, p->name, &raw);
+	int64_t n, max;
+
+	if (tok == JSON_END || tok == JSON_NULL)
+		return !p->required ? 0 : fail(why, "%s: a %s check needs it",
+		    p->name, t->name);
+	if (p->type == PARAM_INT) {
+		if (tok != JSON_NUM || json_int(raw, p->min, p->max, &n) == -1)
+			return fail(why, "%s: not a whole number from %d "
+			    "to %d", p->name, (int)p->min, (int)p->max);
+		if (!is_process(t) || strcmp(p->name, "min") != 0 ||
+		    n != least(json, &max))
+			json_add_int(b, p->name, n);
+		return 0;
 	}
-	json_obj_end(b);
-	if (is_process(t) && max >= 0 && max < min)
-		return fail(why, "max: less than min, which is %d", (int)min);
+	if (tok != JSON_STR || json_unescape(raw, text, sizeof text) == -1 ||
+	    strlen(text) < (size_t)p->min || strlen(text) > (size_t)p->max ||
+	    !str_is_plain(str_of(text)))
+		return fail(why, "%s: not a text of %d to %d bytes without "
+		    "control characters", p->name, (int)p->min, (int)p->max);
+	json_add(b, p->name, str_of(text));
 	return 0;
 }
 
@@ -155,13 +116,24 @@ check_params(const struct check_type *t, struct str json, struct buf *out,
 	/* Apart from what out holds, which the writer would put a comma
 	 * after. */
 	struct buf b = BUF(text);
+	int64_t min, max;
+	unsigned i;
 
 	*field = "params";
 	if (json.n == 0)
 		json = STR("{}");
-	if (keys(t, json, why) == -1 ||
-	    put_params(&b, t, json, field, why) == -1)
+	if (keys(t, json, why) == -1)
 		return -1;
+	json_obj(&b);
+	for (i = 0; i < t->params; i++) {
+		*field = t->param[i].name;
+		if (put_param(&b, t, &t->param[i], json, why) == -1)
+			return -1;
+	}
+	json_obj_end(&b);
+	process_limits(json, &min, &max);
+	if (is_process(t) && max >= 0 && max < min)
+		return fail(why, "max: less than min, which is %d", (int)min);
 	*field = "params";
 	buf_add(out, str_from(&b));
 	if (b.full || out->full)
@@ -200,30 +172,23 @@ check_name(const struct check_type *t, struct str params, struct buf *out)
 	buf_add(out, str_from(&b));
 }
 
-static int
-add_bound(struct alert_list *l, bool above, int64_t limit)
-{
-	if (l->n == ALERT_BOUNDS_MAX)
-		return -1;
-	l->bound[l->n++] = (struct alert_bound){ .above = above,
-	    .limit = limit * 1000 };
-	return 0;
-}
-
 int
 check_rule(const struct check_type *t, struct str params,
     struct alert_rule *r)
 {
-	struct alert_list crit = r->crit;
+	struct alert_list *l = &r->crit;
 	int64_t min, max;
 
 	if (!is_process(t))
 		return 0;
 	process_limits(params, &min, &max);
-	if ((min > 0 && add_bound(&crit, false, min) == -1) ||
-	    (max >= 0 && add_bound(&crit, true, max) == -1))
+	if (l->n + (min > 0) + (max >= 0) > ALERT_BOUNDS_MAX)
 		return -1;
-	r->crit = crit;
+	if (min > 0)
+		l->bound[l->n++] = (struct alert_bound){ .limit = min * 1000 };
+	if (max >= 0)
+		l->bound[l->n++] = (struct alert_bound){ .above = true,
+		    .limit = max * 1000 };
 	return 0;
 }
 
@@ -259,13 +224,12 @@ put_bound(struct buf *b, const struct check_type *t,
 }
 
 void
-check_text(struct buf *b, const struct check_type *t, struct str params,
+check_text(struct buf *b, const struct check_type *t,
     const struct alert_rule *r, const struct alert_result *res,
     const struct alert_bound *bound, struct str message)
 {
 	size_t from = b->n;
 
-	(void)params;
 	if (res->has_value) {
 		put_short(b, res->value);
 		buf_addf(b, " %s", t->shown);

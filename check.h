@@ -19,7 +19,7 @@
 #define CHECK_NAME_MAX		64	/* bytes of a check's name */
 #define CHECK_TEXT_MAX		128	/* bytes of a text parameter */
 
-enum check_param_type { PARAM_TEXT, PARAM_INT, PARAM_BOOL };
+enum check_param_type { PARAM_TEXT, PARAM_INT };
 
 struct check_param {
 	const char *name;
@@ -32,14 +32,13 @@ struct check_param {
 struct check_type {
 	const char *name;
 	const char *unit;	/* "percent"; "" for a count */
-	bool judges;		/* may give a status of its own */
 	const struct check_param *param;
 	unsigned params;
 	const char *shown;	/* what follows the number in a text */
 };
 
-extern const struct check_type check_types[];
-extern const unsigned check_types_n;
+extern const struct check_type check_types[];	/* a NULL name is last */
+extern const unsigned check_types_n;		/* without that one */
 
 const struct check_type *check_type(struct str name);	/* or NULL */
 /* A parameter of the type (NULL: of none), or NULL. */
@@ -76,7 +75,7 @@ int check_rule(const struct check_type *t, struct str params,
 /* How a result reads: "0 running, at least 1 expected"; "99.8 percent, above
  * 90 for 5 s".  r: NULL, or the rule; bound: what decided it, or NULL;
  * message: the result's own, appended if any. */
-void check_text(struct buf *b, const struct check_type *t, struct str params,
+void check_text(struct buf *b, const struct check_type *t,
     const struct alert_rule *r, const struct alert_result *res,
     const struct alert_bound *bound, struct str message);
 

@@ -155,25 +155,24 @@ word_pushover(struct config *c, const struct line *l, struct fail *why)
 {
 	struct http_url u;
 	unsigned i;
-	int rc = 0;
 
-	for (i = 1; i + 1 < l->n && rc == 0; i += 2) {
+	for (i = 1; i + 1 < l->n; i += 2) {
 		struct str name = l->word[i], v = l->word[i + 1];
+		bool token = str_is(name, "token");
 
-		if (str_is(name, "token"))
-			rc = v.n == 30 && str_is_of(v, STR_ALNUM) ?
-			    set_text(c->pushover_token, v, "token", why) :
-			    fail(why, "a token is 30 letters and digits");
-		else if (!str_is(name, "url"))
+		if (!token && !str_is(name, "url"))
 			break;
-		else if (http_url(v, &u, why) == -1)
-			rc = fail(why, "url is like https://HOST/PATH");
-		else
-			rc = set_text(c->pushover_url, v, "url", why);
+		if (token && (v.n != 30 || !str_is_of(v, STR_ALNUM)))
+			return fail(why, "a token is 30 letters and digits");
+		if (!token && http_url(v, &u, why) == -1)
+			return fail(why, "url is like https://HOST/PATH");
+		if (set_text(token ? c->pushover_token : c->pushover_url, v,
+		    token ? "token" : "url", why) == -1)
+			return -1;
 	}
-	if (rc == 0 && c->pushover_token[0] == '\0')
-		rc = fail(why, "a token is needed: \"token TOKEN\"");
-	return rc == -1 || i == l->n ? rc : fail(why, "no \"token TOKEN\" or "
+	if (c->pushover_token[0] == '\0')
+		return fail(why, "a token is needed: \"token TOKEN\"");
+	return i == l->n ? 0 : fail(why, "no \"token TOKEN\" or "
 	    "\"url URL\": %.*s", (int)l->word[i].n, l->word[i].p);
 }
 

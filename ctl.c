@@ -188,40 +188,35 @@ ctl_text(struct str obj, const char *name)
 {
 	char text[CTL_TEXT];
 	struct str raw;
+	enum json_tok tok = json_member(obj, name, &raw);
 
-	switch (json_member(obj, name, &raw)) {
-	case JSON_BAD:
-	case JSON_END:
-	case JSON_NULL:
+	if (tok == JSON_BAD || tok == JSON_END || tok == JSON_NULL)
 		return "";
-	case JSON_STR:
-		if (json_unescape(raw, text, sizeof text) == -1)
-			return "(unreadable)";
-		return ctl_fmt("%s", text);
-	default:
+	if (tok != JSON_STR)
 		return ctl_fmt("%.*s", (int)raw.n, raw.p);
-	}
+	return json_unescape(raw, text, sizeof text) == -1 ? "(unreadable)" :
+	    ctl_fmt("%s", text);
 }
 
 struct str
 ctl_find(const char *kind, const char *name)
 {
-	struct str rest = str_of(name), host = { NULL, 0 }, found, more;
+	struct str rest = str_of(name), host, found, more;
 	char path[1024];
 	struct ctl_list l;
 	struct buf b;
 
 	buf_init(&b, path, sizeof path - 1);
+	buf_addf(&b, "%s/?", kind);
 	if (strcmp(kind, "check") == 0) {
-		if (str_cut(&rest, '/', &host) == -1 || rest.p == NULL)
+		str_cut(&rest, '/', &host);
+		if (rest.p == NULL)
 			ctl_die(CTL_USAGE, "%s: not HOST/CHECK", name);
-		buf_addz(&b, "check/?agent__hostname=");
+		buf_addz(&b, "agent__hostname=");
 		http_escape(&b, host);
-		buf_addz(&b, "&name=");
-	} else {
-		buf_addf(&b, "%s/?%s=", kind,
-		    strcmp(kind, "agent") == 0 ? "hostname" : "name");
+		buf_addc(&b, '&');
 	}
+	buf_addz(&b, strcmp(kind, "agent") == 0 ? "hostname=" : "name=");
 	http_escape(&b, rest);
 	if (b.full)
 		ctl_die(CTL_USAGE, "%s: too long a name", name);

@@ -82,7 +82,8 @@ void ctl_table(const char *columns);
 void ctl_row(const char *columns, struct str obj, unsigned rank);
 void ctl_table_end(void);
 
-/* A member as the text of its cell (ctl_show.c). */
+/* A member as the text of its cell (ctl_show.c): @member is an agent, by its
+ * name; ~member a time, as its age; !status what a check is. */
 void ctl_put(struct buf *b, struct str obj, const char *member);
 
 /* Under -j, the API's JSON as it came, on a line; to a terminal, what could

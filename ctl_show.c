@@ -22,12 +22,12 @@ static const struct {
 };
 enum { CRITICAL, UNKNOWN, WARNING, GOOD, NONE, OFF };
 
-#define STATUS		"HOST=agent CHECK=name STATUS=status FOR=since " \
-			"LAST=last_result TEXT=text"
+#define STATUS		"HOST=@agent CHECK=name STATUS=!status FOR=~since " \
+			"LAST=~last_result TEXT=text"
 #define STATUS_AGENT	"HOST=hostname CHECK=- STATUS=state FOR=- " \
-			"LAST=last_checkin TEXT=-"
-#define INCIDENT	"ID=id WHAT=what SEVERITY=severity OPENED=opened " \
-			"ACKNOWLEDGED=acknowledged CLOSED=closed TEXT=text"
+			"LAST=~last_checkin TEXT=-"
+#define INCIDENT	"ID=id WHAT=what SEVERITY=severity OPENED=~opened " \
+			"ACKNOWLEDGED=~acknowledged CLOSED=~closed TEXT=text"
 #define DELIVERY	"RECIPIENT=recipient CHANNEL=channel STATE=state " \
 			"ATTEMPTS=attempts SENT=sent RECEIPT=receipt " \
 			"SEEN=seen ERROR=last_error"
@@ -38,15 +38,15 @@ static const struct list {
 	unsigned lines;		/* unless -n says otherwise */
 	const char *none;	/* said of none, which is good news; or NULL */
 } lists[] = {
-	{ "agents", "agent/", "HOST=hostname STATE=state STATUS=status "
-	    "LAST=last_checkin VERSION=version ADDRESS=address "
+	{ "agents", "agent/", "HOST=hostname STATE=state STATUS=!status "
+	    "LAST=~last_checkin VERSION=version ADDRESS=address "
 	    "DESCRIPTION=description", NULL, CTL_ALL, NULL },
-	{ "checks", "check/?order_by=agent&", "HOST=agent CHECK=name "
-	    "TYPE=type STATUS=status VALUE=value UNIT=unit "
+	{ "checks", "check/?order_by=agent&", "HOST=@agent CHECK=name "
+	    "TYPE=type STATUS=!status VALUE=value UNIT=unit "
 	    "INTERVAL_MS=interval_ms WARN=warn CRIT=crit CLEAR=clear "
 	    "FOR_S=for_s HITS=hits OF=of", "agent", CTL_ALL, NULL },
 	{ "history", "check_history/?", "TIME=timestamp "
-	    "STATUS=status VALUE=value MESSAGE=message METRICS=metrics",
+	    "STATUS=!status VALUE=value MESSAGE=message METRICS=metrics",
 	    "check", LINES, NULL },
 	{ "incidents", "incident/?closed=null", INCIDENT, NULL, CTL_ALL,
 	    "no incident is open" },
@@ -55,7 +55,7 @@ static const struct list {
 	{ "recipients", "recipient/", "NAME=name CHANNEL=channel "
 	    "SEVERITY=severity ENABLED=enabled ADDRESS=address", NULL,
 	    CTL_ALL, NULL },
-	{ "keys", "key/", "ID=id NAME=name ROLE=role HOST=agent "
+	{ "keys", "key/", "ID=id NAME=name ROLE=role HOST=@agent "
 	    "CREATED=created USED=last_used", NULL, CTL_ALL, NULL },
 };
 
@@ -69,18 +69,14 @@ static unsigned hosts_n;
 
 /* Lists are in the order of their agents: the next one is not far. */
 static void
-put_host(struct buf *b, struct str obj, const char *member)
+put_host(struct buf *b, const char *uri)
 {
 	static unsigned at;
-	const char *uri = ctl_text(obj, member);
 	unsigned i;
 
-	for (i = 0; i < hosts_n; i++, at = (at + 1) % hosts_n)
-		if (strcmp(hosts[at].uri, uri) == 0) {
-			buf_addz(b, hosts[at].name);
-			return;
-		}
-	buf_addz(b, uri);
+	for (i = 0; i < hosts_n && strcmp(hosts[at].uri, uri) != 0; i++)
+		at = (at + 1) % hosts_n;
+	buf_addz(b, i < hosts_n ? hosts[at].name : uri);
 }
 
 static unsigned
@@ -96,20 +92,13 @@ status(struct str check)
 	return w;
 }
 
-static void
-put_status(struct buf *b, struct str obj, const char *member)
-{
-	(void)member;
-	buf_addz(b, words[status(obj)].word);
-}
-
 /* How long ago a time was. */
 static void
-put_age(struct buf *b, struct str obj, const char *member)
+put_age(struct buf *b, const char *time)
 {
 	int64_t at;
 
-	if (str_time(str_of(ctl_text(obj, member)), &at) == -1)
+	if (str_time(str_of(time), &at) == -1)
 		return;
 	at = ctl.now_ms > at ? ctl.now_ms - at : 0;
 	buf_duration(b, at < 1000 ? at : at - at % 1000);
@@ -118,30 +107,21 @@ put_age(struct buf *b, struct str obj, const char *member)
 void
 ctl_put(struct buf *b, struct str obj, const char *member)
 {
-	static const struct {
-		const char *member;
-		void (*put)(struct buf *b, struct str obj, const char *member);
-	} table[] = {
-		{ "agent",	  put_host },	{ "status",	  put_status },
-		{ "since",	  put_age },	{ "last_result",  put_age },
-		{ "last_checkin", put_age },	{ "opened",	  put_age },
-		{ "acknowledged", put_age },	{ "closed",	  put_age },
-	};
-	const char *text = ctl_text(obj, member);
+	const char *text = ctl_text(obj, member + strspn(member, "@!~"));
 	struct str raw;
 	enum json_tok tok = json_member(obj, member, &raw);
 	bool whole = tok == JSON_OBJ || tok == JSON_ARR;
-	size_t i;
 
-	for (i = 0; i < COUNT(table); i++)
-		if (strcmp(member, table[i].member) == 0) {
-			table[i].put(b, obj, member);
-			return;
-		}
-	/* Of JSON what people read: user:1.5,system:2 */
-	for (; *text != '\0'; text++)
-		if (!whole || strchr("{}[]\"", *text) == NULL)
-			buf_addc(b, *text);
+	if (member[0] == '@')
+		put_host(b, text);
+	else if (member[0] == '!')
+		buf_addz(b, words[status(obj)].word);
+	else if (member[0] == '~')
+		put_age(b, text);
+	else	/* of JSON what people read: user:1.5,system:2 */
+		for (; *text != '\0'; text++)
+			if (!whole || strchr("{}[]\"", *text) == NULL)
+				buf_addc(b, *text);
 }
 
 /* ---- commands ---- */
@@ -195,7 +175,7 @@ ctl_show(int argc, char **argv)
 		s++;
 	lines = s->lines;
 	path = s->path;
-	if (strstr(s->columns, "HOST=agent") != NULL)
+	if (strstr(s->columns, "HOST=@agent") != NULL)
 		take_agents(false);
 	if (argc > i && s->of != NULL)
 		path = ctl_fmt("%s%s=%s", path, s->of,

@@ -1,10 +1,13 @@
 /* model.c: the objects and their heap.  See model.h. */
 #include <assert.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model_impl.h"
+
+#define TEXT_MAX	8192	/* bytes of a text that is printed */
 
 /* One kind's objects, in the order of their ids. */
 static struct table {
@@ -24,24 +27,28 @@ need(void *p)
 	return p;
 }
 
-static char *
-text_copy(struct str s)
+void
+model_text(char **field, struct str s)
 {
-	char *p = need(malloc(s.n + 1));
+	char *was = *field, *p = need(malloc(s.n + 1));
 
 	if (s.n > 0)
 		memcpy(p, s.p, s.n);
 	p[s.n] = '\0';
-	return p;
+	*field = p;
+	free(was);
 }
 
 void
-model_text(char **field, struct str s)
+model_textf(char **field, const char *fmt, ...)
 {
-	char *was = *field;
+	char text[TEXT_MAX];
+	va_list ap;
 
-	*field = text_copy(s);
-	free(was);
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	model_text(field, str_of(text));
 }
 
 /* ---- looking up ---- */
@@ -63,7 +70,7 @@ place(const struct table *t, uint64_t id)
 	return lo;
 }
 
-struct object *
+void *
 model_get(enum kind k, uint64_t id)
 {
 	const struct table *t = &tables[k];
@@ -163,8 +170,8 @@ model_key(struct str secret)
 	for (k = *keys_like(hash); k != NULL; k = k->next)
 		if (str_unhex(str_of(k->hash), kept, sizeof kept) == 0 &&
 		    key_same(hash, kept, sizeof hash))
-			return k;
-	return NULL;
+			break;
+	return k;
 }
 
 /* ---- what follows from an object ---- */
@@ -240,17 +247,15 @@ model_check_text(struct buf *b, const struct check *c)
 	alert_judge(&rule, &res, &bound);
 	if (c->alert.held == STATUS_OK)
 		bound = NULL;		/* it has not lasted yet */
-	check_text(b, c->type, str_of(c->params), &rule, &res, bound,
-	    str_of(c->message));
+	check_text(b, c->type, &rule, &res, bound, str_of(c->message));
 }
 
 bool
 model_delivery_has(const struct delivery *d, uint64_t incident,
     enum status *told)
 {
-	char head[32];
 	const char *p = d->items;
-	struct str rest, word;
+	char head[32];
 	bool has = false;
 
 	/* [[12,"critical"],[13,"ok"]], as add_item() of notify.c writes it:
@@ -258,37 +263,38 @@ model_delivery_has(const struct delivery *d, uint64_t incident,
 	snprintf(head, sizeof head, "[%llu,\"", (unsigned long long)incident);
 	while ((p = strstr(p, head)) != NULL) {
 		p += strlen(head);
-		rest = str_of(p);
-		if (str_cut(&rest, '"', &word) == 0 &&
-		    status_parse(word, told) == 0)
-			has = true;
+		has = status_parse((struct str){ p, strcspn(p, "\"") },
+		    told) == 0 || has;
 	}
 	return has;
 }
 
 /* ---- drafts ---- */
 
-struct object *
-model_draft(enum kind k, const struct object *of)
+void *
+model_draft(enum kind k, const void *of)
 {
 	struct object *o = need(calloc(1, model_kinds[k].size));
 	const struct field *f;
+	struct str text;
 
 	if (of != NULL)
 		memcpy(o, of, model_kinds[k].size);
 	else if (k == KIND_CHECK)
 		alert_reset(&((struct check *)o)->alert);
 	MODEL_EACH(f, k)
-		if (model_is_text(f))
-			*model_text_at(f, o) =
-			    text_copy(str_of(*model_text_at(f, o)));
-		else if (of == NULL && model_is_number(f))
+		if (model_is_text(f)) {
+			text = str_of(*model_text_at(f, o));
+			*model_text_at(f, o) = NULL;
+			model_text(model_text_at(f, o), text);
+		} else if (of == NULL && model_is_number(f)) {
 			model_put_number(f, o, f->def);
+		}
 	return o;
 }
 
 void
-model_drop(enum kind k, struct object *draft)
+model_drop(enum kind k, void *draft)
 {
 	const struct field *f;
 
@@ -313,15 +319,6 @@ link_of(const struct check *c)
 	return at;
 }
 
-static void
-link_check(struct check *c)
-{
-	c->agent = model_agent(c->agent_id);
-	assert(c->agent != NULL);
-	c->next = *link_of(c);
-	*link_of(c) = c;
-}
-
 /* The open incident is remembered where it belongs. */
 static void
 link_incident(const struct incident *in)
@@ -338,21 +335,9 @@ link_incident(const struct incident *in)
 }
 
 static void
-swap_bytes(void *a, void *b, size_t n)
-{
-	unsigned char *p = a, *q = b, t;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		t = p[i];
-		p[i] = q[i];
-		q[i] = t;
-	}
-}
-
-static void
 insert(enum kind k, struct object *o)
 {
+	struct check *c = (struct check *)o;
 	struct table *t = &tables[k];
 	size_t i = place(t, o->id);
 
@@ -364,21 +349,27 @@ insert(enum kind k, struct object *o)
 	t->all[i] = o;
 	t->n++;
 	model_used_id(k, o->id);
-	if (k == KIND_CHECK)
-		link_check((struct check *)o);
+	if (k != KIND_CHECK)
+		return;
+	c->agent = model_agent(c->agent_id);
+	assert(c->agent != NULL);
+	c->next = *link_of(c);
+	*link_of(c) = c;
 }
 
-struct object *
-model_install(enum kind k, struct object *draft, struct object **was)
+void *
+model_install(enum kind k, void *draft, struct object **was)
 {
-	struct object *live = model_get(k, draft->id), *old = NULL;
+	struct object *o = draft, *live = model_get(k, o->id), *old = NULL;
 
 	if (live != NULL) {
 		/* Others point at it: its contents change, not its place. */
-		swap_bytes(live, draft, model_kinds[k].size);
-		old = draft;
+		old = need(malloc(model_kinds[k].size));
+		memcpy(old, live, model_kinds[k].size);
+		memcpy(live, o, model_kinds[k].size);
+		free(o);
 	} else {
-		live = draft;
+		live = o;
 		if (live->id == 0)
 			live->id = model_next_id(k);
 		insert(k, live);
@@ -393,7 +384,7 @@ model_install(enum kind k, struct object *draft, struct object **was)
 	return live;
 }
 
-struct object *
+void *
 model_remove(enum kind k, uint64_t id)
 {
 	struct table *t = &tables[k];
@@ -413,22 +404,27 @@ void
 model_revert(enum kind k, struct object *live, struct object *was)
 {
 	const struct field *f;
+	unsigned char value[sizeof(int64_t)];
 
-	MODEL_EACH(f, k)
-		if (!(f->flags & F_STATE))
-			swap_bytes(model_value_at(f, live),
-			    model_value_at(f, was), f->width);
+	MODEL_EACH(f, k) {
+		if (f->flags & F_STATE)
+			continue;
+		assert(f->width <= sizeof value);
+		memcpy(value, model_value_at(f, live), f->width);
+		memcpy(model_value_at(f, live), model_value_at(f, was),
+		    f->width);
+		memcpy(model_value_at(f, was), value, f->width);
+	}
 }
 
 void
 model_reset(void)
 {
-	unsigned k;
-	size_t i;
+	enum kind k;
 
 	for (k = 0; k < KINDS; k++) {
-		for (i = 0; i < tables[k].n; i++)
-			model_drop((enum kind)k, tables[k].all[i]);
+		while (tables[k].n > 0)
+			model_drop(k, tables[k].all[--tables[k].n]);
 		free(tables[k].all);
 	}
 	memset(tables, 0, sizeof tables);

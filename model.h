@@ -35,6 +35,7 @@ enum kind {
 };
 
 enum agent_state { AGENT_NEVER, AGENT_UP, AGENT_SILENT, AGENT_STOPPED };
+extern const char *const model_agent_states[];	/* "never" ... */
 enum role { ROLE_AGENT, ROLE_VIEWER, ROLE_OPERATOR, ROLE_ADMIN, ROLE_ENROL,
     ROLE_NONE };
 enum delivery_state { DELIVERY_QUEUED, DELIVERY_SENDING, DELIVERY_ACCEPTED,
@@ -43,6 +44,7 @@ enum delivery_state { DELIVERY_QUEUED, DELIVERY_SENDING, DELIVERY_ACCEPTED,
 /* The first member of every object. */
 struct object {
 	uint64_t id;
+	uint64_t stepped_seq;		/* head seq its journaled state is of */
 };
 
 struct agent {
@@ -58,7 +60,6 @@ struct agent {
 	bool enabled;
 	uint64_t incident;		/* open one, or 0 */
 	int64_t heard_ms;		/* watch clock; see watch.h */
-	uint64_t stepped_seq;		/* head seq its journaled state is of */
 	struct check *checks;		/* linked by next, by id */
 };
 
@@ -79,7 +80,6 @@ struct check {
 	int64_t value, last_result;
 	struct alert_state alert;
 	uint64_t incident;		/* open one, or 0 */
-	uint64_t stepped_seq;		/* head seq the journaled state is of */
 };
 
 struct incident {
@@ -144,13 +144,12 @@ enum field_type {		/* texts, numbers, what is neither */
 #define F_KEEP		4u	/* in every journal record that changes it */
 #define F_SNAP		8u	/* only in snapshots: moves with each report */
 #define F_HIDE		16u	/* not in the API */
-#define F_SECRET	32u	/* written, never shown */
-#define F_AGENT		64u	/* an agent's key may write it */
-#define F_NULL		128u	/* 0 or "" is null in JSON */
-#define F_ONCE		256u	/* at creation only */
-#define F_STATE		512u	/* state, not configuration: not in what an
+#define F_AGENT		32u	/* an agent's key may write it */
+#define F_NULL		64u	/* 0 or "" is null in JSON */
+#define F_ONCE		128u	/* at creation only */
+#define F_STATE		256u	/* state, not configuration: not in what an
 				   agent is given */
-#define F_BRIEF		1024u	/* of a delivery, shown with its incident */
+#define F_BRIEF		512u	/* of a delivery, shown with its incident */
 
 struct field {
 	const char *name;
@@ -179,8 +178,9 @@ void model_reset(void);
 int model_kind(struct str name, enum kind *k);
 const struct field *model_field(enum kind k, struct str name);
 
-/* An object by id, or NULL; and all of a kind in the order of their ids. */
-struct object *model_get(enum kind k, uint64_t id);
+/* An object by id, or NULL; and all of a kind in the order of their ids.
+ * Here and in what follows void * is an object of the kind, or a draft. */
+void *model_get(enum kind k, uint64_t id);
 size_t model_count(enum kind k);
 struct object *model_at(enum kind k, size_t i);	/* NULL: no more */
 /* for: o, a pointer to its own type, each of a kind; none may be removed
@@ -236,15 +236,18 @@ int64_t model_number(const struct field *f, const struct object *o);
 
 /* A copy of an object to be changed, or a new one with all defaults (of
  * NULL; id 0).  Never NULL.  Given back by install or drop. */
-struct object *model_draft(enum kind k, const struct object *of);
-void model_drop(enum kind k, struct object *draft);
+void *model_draft(enum kind k, const void *of);
+void model_drop(enum kind k, void *draft);
 
 /* Set one field of a draft from its JSON.  0 or -1 with *why (without the
  * field's name). */
 int model_set(enum kind k, struct object *draft, const struct field *f,
     enum json_tok tok, struct str raw, struct fail *why);
-/* Replace a text of a draft. */
+/* Replace a text of a draft; by one printed, which may hold what it was, cut
+ * after 8191 bytes. */
 void model_text(char **field, struct str s);
+void model_textf(char **field, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Make the secret of a draft of a key, by its role; only its hash is kept in
  * the draft.  0 or -1. */
@@ -259,10 +262,9 @@ int model_check(enum kind k, struct object *draft, const char **field,
 /* Put a draft in place: the object with its id, or a new one (id 0: the next
  * one).  Returns the live object; *was gets a draft with the contents
  * before, or NULL (give it to model_drop, or install it to undo). */
-struct object *model_install(enum kind k, struct object *draft,
-    struct object **was);
+void *model_install(enum kind k, void *draft, struct object **was);
 /* Take an object away; returns it as a draft. */
-struct object *model_remove(enum kind k, uint64_t id);
+void *model_remove(enum kind k, uint64_t id);
 /* Give a live object's configuration back what it was; its state stays. */
 void model_revert(enum kind k, struct object *live, struct object *was);
 

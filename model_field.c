@@ -3,7 +3,7 @@
 
 #include "model_impl.h"
 
-static const char *const agent_states[] = { "never", "up", "silent",
+const char *const model_agent_states[] = { "never", "up", "silent",
     "stopped", NULL };
 static const char *const severities[] = { "ok", "warning", "unknown",
     "critical", NULL };
@@ -156,7 +156,7 @@ static const struct field agent_fields[] = {
 	{ F(agent, clock_skew_ms, INT, LIVE | F_AGENT), -TIME_MAX, TIME_MAX },
 	{ F(agent, dropped, INT, LIVE | F_AGENT), .max = MODEL_DROPPED_MAX },
 	{ F(agent, last_checkin, TIME, LIVE | F_NULL) },
-	{ F(agent, state, WORD, SEEN | F_AGENT), .words = agent_states },
+	{ F(agent, state, WORD, SEEN | F_AGENT), .words = model_agent_states },
 	SHOW("status", F_STATE, show_agent_status),
 	SHOW("counts", F_STATE, show_counts),
 	{ F(agent, revision, INT, F_KEEP), .max = INT64_MAX },
@@ -246,14 +246,14 @@ static const struct field key_fields[] = {
 	{ F(key, agent, REF, CONF | F_NULL | F_ONCE), .ref = KIND_AGENT },
 	{ F(key, created, TIME, F_KEEP | F_NULL) },
 	{ F(key, last_used, TIME, F_SNAP | F_NULL) },
-	{ F(key, hash, TEXT, F_KEEP | F_HIDE | F_SECRET), 64, 64 },
+	{ F(key, hash, TEXT, F_KEEP | F_HIDE), 64, 64 },
 };
 
 static const struct field setting_fields[] = {
 	{ F(setting, public, TEXT, F_KEEP | F_NULL), .max = 256 },
 	{ F(setting, disk, INT, F_KEEP | F_NULL), .max = INT64_MAX },
 	{ F(setting, sync, TEXT, F_KEEP), .max = 256 },
-	{ F(setting, pushover_token, TEXT, F_HIDE | F_SECRET), .max = 256 },
+	{ F(setting, pushover_token, TEXT, F_HIDE), .max = 256 },
 	{ F(setting, pushover_url, TEXT, F_HIDE), .max = 256 },
 	SHOW("pushover", 0, show_pushover),
 	{ F(setting, ca_file, TEXT, F_KEEP), .max = 256 },
@@ -328,84 +328,66 @@ show_bounds(struct buf *b, const char *text)
 	json_arr_end(b);
 }
 
-static void
-show_number(struct buf *b, const struct field *f, int64_t v)
+void
+model_show_field(struct buf *b, const struct field *f, const struct object *o)
 {
-	if (f->type == FIELD_BOOL)
+	const char *text = model_is_text(f) ? *model_text_at(f, o) : NULL;
+	int64_t v = model_is_number(f) ? model_number(f, o) : 0;
+
+	json_key(b, f->name);
+	if ((f->flags & F_NULL) && (text != NULL ? text[0] == '\0' : v == 0))
+		json_put_null(b);
+	else if (f->type == FIELD_BOUNDS)
+		show_bounds(b, text);
+	else if (f->type == FIELD_JSON)
+		json_put_raw(b, str_of(text[0] == '\0' ? "{}" : text));
+	else if (text != NULL)
+		json_put(b, str_of(text));
+	else if (f->type == FIELD_BOOL)
 		json_put_bool(b, v != 0);
 	else if (f->type == FIELD_WORD)
 		json_put(b, str_of(f->words[v]));
-	else if (v == 0 && (f->flags & F_NULL))
-		json_put_null(b);
 	else if (f->type == FIELD_TIME)
 		json_put_time(b, v);
 	else if (f->type == FIELD_REF)
 		put_uri(b, model_kinds[f->ref].name, (uint64_t)v);
-	else
+	else if (f->type == FIELD_INT)
 		json_put_int(b, v);
-}
-
-static void
-show_text_field(struct buf *b, const struct field *f, const char *text)
-{
-	if (f->type == FIELD_BOUNDS)
-		show_bounds(b, text);
-	else if (f->type == FIELD_JSON)
-		json_put_raw(b, str_of(text[0] == '\0' ? "{}" : text));
-	else if (text[0] == '\0' && (f->flags & F_NULL))
-		json_put_null(b);
-	else
-		json_put(b, str_of(text));
-}
-
-void
-model_show_field(struct buf *b, const struct field *f, const struct object *o)
-{
-	const struct check *c = (const struct check *)o;
-
-	json_key(b, f->name);
-	if (model_is_number(f))
-		show_number(b, f, model_number(f, o));
-	else if (model_is_text(f))
-		show_text_field(b, f, *model_text_at(f, o));
 	else if (f->type == FIELD_TYPE)
-		json_put(b, str_of(c->type->name));
+		json_put(b, str_of(((const struct check *)o)->type->name));
 	else if (f->type == FIELD_SHOW)
 		f->show(b, o);
 	else {				/* nothing in it needs an escape */
 		buf_addc(b, '"');
-		alert_state_put(b, &c->alert);
+		alert_state_put(b, &((const struct check *)o)->alert);
 		buf_addc(b, '"');
 	}
-}
-
-/* The parameters of a check as members of their own. */
-static void
-show_flat(struct buf *b, const char *params)
-{
-	struct str s = str_of(params);
-
-	/* Canonical ones: between the brackets they are members already. */
-	if (s.n > 2)
-		buf_addf(b, ",%.*s", (int)s.n - 2, s.p + 1);
 }
 
 void
 model_show(struct buf *b, enum kind k, const struct object *o,
     const struct model_view *v)
 {
-	unsigned hide = F_HIDE | F_SECRET | (v->bare ? F_STATE : 0);
+	unsigned hide = F_HIDE | (v->bare ? F_STATE : 0);
 	const struct field *f;
+	struct str flat;
 
 	json_obj(b);
 	json_add_int(b, "id", (int64_t)o->id);
 	put_uri(json_key(b, "resource_uri"), v->resource != NULL ?
 	    v->resource : model_kinds[k].name, o->id);
-	MODEL_EACH(f, k)
-		if (v->flat && f->type == FIELD_JSON && !(f->flags & hide))
-			show_flat(b, *model_text_at(f, o));
-		else if (!(f->flags & hide))
+	MODEL_EACH(f, k) {
+		if (f->flags & hide)
+			continue;
+		if (!v->flat || f->type != FIELD_JSON) {
 			model_show_field(b, f, o);
+			continue;
+		}
+		/* Canonical: between the brackets they are members already. */
+		flat = str_of(*model_text_at(f, o));
+		if (flat.n > 2)
+			buf_addf(b, ",%.*s", (int)flat.n - 2, flat.p + 1);
+	}
 	json_obj_end(b);
 }
 
@@ -459,29 +441,27 @@ static const char *const type_names[] = {
 	[FIELD_STATE] = "string", [FIELD_SHOW] = "computed"
 };
 
-/* What is told of every field and parameter; of flags F_WRITE, _NEED and
- * _NULL. */
+/* what: NULL, or what a parameter is, whose limits are told of texts too. */
 static void
-schema_begin(struct buf *b, const char *name, const char *type, unsigned flags)
-{
-	json_obj(json_key(b, name));
-	json_add(b, "type", str_of(type));
-	json_put_bool(json_key(b, "readonly"), !(flags & F_WRITE));
-	json_put_bool(json_key(b, "required"), flags & F_NEED);
-	json_put_bool(json_key(b, "nullable"), flags & F_NULL);
-}
-
-static void
-schema_field(struct buf *b, const struct field *f)
+schema_field(struct buf *b, const struct field *f, const char *what)
 {
 	unsigned i;
 
-	schema_begin(b, f->name, type_names[f->type], f->flags);
-	if (f->type == FIELD_INT) {
+	json_obj(json_key(b, f->name));
+	json_add(b, "type", str_of(type_names[f->type]));
+	json_put_bool(json_key(b, "readonly"), !(f->flags & F_WRITE));
+	json_put_bool(json_key(b, "required"), f->flags & F_NEED);
+	json_put_bool(json_key(b, "nullable"), f->flags & F_NULL);
+	if (what != NULL || f->type == FIELD_INT) {
 		json_add_int(b, "min", f->min);
 		json_add_int(b, "max", f->max);
-		show_number(json_key(b, "default"), f, f->def);
 	}
+	if (what != NULL)
+		json_add(b, "what", str_of(what));
+	else if (f->type == FIELD_INT && f->def == 0 && (f->flags & F_NULL))
+		json_put_null(json_key(b, "default"));
+	else if (f->type == FIELD_INT)
+		json_add_int(b, "default", f->def);
 	if (f->type == FIELD_WORD) {
 		json_arr(json_key(b, "choices"));
 		for (i = 0; f->words[i] != NULL; i++)
@@ -494,21 +474,15 @@ schema_field(struct buf *b, const struct field *f)
 static void
 schema_params(struct buf *b, const struct check_type *t)
 {
-	static const char *const types[] = { [PARAM_TEXT] = "string",
-	    [PARAM_INT] = "integer", [PARAM_BOOL] = "boolean" };
-	unsigned i;
+	const struct check_param *p;
 
-	for (i = 0; i < t->params; i++) {
-		const struct check_param *p = &t->param[i];
+	for (p = t->param; p < t->param + t->params; p++) {
+		struct field f = { .name = p->name, .min = p->min,
+		    .max = p->max, .flags = F_WRITE |
+		    (p->required ? F_NEED : F_NULL),
+		    .type = p->type == PARAM_INT ? FIELD_INT : FIELD_TEXT };
 
-		schema_begin(b, p->name, types[p->type],
-		    F_WRITE | (p->required ? F_NEED : F_NULL));
-		if (p->type != PARAM_BOOL) {
-			json_add_int(b, "min", p->min);
-			json_add_int(b, "max", p->max);
-		}
-		json_add(b, "what", str_of(p->what));
-		json_obj_end(b);
+		schema_field(b, &f, p->what);
 	}
 }
 
@@ -523,7 +497,7 @@ model_schema(struct buf *b, enum kind k, const struct check_type *flat)
 		if (flat != NULL && f->type == FIELD_JSON)
 			schema_params(b, flat);
 		else if (!(f->flags & F_HIDE))
-			schema_field(b, f);
+			schema_field(b, f, NULL);
 	json_obj_end(b);
 	json_obj_end(b);
 }

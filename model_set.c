@@ -6,18 +6,15 @@
 int
 model_ref(struct str s, enum kind k, uint64_t *id)
 {
-	struct str name, digits;
+	char head[64];
+	struct buf b = BUF(head);
 
-	if (str_u64(s, 1, INT64_MAX, id) == 0)
-		return 0;
-	if (!str_starts(s, STR(MODEL_API)))
-		return -1;
-	s = str_after(s, sizeof MODEL_API - 1);
-	if (str_cut(&s, '/', &name) == -1 ||
-	    !str_is(name, model_kinds[k].name) ||
-	    str_cut(&s, '/', &digits) == -1 || s.n > 0)
-		return -1;
-	return str_u64(digits, 1, INT64_MAX, id);
+	buf_addf(&b, MODEL_API "%s/", model_kinds[k].name);
+	if (str_starts(s, str_from(&b))) {
+		s = str_after(s, b.n);
+		s.n -= s.n > 0 && s.p[s.n - 1] == '/';
+	}
+	return str_u64(s, 1, INT64_MAX, id);
 }
 
 static int
@@ -36,30 +33,24 @@ set_text(const struct field *f, struct object *o, struct str s,
 	return 0;
 }
 
-/* The i-th that a word or a check's type may be, or NULL. */
-static const char *
-choice(const struct field *f, unsigned i)
-{
-	if (f->type == FIELD_WORD)
-		return f->words[i];
-	return i < check_types_n ? check_types[i].name : NULL;
-}
-
-/* One of them; what is offered instead is said. */
+/* One of a field's words, or of the types of checks; what is offered instead
+ * is said. */
 static int
 set_choice(const struct field *f, struct object *o, struct str s,
     struct fail *why)
 {
+	bool word = f->type == FIELD_WORD;
 	char list[128];
 	const char *name;
 	struct buf b = BUF(list);
 	unsigned i;
 
-	for (i = 0; (name = choice(f, i)) != NULL; i++) {
+	for (i = 0; (name = word ? f->words[i] : check_types[i].name) != NULL;
+	    i++) {
 		buf_addf(&b, "%s%s", i > 0 ? ", " : "", name);
 		if (!str_is(s, name))
 			continue;
-		if (f->type == FIELD_WORD)
+		if (word)
 			model_put_number(f, o, i);
 		else
 			((struct check *)o)->type = &check_types[i];
@@ -172,15 +163,11 @@ int
 model_secret(struct key *draft, int64_t now_ms, char secret[KEY_TEXT],
     struct fail *why)
 {
-	static const char *const prefix[] = {
-		[ROLE_AGENT] = "va_", [ROLE_VIEWER] = "vv_",
-		[ROLE_OPERATOR] = "vo_", [ROLE_ADMIN] = "vk_",
-		[ROLE_ENROL] = "ve_"
-	};
 	unsigned char hash[KEY_HASH];
 	char hex[2 * KEY_HASH + 1];
 
-	if (key_make(prefix[draft->role], secret, why) == -1)
+	if (key_make(draft->role == ROLE_ADMIN ? "vk_" : "va_", secret,
+	    why) == -1)
 		return -1;
 	key_hash(str_of(secret), hash);
 	str_hex(hex, hash, sizeof hash);
@@ -277,21 +264,6 @@ check_key(struct object *o, const char **field, struct fail *why)
 	return 0;
 }
 
-/* Who has the name of this object, where it is the only one to have it. */
-static const struct object *
-namesake(enum kind k, const struct object *o)
-{
-	const struct check *c = (const struct check *)o;
-
-	if (k == KIND_CHECK)
-		return (struct object *)model_check_named(
-		    model_agent(c->agent_id), str_of(c->name));
-	if (k == KIND_AGENT || k == KIND_RECIPIENT)
-		return model_named(k, str_of(*model_text_at(
-		    model_kinds[k].field, o)));
-	return NULL;
-}
-
 int
 model_check(enum kind k, struct object *draft, const char **field,
     bool *conflict, struct fail *why)
@@ -301,13 +273,20 @@ model_check(enum kind k, struct object *draft, const char **field,
 		[KIND_AGENT] = check_agent, [KIND_CHECK] = check_check,
 		[KIND_RECIPIENT] = check_recipient, [KIND_KEY] = check_key
 	};
-	const struct object *other;
+	const struct check *c = (const struct check *)draft;
+	const struct object *other = NULL;
 
 	*conflict = false;
 	*field = NULL;
 	if (checks[k] != NULL && checks[k](draft, field, why) == -1)
 		return -1;
-	other = namesake(k, draft);
+	/* Who has its name, where it is the only one to have it? */
+	if (k == KIND_CHECK)
+		other = (const void *)model_check_named(
+		    model_agent(c->agent_id), str_of(c->name));
+	else if (k == KIND_AGENT || k == KIND_RECIPIENT)
+		other = model_named(k, str_of(*model_text_at(
+		    model_kinds[k].field, draft)));
 	if (other == NULL || other->id == draft->id)
 		return 0;
 	*conflict = true;

@@ -14,7 +14,7 @@
 /* The one endpoint so far, its child, and what is on its way. */
 static struct {
 	int fd;			/* -1: no child */
-	char url[256];		/* the endpoint it was made for */
+	bool old;		/* made for settings that were changed since */
 	uint64_t delivery;	/* on its way, or 0 */
 	bool sent;		/* handed to the child */
 	char answer[CHILD_ANSWER + 1];
@@ -28,19 +28,12 @@ static struct {
 } first;
 
 static struct delivery *
-draft(const struct delivery *d)
-{
-	return (struct delivery *)model_draft(KIND_DELIVERY,
-	    d == NULL ? NULL : &d->o);
-}
-
-static struct delivery *
 put(struct delivery *d, const struct watch_now *now)
 {
 	struct change ch = { "outbox", "server", now->now_ms, true };
 
 	first.known = false;
-	return (struct delivery *)change_keep(KIND_DELIVERY, &d->o, &ch);
+	return change_keep(KIND_DELIVERY, d, &ch);
 }
 
 /* ---- what is told to whom ---- */
@@ -98,16 +91,16 @@ count_items(const char *items)
 
 /* "Vilicus alert: web1 process nginx is now critical". */
 static void
-put_title(struct buf *b, const struct incident *in)
+title(struct delivery *d, const struct incident *in)
 {
 	const struct agent *a = model_agent(in->agent);
-	const char *state = status_name((enum status)in->status);
+	const char *state = status_name(in->status);
 
 	if (in->check == 0 && in->status != STATUS_OK)
 		state = "silent";
 	else if (in->check == 0 && a != NULL && a->enabled)
 		state = "up";
-	buf_addf(b, "Vilicus alert: %s is now %s", in->what, state);
+	model_textf(&d->title, "Vilicus alert: %s is now %s", in->what, state);
 }
 
 /* Add an item and its line; past what a message holds, they are counted.  A
@@ -116,59 +109,42 @@ put_title(struct buf *b, const struct incident *in)
 static void
 add_item(struct delivery *d, const struct incident *in)
 {
-	char text[ITEMS_MAX];
-	enum status was;
 	unsigned n = count_items(d->items);
-	bool alone = n == 0 || (n == 1 &&
-	    model_delivery_has(d, in->o.id, &was));
-	struct buf b = BUF(text);
+	enum status was;
 
-	/* The list goes on without its closing bracket. */
-	buf_add(&b, (struct str){ d->items, n == 0 ? 0 :
-	    strlen(d->items) - 1 });
-	buf_addf(&b, "%c[%llu,\"%s\"]]", n == 0 ? '[' : ',',
-	    (unsigned long long)in->o.id,
-	    status_name((enum status)in->status));
-	model_text(&d->items, str_from(&b));
 	if (in->status > d->severity)
 		d->severity = in->status;
-	b.n = 0;
-	buf_addf(&b, "%s%s%s", d->message, n == 0 ? "" : "\n", in->text);
-	if (b.n < NOTIFY_MESSAGE_MAX || n == 0)
-		model_text(&d->message, str_from(&b));
-	b.n = 0;
-	if (alone)
-		put_title(&b, in);
+	if (n == 0 || (n == 1 && model_delivery_has(d, in->o.id, &was)))
+		title(d, in);
 	else
-		buf_addf(&b, "Vilicus alert: %u changes, worst %s", n + 1,
-		    status_name((enum status)d->severity));
-	model_text(&d->title, str_from(&b));
+		model_textf(&d->title, "Vilicus alert: %u changes, worst %s",
+		    n + 1, status_name(d->severity));
+	if (n == 0 || strlen(d->message) + 1 + strlen(in->text) <
+	    NOTIFY_MESSAGE_MAX)
+		model_textf(&d->message, "%s%s%s", d->message, n == 0 ? "" :
+		    "\n", in->text);
+	/* The list goes on without its closing bracket. */
+	model_textf(&d->items, "%.*s%c[%llu,\"%s\"]]", n == 0 ? 0 :
+	    (int)strlen(d->items) - 1, d->items, n == 0 ? '[' : ',',
+	    (unsigned long long)in->o.id, status_name(in->status));
 }
 
-/* News do not wait for a back-off, neither their own nor that of what must go
- * before them; but for what the other side asked they do. */
-static void
-hurry(const struct recipient *r, int64_t due_ms)
-{
-	struct delivery *d;
-
-	MODEL_ALL(d, KIND_DELIVERY)
-		if (d->state == DELIVERY_QUEUED && !d->test &&
-		    d->recipient == r->o.id && due_ms < d->due_ms)
-			d->due_ms = due_ms > d->floor_ms ? due_ms :
-			    d->floor_ms;
-}
-
+/* Queue a line: to the open one that takes it, or NULL.  News do not wait for
+ * a back-off, neither their own nor that of what must go before them; but for
+ * what the other side asked they do. */
 static void
 queue(const struct recipient *r, struct delivery *open,
     const struct incident *in, const struct watch_now *now)
 {
-	struct delivery *d;
 	int64_t due = r->quiet_ms > now->watch_ms ? r->quiet_ms :
 	    now->watch_ms;
+	struct delivery *d;
 
-	hurry(r, due);
-	d = draft(open);
+	MODEL_ALL(d, KIND_DELIVERY)
+		if (d->state == DELIVERY_QUEUED && !d->test &&
+		    d->recipient == r->o.id && due < d->due_ms)
+			d->due_ms = due > d->floor_ms ? due : d->floor_ms;
+	d = model_draft(KIND_DELIVERY, open);
 	if (open == NULL) {
 		d->recipient = r->o.id;
 		d->queued = now->now_ms;
@@ -243,7 +219,7 @@ uint64_t
 notify_test(const struct recipient *r, const struct change *ch,
     struct fail *why)
 {
-	struct delivery *d = draft(NULL);
+	struct delivery *d = model_draft(KIND_DELIVERY, NULL);
 
 	forget_tests(ch);
 	d->recipient = r->o.id;
@@ -254,7 +230,7 @@ notify_test(const struct recipient *r, const struct change *ch,
 	model_text(&d->message, STR("A test of the alarm path, asked for by "
 	    "hand. Nothing is wrong."));
 	first.known = false;
-	d = (struct delivery *)change_put(KIND_DELIVERY, &d->o, ch, why);
+	d = change_put(KIND_DELIVERY, d, ch, why);
 	return d == NULL ? 0 : d->o.id;
 }
 
@@ -296,7 +272,7 @@ notify_resume(const struct watch_now *now)
 	MODEL_ALL(d, KIND_DELIVERY) {
 		if (d->state != DELIVERY_SENDING)
 			continue;
-		d = draft(d);
+		d = model_draft(KIND_DELIVERY, d);
 		d->state = DELIVERY_QUEUED;
 		d->unknown = true;
 		model_text(&d->last_error, STR("the server ended before the "
@@ -307,20 +283,13 @@ notify_resume(const struct watch_now *now)
 
 /* ---- the attempts ---- */
 
-static const char *
-endpoint(void)
-{
-	const struct setting *s = model_setting();
-
-	return s->pushover_url[0] != '\0' ? s->pushover_url : PUSHOVER_URL;
-}
-
 static void
 hang_up(void)
 {
 	if (way.fd != -1)
 		close(way.fd);
 	way.fd = -1;
+	way.old = false;
 }
 
 /* Does an older one to the same recipient wait?  Then this one does, or an
@@ -369,7 +338,7 @@ notify_due(const struct watch_now *now)
 
 	if (notify_next() > now->watch_ms)
 		return;
-	d = draft(model_delivery(first.id));
+	d = model_draft(KIND_DELIVERY, model_get(KIND_DELIVERY, first.id));
 	d->state = DELIVERY_SENDING;
 	d->attempts++;
 	d->next = 0;
@@ -385,7 +354,8 @@ write_job(struct buf *b, const struct delivery *d, const struct recipient *r)
 
 	json_obj(b);
 	json_add(b, "channel", STR("pushover"));
-	json_add(b, "url", str_of(endpoint()));
+	json_add(b, "url", s->pushover_url[0] != '\0' ?
+	    str_of(s->pushover_url) : STR(PUSHOVER_URL));
 	json_add(b, "token", str_of(s->pushover_token));
 	json_add(b, "user", str_of(r->address));
 	json_add(b, "title", str_of(d->title));
@@ -416,11 +386,10 @@ hand_over(const struct delivery *d, struct fail *why)
 		    "token ...\" to vilicus.conf");
 	if (write_job(&b, d, r) == -1)
 		return fail(why, "the message is too long");
-	if (way.fd != -1 && strcmp(way.url, endpoint()) != 0)
+	if (way.old)
 		hang_up();
 	if (way.fd == -1) {
 		way.fd = child_start(0, str_of(s->ca_file), why);
-		str_copy(way.url, sizeof way.url, str_of(endpoint()));
 	}
 	return way.fd == -1 ? -1 : child_job(way.fd, str_from(&b), why);
 }
@@ -454,7 +423,7 @@ ended(const struct channel_outcome *o, const struct watch_now *now)
 	r = model_recipient(d->recipient);
 	if (r != NULL)
 		r->quiet_ms = now->watch_ms + NOTIFY_GROUP_MS;
-	d = draft(d);
+	d = model_draft(KIND_DELIVERY, d);
 	d->code = o->code;
 	model_text(&d->last_error, str_of(yes ? "" : o->reason));
 	if (yes) {
@@ -510,7 +479,7 @@ notify_send(const struct watch_now *now)
 void
 notify_reload(void)
 {
-	way.url[0] = '\0';		/* the next delivery has a new child */
+	way.old = true;			/* the next delivery has a new child */
 }
 
 int

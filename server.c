@@ -214,7 +214,7 @@ replay_head(struct fail *why)
 			if (a->dropped < MODEL_DROPPED_MAX)
 				a->dropped += (int64_t)rep.dropped;
 			a->last_checkin = rep.received_ms;
-			if (rep.seq > a->stepped_seq)
+			if (rep.seq > a->o.stepped_seq)
 				watch_heard(a, &then);
 		}
 		while (store_result_next(store, &r) == 1) {
@@ -341,24 +341,18 @@ first_key(struct fail *why)
 {
 	struct change ch = { "server", "server", now.now_ms, false };
 	struct key *k;
-	unsigned char hash[KEY_HASH];
-	char secret[KEY_TEXT], hex[2 * KEY_HASH + 1];
+	char secret[KEY_TEXT];
 
 	if (snprintf(key_path, sizeof key_path, "%s/admin.key", options.dir)
 	    >= (int)sizeof key_path)
 		return fail(why, "%s: too long a name", options.dir);
 	if (!has_admin()) {
-		if (key_make("vk_", secret, why) == -1 ||
-		    write_key(secret, why) == -1)
-			return -1;
-		key_hash(str_of(secret), hash);
-		str_hex(hex, hash, sizeof hash);
-		k = (struct key *)model_draft(KIND_KEY, NULL);
+		k = model_draft(KIND_KEY, NULL);
 		model_text(&k->name, STR("admin"));
-		model_text(&k->hash, str_of(hex));
 		k->role = ROLE_ADMIN;
-		k->created = ch.at_ms;
-		if (change_put(KIND_KEY, &k->o, &ch, why) == NULL)
+		if (model_secret(k, ch.at_ms, secret, why) == -1 ||
+		    write_key(secret, why) == -1 ||
+		    change_put(KIND_KEY, k, &ch, why) == NULL)
 			return -1;
 	}
 	if (commit() != 0) {

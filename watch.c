@@ -5,20 +5,21 @@
 #include "watch.h"
 
 #define TEXT_MAX	1024
+#define SERVER_DISK	"vilicus-server disk"
 
 /* One change of state of a check or agent, on its way to an incident. */
 struct event {
-	const struct agent *agent;	/* NULL: what it is about is gone ... */
+	const struct agent *agent;	/* NULL: of the server's disk */
 	const struct check *check;	/* NULL: of the agent itself */
-	const char *server;		/* ... or a part of the server: this */
 	enum status to;
 	int64_t at_ms;
-	const char *from, *into;	/* "ok", "critical" */
+	const char *from, *into;	/* "ok", "critical"; NULL: what it is
+					   about is gone */
 	struct str why;
 };
 
-static struct object *
-put(enum kind k, struct object *draft, const struct watch_now *now)
+static void *
+put(enum kind k, void *draft, const struct watch_now *now)
 {
 	struct change ch = { "rule", "server", now->now_ms, true };
 
@@ -31,16 +32,14 @@ static void
 prune(const struct watch_now *now)
 {
 	struct change ch = { "rule", "server", now->now_ms, true };
+	const struct incident *in;
 	struct fail why;
 	uint64_t oldest = 0;
-	size_t i, closed = 0;
+	size_t closed = 0;
 
-	for (i = 0; i < model_count(KIND_INCIDENT); i++) {
-		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
-
+	MODEL_ALL(in, KIND_INCIDENT)
 		if (in->closed != 0 && closed++ == 0)
 			oldest = in->o.id;
-	}
 	if (closed <= MODEL_CLOSED_MAX)
 		return;
 	if (change_remove(KIND_INCIDENT, oldest, &ch, &why) == 0)
@@ -55,12 +54,12 @@ prune(const struct watch_now *now)
 static void
 put_text(struct buf *b, const struct event *e, const struct incident *in)
 {
-	if (e->agent == NULL && e->server == NULL) {
+	if (e->from == NULL) {
 		buf_addf(b, "%s is no longer watched: removed", in->what);
 		return;
 	}
-	if (e->server != NULL)
-		buf_addz(b, e->server);
+	if (e->agent == NULL)
+		buf_addz(b, SERVER_DISK);
 	else if (e->check == NULL)
 		buf_addf(b, "agent %s", e->agent->hostname);
 	else
@@ -73,34 +72,34 @@ put_text(struct buf *b, const struct event *e, const struct incident *in)
 	}
 }
 
+/* A new incident, begun by what happened. */
+static struct incident *
+begun(const struct event *e)
+{
+	struct incident *in = model_draft(KIND_INCIDENT, NULL);
+
+	in->opened = e->at_ms;
+	in->agent = e->agent == NULL ? 0 : e->agent->o.id;
+	in->check = e->check == NULL ? 0 : e->check->o.id;
+	model_textf(&in->what, "%s%s%s", e->agent == NULL ? SERVER_DISK :
+	    e->agent->hostname, e->check == NULL ? "" : " ",
+	    e->check == NULL ? "" : e->check->name);
+	return in;
+}
+
 /* Open, worsen, ease or close the incident with this id, and tell. */
 static void
 happened(uint64_t id, const struct event *e, const struct watch_now *now)
 {
-	const struct object *was = model_get(KIND_INCIDENT, id);
+	const struct incident *was = model_incident(id);
 	struct incident *in;
 	char text[TEXT_MAX];
-	struct buf b;
-	bool worse;
+	struct buf b = BUF(text);
+	bool worse = was == NULL || e->to > was->status;
 
 	if (was == NULL && e->to == STATUS_OK)
 		return;
-	in = (struct incident *)model_draft(KIND_INCIDENT, was);
-	buf_init(&b, text, sizeof text);
-	if (was == NULL && e->server != NULL) {
-		in->opened = e->at_ms;
-		model_text(&in->what, str_of(e->server));
-	} else if (was == NULL) {
-		in->agent = e->agent->o.id;
-		in->check = e->check == NULL ? 0 : e->check->o.id;
-		in->opened = e->at_ms;
-		buf_addf(&b, "%s%s%s", e->agent->hostname,
-		    e->check == NULL ? "" : " ",
-		    e->check == NULL ? "" : e->check->name);
-		model_text(&in->what, str_from(&b));
-		b.n = 0;
-	}
-	worse = was == NULL || e->to > in->status;
+	in = was == NULL ? begun(e) : model_draft(KIND_INCIDENT, was);
 	in->status = (uint8_t)e->to;
 	if (in->status > in->severity)
 		in->severity = in->status;
@@ -109,7 +108,7 @@ happened(uint64_t id, const struct event *e, const struct watch_now *now)
 		in->closed = e->at_ms;
 	put_text(&b, e, in);
 	model_text(&in->text, str_from(&b));
-	in = (struct incident *)put(KIND_INCIDENT, &in->o, now);
+	in = put(KIND_INCIDENT, in, now);
 	log_info("%s", in->text);
 	if (worse || e->to == STATUS_OK)
 		notify_event(in, now);
@@ -119,9 +118,6 @@ happened(uint64_t id, const struct event *e, const struct watch_now *now)
 
 /* ---- agents ---- */
 
-static const char *const state_names[] = { "never", "up", "silent",
-    "stopped" };
-
 static void
 agent_state(struct agent *a, enum agent_state to, const struct watch_now *now)
 {
@@ -129,16 +125,16 @@ agent_state(struct agent *a, enum agent_state to, const struct watch_now *now)
 
 	if (a->state == to)
 		return;
-	d = (struct agent *)model_draft(KIND_AGENT, &a->o);
+	d = model_draft(KIND_AGENT, a);
 	d->state = (uint8_t)to;
-	put(KIND_AGENT, &d->o, now);
+	put(KIND_AGENT, d, now);
 }
 
 void
 watch_heard(struct agent *a, const struct watch_now *now)
 {
-	struct event e = { a, NULL, NULL, STATUS_OK, now->now_ms,
-	    state_names[a->state], "up", { NULL, 0 } };
+	struct event e = { a, NULL, STATUS_OK, now->now_ms,
+	    model_agent_states[a->state], "up", { NULL, 0 } };
 
 	a->last_checkin = now->now_ms;
 	a->heard_ms = now->watch_ms;
@@ -161,8 +157,8 @@ look_at_agent(struct agent *a, const struct watch_now *now)
 {
 	int64_t limit = a->state == AGENT_STOPPED ? WATCH_STOPPED_MS :
 	    model_late_after_ms(a);
-	struct event e = { a, NULL, NULL, STATUS_CRITICAL, now->now_ms,
-	    state_names[a->state], "silent", { NULL, 0 } };
+	struct event e = { a, NULL, STATUS_CRITICAL, now->now_ms,
+	    model_agent_states[a->state], "silent", { NULL, 0 } };
 	char why[128];
 	struct buf b;
 
@@ -195,19 +191,15 @@ look_at_incident(const struct incident *in, const struct watch_now *now)
 void
 watch_disk(bool bad, const char *why, const struct watch_now *now)
 {
-	struct event e = { .server = "vilicus-server disk",
-	    .to = bad ? STATUS_CRITICAL : STATUS_OK, .at_ms = now->now_ms,
-	    .from = bad ? "ok" : "critical", .into = bad ? "critical" : "ok",
-	    .why = str_of(why) };
+	enum status to = bad ? STATUS_CRITICAL : STATUS_OK;
+	struct event e = { NULL, NULL, to, now->now_ms,
+	    bad ? "ok" : "critical", status_name(to), str_of(why) };
+	const struct incident *in;
 	uint64_t open = 0;
-	size_t i;
 
-	for (i = 0; i < model_count(KIND_INCIDENT); i++) {
-		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
-
+	MODEL_ALL(in, KIND_INCIDENT)
 		if (in->closed == 0 && in->agent == 0)
 			open = in->o.id;
-	}
 	if (open == 0 || !bad)
 		happened(open, &e, now);
 }
@@ -215,13 +207,13 @@ watch_disk(bool bad, const char *why, const struct watch_now *now)
 void
 watch_tick(const struct watch_now *now)
 {
-	size_t i;
+	const struct incident *in;
+	struct agent *a;
 
-	for (i = 0; i < model_count(KIND_AGENT); i++)
-		look_at_agent((struct agent *)model_at(KIND_AGENT, i), now);
-	for (i = 0; i < model_count(KIND_INCIDENT); i++)
-		look_at_incident((struct incident *)model_at(KIND_INCIDENT,
-		    i), now);
+	MODEL_ALL(a, KIND_AGENT)
+		look_at_agent(a, now);
+	MODEL_ALL(in, KIND_INCIDENT)
+		look_at_incident(in, now);
 }
 
 /* ---- checks ---- */
@@ -258,11 +250,11 @@ static void
 check_event(struct check *c, struct alert_change ch, struct str why,
     const struct watch_now *now)
 {
-	struct event e = { c->agent, c, NULL, ch.to, ch.at_ms,
+	struct event e = { c->agent, c, ch.to, ch.at_ms,
 	    ch.from == STATUS_NONE ? "no result" : status_name(ch.from),
 	    status_name(ch.to), why };
 
-	put(KIND_CHECK, model_draft(KIND_CHECK, &c->o), now);
+	put(KIND_CHECK, model_draft(KIND_CHECK, c), now);
 	happened(c->incident, &e, now);
 }
 
@@ -294,15 +286,14 @@ watch_result(struct check *c, const struct store_result *r, uint64_t seq,
 	model_rule(c, &rule);
 	show_newest(c, r, alert_judge(&rule, &res, &bound));
 	if (r->late || !c->enabled || !c->agent->enabled ||
-	    (now->replay && seq <= c->stepped_seq))
+	    (now->replay && seq <= c->o.stepped_seq))
 		return;
 	ch = alert_step(&rule, &c->alert, &res);
 	if (ch.from == ch.to || (ch.from == STATUS_NONE &&
 	    ch.to == STATUS_OK))
 		return;
 	buf_init(&b, how, sizeof how);
-	check_text(&b, c->type, str_of(c->params), &rule, &res, bound,
-	    r->text);
+	check_text(&b, c->type, &rule, &res, bound, r->text);
 	check_event(c, ch, str_from(&b), now);
 }
 
@@ -320,8 +311,8 @@ watch_check_gone(struct check *c, const char *why, const struct watch_now *now)
 void
 watch_agent_gone(struct agent *a, const char *why, const struct watch_now *now)
 {
-	struct event e = { a, NULL, NULL, STATUS_OK, now->now_ms,
-	    state_names[a->state], "ok", str_of(why) };
+	struct event e = { a, NULL, STATUS_OK, now->now_ms,
+	    model_agent_states[a->state], "ok", str_of(why) };
 	struct check *c;
 
 	for (c = a->checks; c != NULL; c = c->next)
@@ -340,5 +331,5 @@ watch_agent_back(struct agent *a, const struct watch_now *now)
 	a->heard_ms = now->watch_ms;
 	/* What came meanwhile was not stepped, and never shall be. */
 	for (c = a->checks; c != NULL; c = c->next)
-		put(KIND_CHECK, model_draft(KIND_CHECK, &c->o), now);
+		put(KIND_CHECK, model_draft(KIND_CHECK, c), now);
 }

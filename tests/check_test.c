@@ -294,13 +294,12 @@ test_texts(void)
 			CHECK_ROW(i, alert_bound_parse(
 			    str_of(texts[i].bound), &bound, &why) == 0);
 		buf_init(&b, text, sizeof text);
-		check_text(&b, check_type(str_of(texts[i].type)), STR("{}"),
-		    &r, &res, has ? &bound : NULL, str_of(texts[i].message));
+		check_text(&b, check_type(str_of(texts[i].type)), &r, &res,
+		    has ? &bound : NULL, str_of(texts[i].message));
 		CHECK_ROW(i, str_is(str_from(&b), texts[i].want));
 	}
 	buf_init(&b, text, sizeof text);
-	check_text(&b, check_type(STR("cpu")), STR("{}"), NULL, &res, &bound,
-	    STR(""));
+	check_text(&b, check_type(STR("cpu")), NULL, &res, &bound, STR(""));
 	CHECK(b.n > 0);		/* a rule need not be given */
 }
 

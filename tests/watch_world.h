@@ -337,7 +337,7 @@ restart(size_t heads)
 		if (a == NULL)
 			continue;
 		a->last_checkin = r->received_ms;
-		if (i + 1 > a->stepped_seq)
+		if (i + 1 > a->o.stepped_seq)
 			watch_heard(a, &then);
 		for (k = 0; k < r->results; k++) {
 			struct check *c = model_check_by_id(
