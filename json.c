@@ -89,10 +89,13 @@ take(struct str *s)
 static size_t
 plain(struct str s)
 {
+	/* A bit a byte: ' ' to '~', but for '"', '&', '<', '>' and '\\'. */
+	static const uint32_t those[8] = { 0, 0xafffffbb, 0xefffffff,
+	    0x7fffffff };
 	size_t n = 0;
 
-	while (n < s.n && s.p[n] >= ' ' && s.p[n] < 0x7f && s.p[n] != '"' &&
-	    s.p[n] != '\\' && s.p[n] != '<' && s.p[n] != '>' && s.p[n] != '&')
+	while (n < s.n &&
+	    those[(unsigned char)s.p[n] >> 5] >> (s.p[n] & 31) & 1)
 		n++;
 	return n;
 }
@@ -113,8 +116,9 @@ string(struct json *j, enum json_tok tok, struct str *text)
 {
 	struct str s = str_after(j->in, j->pos + 1), begin = s;
 
-	for (s = str_after(s, plain(s)); s.n == 0 || s.p[0] != '"';
-	    s = str_after(s, plain(s)))
+	s = str_after(s, plain(s));
+	j->plain = s.n > 0 && s.p[0] == '"';
+	for (; s.n == 0 || s.p[0] != '"'; s = str_after(s, plain(s)))
 		if (take(&s) == -1) {
 			j->pos = j->in.n - s.n;
 			return bad(j, "a string holds what it may not, or is "
@@ -145,23 +149,25 @@ value(struct json *j, struct str *text)
 {
 	static const char *const words[] = { "true", "false", "null" };
 	struct str s = str_after(j->in, j->pos);
-	size_t i, n = str_number(s);
 	bool obj = s.p[0] == '{';
+	size_t i, n;
 
-	if (n > 0)
-		return token(j, JSON_NUM, n, text);
 	if (s.p[0] == '"')
 		return string(j, JSON_STR, text);
+	if (obj || s.p[0] == '[') {
+		if (j->depth == JSON_DEPTH_MAX)
+			return bad(j, "nested too deep");
+		j->obj[j->depth++] = obj;
+		return token(j, obj ? JSON_OBJ : JSON_ARR, 1, text);
+	}
+	n = str_number(s);
+	if (n > 0)
+		return token(j, JSON_NUM, n, text);
 	for (i = 0; i < COUNT(words); i++)
 		if (str_starts(s, str_of(words[i])))
 			return token(j, (enum json_tok)(JSON_TRUE + i),
 			    strlen(words[i]), text);
-	if (!obj && s.p[0] != '[')
-		return bad(j, "a value is due");
-	if (j->depth == JSON_DEPTH_MAX)
-		return bad(j, "nested too deep");
-	j->obj[j->depth++] = obj;
-	return token(j, obj ? JSON_OBJ : JSON_ARR, 1, text);
+	return bad(j, "a value is due");
 }
 
 enum json_tok
@@ -317,6 +323,21 @@ json_unescape(struct str text, char *dst, size_t cap)
 	good = c > 0 && !b.full;
 	dst[good ? b.n : 0] = '\0';
 	return good ? 0 : -1;
+}
+
+int
+json_meant(const struct json *j, struct str *text, struct buf *room)
+{
+	char *at = room->p + room->n;
+
+	if (j->plain)
+		return 0;
+	if (room->n == room->cap ||
+	    json_unescape(*text, at, room->cap - room->n) == -1)
+		return -1;
+	*text = str_of(at);
+	room->n += text->n + 1;
+	return 0;
 }
 
 int

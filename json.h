@@ -32,6 +32,7 @@ struct json {
 	size_t pos;
 	const char *why;
 	unsigned depth;
+	bool plain;			/* the last string: no escape in it */
 	bool obj[JSON_DEPTH_MAX];	/* or an array */
 	uint8_t expect;
 };
@@ -65,6 +66,11 @@ enum json_tok json_member(struct str obj, const char *name, struct str *raw);
  * or without (json_next), into dst, NUL-terminated UTF-8.  0, or -1 (dst is
  * "") if it does not fit, holds U+0000 or is no JSON string. */
 int json_unescape(struct str text, char *dst, size_t cap);
+
+/* The key or string that json_next gave last, with its escapes undone: as it
+ * stands where there are none, else in room, which needs the string's bytes
+ * and one.  0, or -1 as json_unescape. */
+int json_meant(const struct json *j, struct str *text, struct buf *room);
 
 /* A member that is a string, unescaped into dst; an integer in [min, max].
  * 1; 0 when there is none; -1 when it is something else.  Without it dst is
