@@ -337,6 +337,13 @@ link_incident(const struct incident *in)
 		*at = 0;
 }
 
+/* Each of a check's results asks for its rule. */
+static void
+keep_rule(struct check *c)
+{
+	(void)model_rule(c, &c->rule);
+}
+
 static void
 swap_bytes(void *a, void *b, size_t n)
 {
@@ -383,6 +390,8 @@ model_install(enum kind k, struct object *draft, struct object **was)
 			live->id = model_next_id(k);
 		insert(k, live);
 	}
+	if (k == KIND_CHECK)
+		keep_rule((struct check *)live);
 	if (k == KIND_INCIDENT)
 		link_incident((struct incident *)live);
 	hashed = hashed && k != KIND_KEY;
@@ -418,6 +427,8 @@ model_revert(enum kind k, struct object *live, struct object *was)
 		if (!(f->flags & F_STATE))
 			swap_bytes(model_value_at(f, live),
 			    model_value_at(f, was), f->width);
+	if (k == KIND_CHECK)
+		keep_rule((struct check *)live);
 }
 
 void
