@@ -294,12 +294,19 @@ unbase64(struct str s, char *dst, size_t cap)
 	return b.full || strlen(dst) != b.n ? -1 : 0;
 }
 
+/* An agent's key is none without its agent. */
+static bool
+is_key(const struct key *k)
+{
+	return k != NULL && (k->role != ROLE_AGENT ||
+	    model_agent(k->agent) != NULL);
+}
+
 static struct key *
 find_key(const struct http_head *h)
 {
 	struct str s = http_field(h, "Authorization"), scheme;
 	char plain[256];
-	struct key *k;
 
 	if (str_cut(&s, ' ', &scheme) == -1 || s.p == NULL)
 		return NULL;
@@ -315,11 +322,8 @@ find_key(const struct http_head *h)
 	if (!str_ieq(scheme, STR("Bearer")) && s.n >= KEY_TEXT &&
 	    s.p[s.n - KEY_TEXT] == ':')
 		s = str_after(s, s.n - KEY_TEXT + 1);
-	/* Longer ones cannot be ours, and are not worth hashing; and an agent's
-	 * key is none without its agent. */
-	k = s.n != KEY_TEXT - 1 ? NULL : model_key(s);
-	return k != NULL && k->role == ROLE_AGENT &&
-	    model_agent(k->agent) == NULL ? NULL : k;
+	/* Longer ones cannot be ours, and are not worth hashing. */
+	return s.n != KEY_TEXT - 1 ? NULL : model_key(s);
 }
 
 /* A browser says where a request that changes something comes from: only
@@ -389,9 +393,10 @@ api_body_max(const struct http_head *h)
 }
 
 int
-api_refuse_early(const struct http_head *h, struct fail *why)
+api_refuse_early(const struct http_head *h, uint64_t *key, struct fail *why)
 {
 	bool body = h->chunked || h->length >= 0;
+	const struct key *k;
 
 	if ((h->method == HTTP_POST || h->method == HTTP_PUT ||
 	    h->method == HTTP_PATCH) && !body) {
@@ -399,7 +404,9 @@ api_refuse_early(const struct http_head *h, struct fail *why)
 		    http_method_name(h->method));
 		return 411;
 	}
-	if (body && h->length != 0 && find_key(h) == NULL) {
+	k = find_key(h);
+	*key = is_key(k) ? k->o.id : 0;
+	if (body && h->length != 0 && *key == 0) {
 		fail(why, NEED_KEY);
 		return 401;
 	}
@@ -409,10 +416,12 @@ api_refuse_early(const struct http_head *h, struct fail *why)
 static void
 identify(struct call *k)
 {
-	k->key = find_key(k->c->head);
-	if (k->key == NULL)
+	struct key *key = (struct key *)model_get(KIND_KEY, k->c->key);
+
+	if (!is_key(key))
 		return;
-	k->role = (enum role)k->key->role;
+	k->key = key;
+	k->role = (enum role)key->role;
 	k->c->trusted = true;
 	k->key->last_used = k->c->now_ms - k->c->now_ms % 3600000;
 	snprintf(k->by, sizeof k->by, "key:%llu",
