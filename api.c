@@ -130,7 +130,7 @@ show_resource(struct buf *b, const struct route *r, const char *name)
 }
 
 /* Resources with a list, for GET /api/v1/. */
-void
+int
 api_root(struct call *k)
 {
 	const struct route *r;
@@ -149,7 +149,7 @@ api_root(struct call *k)
 		}
 	}
 	json_obj_end(k->c->out);
-	api_json(k, 200);
+	return api_json(k, 200);
 }
 
 /* ---- answers ---- */
@@ -193,24 +193,24 @@ api_no_room(struct call *k, const struct fail *why)
 	return api_error(k->c, 503, NULL, "nothing was stored: %s", why->msg);
 }
 
-void
+int
 api_empty(struct call *k, int status)
 {
 	k->c->status = status;
 	k->c->type = NULL;
+	return 0;
 }
 
-void
+int
 api_json(struct call *k, int status)
 {
-	if (k->c->out->full) {
-		api_error(k->c, 413, "limit",
-		    "the answer would be too large; ask for less at a time");
-		return;
-	}
+	if (k->c->out->full)
+		return api_error(k->c, 413, "limit", "the answer would be too "
+		    "large; ask for less at a time");
 	buf_addc(k->c->out, '\n');
 	k->c->status = status;
 	k->c->type = "application/json";
+	return 0;
 }
 
 bool
@@ -225,10 +225,9 @@ api_sees(const struct call *k, enum kind kind, const struct object *o)
 /* ---- bodies ---- */
 
 int
-api_body(struct call *k)
+api_is_json(struct call *k)
 {
 	struct str type = http_field(k->c->head, "Content-Type"), media;
-	struct fail why;
 
 	if (http_field(k->c->head, "Content-Encoding").n > 0)
 		return api_error(k->c, 415, NULL, "a Content-Encoding is not "
@@ -237,10 +236,21 @@ api_body(struct call *k)
 	    !str_ieq(str_trim(media), STR("application/json")))
 		return api_error(k->c, 415, NULL, "the body must be "
 		    "application/json, and its Content-Type say so");
+	return 0;
+}
+
+int
+api_body(struct call *k)
+{
+	struct fail why;
+	struct str raw;
+
+	if (api_is_json(k) == -1)
+		return -1;
 	if (json_valid(k->c->body, &why) == -1)
 		return api_error(k->c, 400, NULL, "the body is not JSON: %s",
 		    why.msg);
-	if (json_member(k->c->body, "", &media) == JSON_BAD)
+	if (json_member(k->c->body, "", &raw) == JSON_BAD)
 		return api_error(k->c, 400, NULL, "the body must be a JSON "
 		    "object");
 	return 0;

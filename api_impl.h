@@ -37,16 +37,19 @@ int api_wrong(struct call *k, const char *field, const char *what);
 /* The store could not take it, 503: always -1. */
 int api_no_room(struct call *k, const struct fail *why);
 
-/* Answer with what is in c->out as JSON; or without a body. */
-void api_json(struct call *k, int status);
-void api_empty(struct call *k, int status);
+/* Answer with what is in c->out as JSON; or without a body.  0; -1: it is
+ * too much, and that was answered. */
+int api_json(struct call *k, int status);
+int api_empty(struct call *k, int status);
 
 /* A member that is the URI of "check/%llu" (a literal); one that is null. */
 #define api_uri(b, name, fmt, ...) \
 	buf_addf(json_key(b, name), "\"" MODEL_API fmt "/\"", __VA_ARGS__)
 #define api_null(b, name)	json_put_null(json_key(b, name))
 
-/* The body as one valid JSON object; 0, or -1 with the error answered. */
+/* Is the body said to be JSON, and nothing else?  Is it one valid JSON
+ * object, too?  0, or -1 with the error answered. */
+int api_is_json(struct call *k);
 int api_body(struct call *k);
 
 /* The members of an object of the body, one a call: 1, 0 at its end, -1
@@ -77,7 +80,8 @@ int api_check_ref(struct str s, uint64_t *id);
  * (answered). */
 int api_heard(struct call *k);
 
-typedef void api_fn(struct call *k);
+/* 0, or -1: it was answered with an error. */
+typedef int api_fn(struct call *k);
 api_fn api_list, api_get, api_post, api_put, api_delete, api_test;
 api_fn api_history, api_history_one, api_history_post, api_history_patch;
 api_fn api_series;
@@ -100,6 +104,6 @@ int api_param(struct call *k, struct api_query *q);
  * address of the next page, else by offset. */
 void api_meta(struct call *k, const struct api_query *q, int64_t total,
     const char *next);
-void api_meta_end(struct call *k);
+int api_meta_end(struct call *k);
 
 #endif

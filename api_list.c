@@ -398,15 +398,15 @@ api_meta(struct call *k, const struct api_query *q, int64_t total,
 	json_arr(json_key(b, "objects"));
 }
 
-void
+int
 api_meta_end(struct call *k)
 {
 	json_arr_end(k->c->out);
 	json_obj_end(k->c->out);
-	api_json(k, 200);
+	return api_json(k, 200);
 }
 
-void
+int
 api_list(struct call *k)
 {
 	struct query q;
@@ -414,12 +414,10 @@ api_list(struct call *k)
 
 	/* An agent asks for its checks again and again: unchanged is 304. */
 	if (k->role == ROLE_AGENT && k->kind == KIND_CHECK &&
-	    api_etag(k, model_agent(k->key->agent)->revision)) {
-		api_empty(k, 304);
-		return;
-	}
+	    api_etag(k, model_agent(k->key->agent)->revision))
+		return api_empty(k, 304);
 	if (take_query(k, &q) == -1)
-		return;
+		return -1;
 	if (k->kind == KIND_SETTING)
 		model_setting();
 	if (k->role == ROLE_AGENT)
@@ -429,5 +427,5 @@ api_list(struct call *k)
 	for (i = (size_t)q.q.offset; i < found_n &&
 	    i - (size_t)q.q.offset < (size_t)q.q.limit; i++)
 		api_show(k, found[i]);
-	api_meta_end(k);
+	return api_meta_end(k);
 }

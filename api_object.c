@@ -41,29 +41,28 @@ api_show(struct call *k, const struct object *o)
 	model_show(k->c->out, k->kind, o, &v);
 }
 
-static void
+static int
 answer(struct call *k, const struct object *o)
 {
 	if (k->kind == KIND_AGENT)
 		api_etag(k, ((const struct agent *)(const void *)o)->revision);
 	api_show(k, o);
-	api_json(k, 200);
+	return api_json(k, 200);
 }
 
-void
+int
 api_get(struct call *k)
 {
 	struct object *o = find(k);
 
-	if (o != NULL)
-		answer(k, o);
+	return o == NULL ? -1 : answer(k, o);
 }
 
-void
+int
 api_schema(struct call *k)
 {
 	model_schema(k->c->out, k->kind, k->type);
-	api_json(k, 200);
+	return api_json(k, 200);
 }
 
 /* ---- fields of a body ---- */
@@ -245,7 +244,7 @@ install(struct call *k, struct object *draft)
 	return live;
 }
 
-void
+int
 api_post(struct call *k)
 {
 	struct fields f = { .live = NULL };
@@ -254,16 +253,15 @@ api_post(struct call *k)
 	struct fail why;
 
 	if (set_fields(k, &f) == -1)
-		return;
+		return -1;
 	if (k->kind == KIND_KEY && model_secret((struct key *)f.draft,
 	    k->c->now_ms, secret, &why) == -1) {
-		api_no_room(k, &why);
 		model_drop(k->kind, f.draft);
-		return;
+		return api_no_room(k, &why);
 	}
 	o = install(k, f.draft);
 	if (o == NULL)
-		return;
+		return -1;
 	api_show(k, o);
 	if (secret[0] != '\0') {
 		k->c->out->n--;		/* one member more */
@@ -272,7 +270,7 @@ api_post(struct call *k)
 	}
 	buf_addf(&k->c->extra, "Location: " MODEL_API "%s/%llu/\r\n",
 	    k->resource, (unsigned long long)o->id);
-	api_json(k, 201);
+	return api_json(k, 201);
 }
 
 /* ---- changing ---- */
@@ -320,7 +318,7 @@ after_put(struct call *k, struct object *o, bool was_enabled)
 		watch_check_gone((struct check *)o, "disabled", &k->now);
 }
 
-void
+int
 api_put(struct call *k)
 {
 	struct object *live = find(k);
@@ -328,16 +326,16 @@ api_put(struct call *k)
 	bool enabled;
 
 	if (live == NULL || set_fields(k, &f) == -1)
-		return;
+		return -1;
 	enabled = k->kind != KIND_AGENT || ((struct agent *)live)->enabled;
 	if (k->role != ROLE_AGENT) {
 		live = install(k, f.draft);
 		if (live == NULL)
-			return;
+			return -1;
 		after_put(k, live, enabled);
 	} else if (put_own(k, (struct agent *)live, f.draft) == -1)
-		return;
-	answer(k, live);
+		return -1;
+	return answer(k, live);
 }
 
 /* ---- removing ---- */
@@ -369,28 +367,25 @@ remove_agent(struct call *k, struct agent *a)
 	return remove_one(k, KIND_AGENT, a->o.id);
 }
 
-void
+int
 api_delete(struct call *k)
 {
 	struct object *o = find(k);
 	int rc;
 
 	if (o == NULL)
-		return;
-	if (k->kind == KIND_KEY && o->id == k->key->o.id) {
-		api_error(k->c, 409, NULL, "a key cannot remove itself");
-		return;
-	}
+		return -1;
+	if (k->kind == KIND_KEY && o->id == k->key->o.id)
+		return api_error(k->c, 409, NULL, "a key cannot remove itself");
 	k->c->wrote |= STORE_RECORDS;
 	if (k->kind == KIND_CHECK)
 		watch_check_gone((struct check *)o, "removed", &k->now);
 	rc = k->kind == KIND_AGENT ? remove_agent(k, (struct agent *)o) :
 	    remove_one(k, k->kind, o->id);
-	if (rc == 0)
-		api_empty(k, 204);
+	return rc == 0 ? api_empty(k, 204) : -1;
 }
 
-void
+int
 api_test(struct call *k)
 {
 	struct object *o = find(k);
@@ -398,17 +393,15 @@ api_test(struct call *k)
 	uint64_t id;
 
 	if (o == NULL)
-		return;
+		return -1;
 	id = notify_test((struct recipient *)o, &k->decided, &why);
-	if (id == 0) {
-		api_no_room(k, &why);
-		return;
-	}
+	if (id == 0)
+		return api_no_room(k, &why);
 	k->c->wrote |= STORE_RECORDS;
 	json_obj(k->c->out);
 	json_add_int(k->c->out, "delivery", (int64_t)id);
 	api_uri(k->c->out, "resource_uri", "delivery/%llu",
 	    (unsigned long long)id);
 	json_obj_end(k->c->out);
-	api_json(k, 202);
+	return api_json(k, 202);
 }

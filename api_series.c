@@ -91,7 +91,7 @@ put_list(struct buf *b, const struct ask *a, const struct store_bucket *p,
 	json_arr_end(b);
 }
 
-void
+int
 api_series(struct call *k)
 {
 	static const char *const names[] = { "t", "min", "avg", "max",
@@ -102,25 +102,21 @@ api_series(struct call *k)
 	struct ask a;
 	int i;
 
-	if (c == NULL || !api_sees(k, KIND_CHECK, &c->o)) {
-		api_error(k->c, 404, NULL, "no check %s", k->item);
-		return;
-	}
+	if (c == NULL || !api_sees(k, KIND_CHECK, &c->o))
+		return api_error(k->c, 404, NULL, "no check %s", k->item);
 	if (take_ask(k, &a) == -1)
-		return;
+		return -1;
 	a.q.check = c->o.id;
 	a.q.source = c->agent_id;
 	if (store_series(api_the_store, &a.q, str_of(a.metric),
-	    (unsigned)a.points, bucket, &why) == -1) {
-		api_error(k->c, 503, NULL, "history cannot be read: %s",
+	    (unsigned)a.points, bucket, &why) == -1)
+		return api_error(k->c, 503, NULL, "history cannot be read: %s",
 		    why.msg);
-		return;
-	}
 	json_obj(k->c->out);
 	for (i = 0; i < (int)COUNT(names); i++) {
 		json_key(k->c->out, names[i]);
 		put_list(k->c->out, &a, bucket, i);
 	}
 	json_obj_end(k->c->out);
-	api_json(k, 200);
+	return api_json(k, 200);
 }

@@ -193,16 +193,14 @@ checks(struct call *k, const struct agent *only)
 	}
 }
 
-void
+int
 page_status(struct call *k)
 {
 	struct buf *b = k->c->out;
 	const struct agent *only;
 
-	if (chosen(k, &only) == -1) {
-		api_error(k->c, 404, "agent", "there is no such agent");
-		return;
-	}
+	if (chosen(k, &only) == -1)
+		return api_error(k->c, 404, "agent", "there is no such agent");
 	buf_addz(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
 	    "<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
 	    "content=\"width=device-width\">\n<title>vilicus status</title>\n"
@@ -213,27 +211,28 @@ page_status(struct call *k)
 	agents(b, k->c->now_ms);
 	checks(k, only);
 	buf_addz(b, "</body>\n</html>\n");
-	if (b->full) {
-		api_error(k->c, 413, "agent", "too much for a page: choose "
+	if (b->full)
+		return api_error(k->c, 413, "agent", "too much for a page: choose "
 		    "an agent with ?agent=HOST");
-		return;
-	}
 	k->c->status = 200;
 	k->c->type = "text/html; charset=utf-8";
+	return 0;
 }
 
-void
+int
 page_home(struct call *k)
 {
 	k->c->status = 302;
 	k->c->type = NULL;
 	buf_addz(&k->c->extra, "Location: /status\r\n");
+	return 0;
 }
 
-void
+int
 page_health(struct call *k)
 {
 	buf_addf(k->c->out, "%s\n", api_sick == NULL ? "ok" : api_sick);
 	k->c->status = api_sick == NULL ? 200 : 503;
 	k->c->type = "text/plain; charset=utf-8";
+	return 0;
 }
