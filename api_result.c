@@ -6,6 +6,7 @@
 
 #define AHEAD_MS	60000	/* a result may be this far ahead */
 #define REF_MAX		128	/* bytes of a check's URI, and more */
+#define STAMP		24	/* bytes of 2026-11-22T06:53:11.123Z */
 
 /* One result of a body, and what is wrong with it. */
 struct entry {
@@ -28,6 +29,8 @@ struct reader {
 	unsigned n;
 	bool refused;			/* one of them, and that is answered */
 	int64_t dropped, clock_ms;	/* clock 0: not said */
+	char second[20];		/* "2026-11-22T06:53:11.", or "" */
+	int64_t second_ms;
 	char bytes[API_RESULTS_MAX];	/* room's: more than a body's */
 };
 static struct reader reader;
@@ -44,20 +47,22 @@ struct member {
 int
 api_check_ref(struct str s, uint64_t *id)
 {
-	struct str rest, api = STR(MODEL_API), res;
+	struct str res;
 
-	if (model_ref(s, KIND_CHECK, id) == 0)
-		return 0;
-	if (!str_starts(s, api))
-		return -1;
-	rest = str_after(s, api.n);
-	if (str_cut(&rest, '/', &res) == -1 || res.n <= 6 ||
-	    !str_is(str_after(res, res.n - 6), "_check") ||
-	    check_type((struct str){ res.p, res.n - 6 }) == NULL)
-		return -1;
-	if (rest.n > 0 && rest.p[rest.n - 1] == '/')
-		rest.n--;
-	return str_u64(rest, 1, INT64_MAX, id);
+	if (str_starts(s, STR(MODEL_API "check/"))) {
+		s = str_after(s, sizeof MODEL_API "check/" - 1);
+	} else if (str_starts(s, STR(MODEL_API))) {
+		s = str_after(s, sizeof MODEL_API - 1);
+		if (str_cut(&s, '/', &res) == -1 || res.n <= 6 ||
+		    !str_is(str_after(res, res.n - 6), "_check") ||
+		    check_type((struct str){ res.p, res.n - 6 }) == NULL)
+			return -1;
+	} else {
+		return str_u64(s, 1, INT64_MAX, id);
+	}
+	if (s.n > 0 && s.p[s.n - 1] == '/')
+		s.n--;
+	return str_u64(s, 1, INT64_MAX, id);
 }
 
 /* ---- a body ---- */
@@ -136,6 +141,7 @@ read_body(struct reader *in, int (*read)(struct reader *in))
 	in->n = 0;
 	in->refused = false;
 	in->dropped = in->clock_ms = 0;
+	in->second[0] = '\0';
 	next(in);
 	if (in->tok == JSON_OBJ && read(in) == 0 && !in->refused &&
 	    json_next(&in->j, &in->text) == JSON_END)
@@ -156,18 +162,37 @@ set_check(struct reader *in)
 	    api_check_ref(in->text, &in->at->r.check) : -1;
 }
 
+/* Most are of the second of the one before: of these only what follows it is
+ * read. */
 static int
 set_timestamp(struct reader *in)
 {
-	return in->tok == JSON_STR && str_time(in->text, &in->at->r.at_ms) ==
-	    0 && in->at->r.at_ms != 0 ? 0 : -1;
+	struct str s = in->text;
+	int64_t *at = &in->at->r.at_ms;
+	uint64_t ms;
+
+	if (in->tok != JSON_STR)
+		return -1;
+	if (s.n == STAMP && s.p[STAMP - 1] == 'Z' &&
+	    memcmp(s.p, in->second, sizeof in->second) == 0 &&
+	    str_u64((struct str){ s.p + 20, 3 }, 0, 999, &ms) == 0) {
+		*at = in->second_ms + (int64_t)ms;
+		return *at != 0 ? 0 : -1;
+	}
+	if (str_time(s, at) == -1 || *at == 0)
+		return -1;
+	if (s.n == STAMP && s.p[19] == '.' && s.p[STAMP - 1] == 'Z') {
+		memcpy(in->second, s.p, sizeof in->second);
+		in->second_ms = *at - *at % 1000;
+	}
+	return 0;
 }
 
 static int
 set_value(struct reader *in)
 {
 	in->at->r.has_value = true;
-	return in->tok == JSON_NUM ? str_milli(in->text, &in->at->r.value) :
+	return in->tok == JSON_NUM ? json_milli(in->text, &in->at->r.value) :
 	    -1;
 }
 
@@ -192,17 +217,15 @@ set_message(struct reader *in)
 static bool
 is_metric(struct str s)
 {
-	size_t i;
+	static const char of[256] = "................................"
+	    ".............-..0123456789......"
+	    ".ABCDEFGHIJKLMNOPQRSTUVWXYZ...._"
+	    ".abcdefghijklmnopqrstuvwxyz";
+	size_t i = 0;
 
-	for (i = 0; i < s.n; i++) {
-		char c = s.p[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		    (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-		    c == '-'))
-			return false;
-	}
-	return s.n > 0 && s.n <= STORE_NAME_MAX;
+	while (i < s.n && of[(unsigned char)s.p[i]] == s.p[i])
+		i++;
+	return i == s.n && s.n > 0 && s.n <= STORE_NAME_MAX;
 }
 
 static int
@@ -225,7 +248,7 @@ set_metrics(struct reader *in)
 				return -1;
 		next(in);
 		if (in->tok != JSON_NUM ||
-		    str_milli(in->text, &m->value) == -1)
+		    json_milli(in->text, &m->value) == -1)
 			return -1;
 		m = &r->metric[++r->metrics];
 	}
@@ -397,20 +420,32 @@ api_heard(struct call *k)
 	return 0;
 }
 
+static void
+put_id(struct buf *b, const struct store_result *r)
+{
+	buf_addi(b, (int64_t)r->check);
+	buf_addc(b, '-');
+	buf_addi(b, r->at_ms);
+}
+
 /* row NULL: of a result, not of what is kept. */
 static void
 show_result(struct buf *b, const struct store_result *r,
     const struct store_row *row)
 {
 	char text[64];
+	struct buf id = BUF(text);
 	unsigned i;
 
-	snprintf(text, sizeof text, "%llu-%lld", (unsigned long long)r->check,
-	    (long long)r->at_ms);
+	put_id(&id, r);
 	json_obj(b);
-	json_add(b, "id", str_of(text));
-	api_uri(b, "resource_uri", "check_history/%s", text);
-	api_uri(b, "check", "check/%llu", (unsigned long long)r->check);
+	json_add(b, "id", str_from(&id));
+	buf_addz(json_key(b, "resource_uri"), "\"" MODEL_API "check_history/");
+	buf_add(b, str_from(&id));
+	buf_addz(b, "/\"");
+	buf_addz(json_key(b, "check"), "\"" MODEL_API "check/");
+	buf_addi(b, (int64_t)r->check);
+	buf_addz(b, "/\"");
 	json_key(b, "timestamp");
 	json_put_time(b, r->at_ms);
 	json_add(b, "status", str_of(status_name((enum status)r->code)));
@@ -454,9 +489,9 @@ api_history_post(struct call *k)
 	store_report_end(api_the_store);
 	k->c->wrote |= STORE_REPORTS;
 	show_result(k->c->out, &e->r, NULL);
-	buf_addf(&k->c->extra, "Location: " MODEL_API
-	    "check_history/%llu-%lld/\r\n", (unsigned long long)e->r.check,
-	    (long long)e->r.at_ms);
+	buf_addz(&k->c->extra, "Location: " MODEL_API "check_history/");
+	put_id(&k->c->extra, &e->r);
+	buf_addz(&k->c->extra, "/\r\n");
 	return api_json(k, 201);
 }
 

@@ -87,6 +87,9 @@ int json_list(struct json *j, struct str obj, const char *name);
  * 0, or -1 with *out untouched. */
 int json_int(struct str text, int64_t min, int64_t max, int64_t *out);
 
+/* A number's text as json_next gave it, as str_milli. */
+int json_milli(struct str text, int64_t *out);
+
 /* The writer.  Each puts a comma first where one is due: after a byte that
  * ends a value, so not at b's start, nor after a space or a newline. */
 void json_put(struct buf *b, struct str s);	/* a string */

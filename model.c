@@ -67,8 +67,12 @@ struct object *
 model_get(enum kind k, uint64_t id)
 {
 	const struct table *t = &tables[k];
-	size_t i = place(t, id);
+	uint64_t first = t->n == 0 ? 0 : t->all[0]->id;
+	size_t i = id - first < t->n ? (size_t)(id - first) : 0;
 
+	/* There it is where none was removed before it. */
+	if (t->n == 0 || t->all[i]->id != id)
+		i = place(t, id);
 	return i < t->n && t->all[i]->id == id ? t->all[i] : NULL;
 }
 
