@@ -256,25 +256,6 @@ api_body(struct call *k)
 	return 0;
 }
 
-void
-api_members(struct api_member *m, struct str obj)
-{
-	json_open(&m->j, obj);
-	json_next(&m->j, &m->raw);
-}
-
-int
-api_member(struct call *k, struct api_member *m)
-{
-	struct str key;
-
-	if (json_next(&m->j, &key) != JSON_KEY)
-		return 0;
-	m->tok = json_value(&m->j, &m->raw);
-	return json_unescape(key, m->name, sizeof m->name) == 0 ? 1 :
-	    api_wrong(k, "body", "too long a name");
-}
-
 /* ---- who asks ---- */
 
 /* RFC 4648 base64, as Basic has it, into dst.  0 or -1. */

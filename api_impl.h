@@ -52,17 +52,6 @@ int api_empty(struct call *k, int status);
 int api_is_json(struct call *k);
 int api_body(struct call *k);
 
-/* The members of an object of the body, one a call: 1, 0 at its end, -1
- * (answered). */
-struct api_member {
-	struct json j;
-	char name[64];
-	enum json_tok tok;		/* as of json_value */
-	struct str raw;
-};
-void api_members(struct api_member *m, struct str obj);
-int api_member(struct call *k, struct api_member *m);
-
 /* An object as this call shows it. */
 void api_show(struct call *k, const struct object *o);
 
@@ -88,17 +77,17 @@ api_fn api_series;
 api_fn api_events, api_event, api_root, api_schema;
 api_fn page_status, page_home, page_health;
 
-/* The query, one parameter a call, unescaped; limit, offset and format are
- * taken by the way.  1, 0 at its end, -1 (answered).  Begin with api_query. */
+/* Read the query: limit, offset and format are taken by the way, each other
+ * parameter is given to take, unescaped; it may write into name.  0, or -1
+ * (answered), both. */
 struct api_query {
-	struct str rest;
-	char name[64], value[256];
 	int64_t limit, offset;
 	char text[1024];		/* what else there was, for next */
 	struct buf again;
 };
-void api_query(const struct call *k, struct api_query *q);
-int api_param(struct call *k, struct api_query *q);
+#define API_VALUE_MAX	256		/* bytes of a parameter and a NUL */
+typedef int api_take(struct call *k, char *name, const char *value, void *to);
+int api_query(struct call *k, struct api_query *q, api_take *take, void *to);
 
 /* Begin a list, and end it.  total -1: not known; next (may be NULL): the
  * address of the next page, else by offset. */

@@ -70,7 +70,9 @@ api_schema(struct call *k)
 struct fields {
 	struct object *draft;
 	const struct object *live;	/* NULL: a new one */
-	struct api_member m;		/* now read */
+	char name[64];			/* of the member now read, */
+	enum json_tok tok;		/* and its value */
+	struct str raw;
 };
 
 /* A field that is wrong, of which why tells, with its name or without. */
@@ -91,12 +93,12 @@ fixed(struct call *k, const struct fields *f, bool number)
 	char text[128];
 	uint64_t id;
 
-	if (f->live != NULL && number == (f->m.tok == JSON_NUM) &&
-	    json_unescape(f->m.raw, text, sizeof text) == 0 &&
+	if (f->live != NULL && number == (f->tok == JSON_NUM) &&
+	    json_unescape(f->raw, text, sizeof text) == 0 &&
 	    (model_ref(str_of(text), k->kind, &id) == 0 ||
 	    api_check_ref(str_of(text), &id) == 0) && id == f->live->id)
 		return 0;
-	return api_wrong(k, f->m.name, "is not yours to choose");
+	return api_wrong(k, f->name, "is not yours to choose");
 }
 
 /* May this field be given at all?  1: yes; 0: it is passed over, as a PUT
@@ -114,20 +116,20 @@ may_write(struct call *k, struct fields *f, const struct field *fd)
 	    (fd->flags & F_STATE)))
 		return 0;
 	probe = model_draft(k->kind, f->draft);
-	same = f->live != NULL && model_set(k->kind, probe, fd, f->m.tok,
-	    f->m.raw, &why) == 0 && model_same(fd, probe, f->live);
+	same = f->live != NULL && model_set(k->kind, probe, fd, f->tok,
+	    f->raw, &why) == 0 && model_same(fd, probe, f->live);
 	model_drop(k->kind, probe);
 	if (same)
 		return 0;
-	return api_error(k->c, agent ? 403 : 400, f->m.name, agent ?
+	return api_error(k->c, agent ? 403 : 400, f->name, agent ?
 	    "%s: an agent may not write this" : "%s: is read-only",
-	    f->m.name);
+	    f->name);
 }
 
 static int
 set_field(struct call *k, struct fields *f)
 {
-	const char *name = f->m.name;
+	const char *name = f->name;
 	const struct field *fd = model_field(k->kind, str_of(name));
 	struct fail why;
 	int rc;
@@ -140,7 +142,7 @@ set_field(struct call *k, struct fields *f)
 	rc = may_write(k, f, fd);
 	if (rc != 1)
 		return rc;
-	if (model_set(k->kind, f->draft, fd, f->m.tok, f->m.raw, &why) == -1)
+	if (model_set(k->kind, f->draft, fd, f->tok, f->raw, &why) == -1)
 		return bad(k, 400, name, &why);
 	if (fd->type == FIELD_TYPE && k->type != NULL &&
 	    ((struct check *)f->draft)->type != k->type)
@@ -197,9 +199,10 @@ missing(struct call *k)
 static int
 set_fields(struct call *k, struct fields *f)
 {
+	struct json j = JSON(k->c->body);
 	struct check *c;
-	struct str raw;
-	int rc;
+	struct str key, raw;
+	int rc = 0;
 
 	if (api_body(k) == -1)
 		return -1;
@@ -207,11 +210,14 @@ set_fields(struct call *k, struct fields *f)
 	c = k->kind == KIND_CHECK ? (struct check *)f->draft : NULL;
 	if (k->type != NULL)
 		c->type = k->type;
-	api_members(&f->m, k->c->body);
-	while ((rc = api_member(k, &f->m)) == 1)
-		if (check_param(k->type, str_of(f->m.name)) == NULL &&
-		    set_field(k, f) == -1)
-			break;
+	json_next(&j, &key);
+	while (rc == 0 && json_next(&j, &key) == JSON_KEY) {
+		f->tok = json_value(&j, &f->raw);
+		if (json_unescape(key, f->name, sizeof f->name) == -1)
+			rc = api_wrong(k, "body", "too long a name");
+		else if (check_param(k->type, str_of(f->name)) == NULL)
+			rc = set_field(k, f);
+	}
 	/* Hits alone are hits in a row. */
 	if (c != NULL && json_member(k->c->body, "of", &raw) == JSON_END &&
 	    json_member(k->c->body, "hits", &raw) != JSON_END)

@@ -577,65 +577,42 @@ may_tell(struct call *k, uint64_t id)
 	    "check", "check: it is not this agent's");
 }
 
-struct history {
-	struct api_query q;
-	uint64_t check;
-	int64_t before;
-};
-
 static int
-take_history(struct call *k, struct history *h)
+take_history(struct call *k, char *name, const char *value, void *to)
 {
+	struct store_query *ask = to;
+	struct str v = str_of(value);
 	int rc;
 
-	h->check = 0;
-	h->before = INT64_MAX;
-	api_query(k, &h->q);
-	while ((rc = api_param(k, &h->q)) == 1) {
-		struct str v = str_of(h->q.value);
-
-		if (strcmp(h->q.name, "check") == 0 ||
-		    strcmp(h->q.name, "check__id") == 0)
-			rc = api_check_ref(v, &h->check);
-		else if (strcmp(h->q.name, "before") == 0)
-			rc = str_time(v, &h->before);
-		else
-			return api_wrong(k, h->q.name, "cannot be filtered "
-			    "by");
-		if (rc == -1)
-			return api_wrong(k, h->q.name, "cannot be read");
-	}
-	if (rc == 0 && h->q.offset != 0)
-		return api_wrong(k, "offset", "history goes on by "
-		    "before=TIME");
-	if (rc == 0 && h->check == 0)
-		return api_wrong(k, "check", "is needed: ?check=1");
-	return rc;
+	if (strcmp(name, "check") == 0 || strcmp(name, "check__id") == 0)
+		rc = api_check_ref(v, &ask->check);
+	else if (strcmp(name, "before") == 0)
+		rc = str_time(v, &ask->to_ms);
+	else
+		return api_wrong(k, name, "cannot be filtered by");
+	return rc == 0 ? 0 : api_wrong(k, name, "cannot be read");
 }
 
-/* The results of a page: how many, and when the last is, or, all of them
- * being shown, the same.  -1: answered. */
+/* The results asked for, at most limit: how many, and when the last is; or,
+ * all of them being shown, the same.  -1: answered. */
 static int
-page(struct call *k, const struct history *h, bool show, int64_t *last_ms)
+rows(struct call *k, const struct store_query *ask, int64_t limit, bool show,
+    int64_t *last_ms)
 {
 	static struct store_row row;
-	struct store_query ask = { .check = h->check,
-	    .source = model_check_by_id(h->check)->agent_id,
-	    .from_ms = INT64_MIN, .to_ms = h->before - 1, .down = true };
 	struct fail why;
-	int n = 0, rc = store_rows(api_the_store, &ask, &why);
+	int n = 0, rc = store_rows(api_the_store, ask, &why) == 0;
 
-	while (rc == 0 && n < h->q.limit) {
+	while (rc == 1 && n < limit) {
 		rc = store_row_next(api_the_store, &row, &why);
 		if (rc != 1)
 			break;
-		rc = 0;
 		n++;
 		*last_ms = row.r.at_ms;
 		if (show)
 			show_result(k->c->out, &row.r, &row);
 	}
-	return rc == 0 ? n : api_error(k->c, 503, NULL, "history cannot be "
+	return rc != -1 ? n : api_error(k->c, 503, NULL, "history cannot be "
 	    "read: %s", why.msg);
 }
 
@@ -643,32 +620,44 @@ page(struct call *k, const struct history *h, bool show, int64_t *last_ms)
 int
 api_history(struct call *k)
 {
-	static struct history h;
+	struct store_query ask = { .from_ms = INT64_MIN, .to_ms = INT64_MAX,
+	    .down = true };
+	struct api_query q;
 	char next[256];
-	struct buf u;
+	struct buf u = BUF(next);
 	int64_t last_ms = 0;
 	int n;
 
-	if (take_history(k, &h) == -1 || may_tell(k, h.check) == -1 ||
-	    (n = page(k, &h, false, &last_ms)) == -1)
+	if (api_query(k, &q, take_history, &ask) == -1)
 		return -1;
-	buf_init(&u, next, sizeof next);
+	if (q.offset != 0)
+		return api_wrong(k, "offset", "history goes on by "
+		    "before=TIME");
+	if (ask.check == 0)
+		return api_wrong(k, "check", "is needed: ?check=1");
+	if (may_tell(k, ask.check) == -1)
+		return -1;
+	ask.source = model_check_by_id(ask.check)->agent_id;
+	ask.to_ms--;			/* before it */
+	n = rows(k, &ask, q.limit, false, &last_ms);
+	if (n == -1)
+		return -1;
 	buf_addf(&u, MODEL_API "check_history/?check=%llu&limit=%lld&before=",
-	    (unsigned long long)h.check, (long long)h.q.limit);
+	    (unsigned long long)ask.check, (long long)q.limit);
 	buf_time(&u, last_ms);
 	buf_addc(&u, '\0');
-	api_meta(k, &h.q, -1, n < h.q.limit ? NULL : next);
-	return page(k, &h, true, &last_ms) == -1 ? -1 : api_meta_end(k);
+	api_meta(k, &q, -1, n < q.limit ? NULL : next);
+	return rows(k, &ask, q.limit, true, &last_ms) == -1 ? -1 :
+	    api_meta_end(k);
 }
 
 int
 api_history_one(struct call *k)
 {
-	static struct store_row row;
 	struct str rest = str_of(k->item), id;
 	struct store_query ask = { .check = 0 };
-	struct fail why;
-	int rc;
+	int64_t last_ms;
+	int n;
 
 	if (str_cut(&rest, '-', &id) == -1 || str_u64(id, 1, INT64_MAX,
 	    &ask.check) == -1 || str_i64(rest, 1, TIME_MAX, &ask.from_ms) ==
@@ -677,16 +666,10 @@ api_history_one(struct call *k)
 	if (may_tell(k, ask.check) == -1)
 		return -1;
 	ask.to_ms = ask.from_ms;
-	rc = store_rows(api_the_store, &ask, &why);
-	if (rc == 0)
-		rc = store_row_next(api_the_store, &row, &why);
-	if (rc == -1)
-		return api_error(k->c, 503, NULL, "history cannot be read: %s",
-		    why.msg);
-	if (rc == 0)
+	n = rows(k, &ask, 1, true, &last_ms);
+	if (n == 0)
 		return api_error(k->c, 404, NULL, "no result %s", k->item);
-	show_result(k->c->out, &row.r, &row);
-	return api_json(k, 200);
+	return n == -1 ? -1 : api_json(k, 200);
 }
 
 /* ---- the journal ---- */
@@ -718,26 +701,28 @@ api_event(struct call *k)
 	    api_json(k, 200);
 }
 
+static int
+take_event(struct call *k, char *name, const char *value, void *to)
+{
+	bool *down = to;
+
+	*down = value[0] == '-';
+	value += *down;
+	return strcmp(name, "order_by") == 0 && (strcmp(value, "id") == 0 ||
+	    strcmp(value, "n") == 0) ? 0 : api_wrong(k, "query", "only limit, "
+	    "offset and order_by=n or -n");
+}
+
 int
 api_events(struct call *k)
 {
 	uint64_t first = store_journal_first(api_the_store);
 	uint64_t last = store_journal_n(api_the_store, NULL);
 	int64_t total = (int64_t)(last + 1 - first), i;
-	static struct api_query q;
+	struct api_query q;
 	bool down = false;
-	int rc;
 
-	api_query(k, &q);
-	while ((rc = api_param(k, &q)) == 1) {
-		down = q.value[0] == '-';
-		if (strcmp(q.name, "order_by") != 0 ||
-		    (strcmp(q.value + down, "id") != 0 &&
-		    strcmp(q.value + down, "n") != 0))
-			return api_wrong(k, "query", "only limit, offset and "
-			    "order_by=n or -n");
-	}
-	if (rc == -1)
+	if (api_query(k, &q, take_event, &down) == -1)
 		return -1;
 	api_meta(k, &q, total, NULL);
 	for (i = q.offset; i < total && i < q.offset + q.limit; i++)
