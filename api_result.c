@@ -38,10 +38,17 @@ static struct reader reader;
 /* A member that is known: set takes what was read, -1: it is not `what`. */
 struct member {
 	struct str name;
-	bool need, null;		/* null is as good as not given */
+	bool need;
+	unsigned of;			/* what it may be, or begin with; null
+					 * is as good as not given */
 	int (*set)(struct reader *in);
 	const char *what;
 };
+#define STRING	(1u << JSON_STR)
+#define NUMBER	(1u << JSON_NUM)
+#define ARRAY	(1u << JSON_ARR)
+#define MEMBERS	(1u << JSON_OBJ)
+#define NIL	(1u << JSON_NULL)
 #define NAME(lit)	{ (lit), sizeof(lit) - 1 }
 
 int
@@ -119,8 +126,8 @@ read_members(struct reader *in, const struct member *m, unsigned n)
 		next(in);
 		if (its == NULL)
 			return unknown(in->k, name);
-		if ((seen >> i & 1) || (!(its->null && in->tok == JSON_NULL) &&
-		    its->set(in) == -1))
+		if ((seen >> i & 1) || !(its->of >> in->tok & 1) ||
+		    (in->tok != JSON_NULL && its->set(in) == -1))
 			return api_wrong(in->k, its->name.p, its->what);
 		seen |= 1u << i;
 	}
@@ -157,9 +164,8 @@ static int
 set_check(struct reader *in)
 {
 	in->check_text = in->text;
-	return (in->tok == JSON_STR || in->tok == JSON_NUM) &&
-	    in->text.n < REF_MAX ?
-	    api_check_ref(in->text, &in->at->r.check) : -1;
+	return in->text.n >= REF_MAX ? -1 :
+	    api_check_ref(in->text, &in->at->r.check);
 }
 
 /* Most are of the second of the one before: of these only what follows it is
@@ -171,8 +177,6 @@ set_timestamp(struct reader *in)
 	int64_t *at = &in->at->r.at_ms;
 	uint64_t ms;
 
-	if (in->tok != JSON_STR)
-		return -1;
 	if (s.n == STAMP && s.p[STAMP - 1] == 'Z' &&
 	    memcmp(s.p, in->second, sizeof in->second) == 0 &&
 	    str_u64((struct str){ s.p + 20, 3 }, 0, 999, &ms) == 0) {
@@ -192,8 +196,7 @@ static int
 set_value(struct reader *in)
 {
 	in->at->r.has_value = true;
-	return in->tok == JSON_NUM ? json_milli(in->text, &in->at->r.value) :
-	    -1;
+	return json_milli(in->text, &in->at->r.value);
 }
 
 static int
@@ -201,7 +204,7 @@ set_status(struct reader *in)
 {
 	enum status st;
 
-	if (in->tok != JSON_STR || status_parse(in->text, &st) == -1)
+	if (status_parse(in->text, &st) == -1)
 		return -1;
 	in->at->r.given = (uint8_t)st;
 	return 0;
@@ -211,7 +214,7 @@ static int
 set_message(struct reader *in)
 {
 	in->at->r.text = in->text;
-	return in->tok == JSON_STR && in->text.n <= STORE_TEXT_MAX ? 0 : -1;
+	return in->text.n <= STORE_TEXT_MAX ? 0 : -1;
 }
 
 static bool
@@ -232,42 +235,42 @@ static int
 set_metrics(struct reader *in)
 {
 	struct store_result *r = &in->at->r;
-	struct store_metric *m = r->metric;
+	struct store_metric *m;
 	enum json_tok tok;
-	unsigned i;
+	struct str name;
 
-	if (in->tok != JSON_OBJ)
-		return -1;
-	while ((tok = json_next(&in->j, &m->name)) == JSON_KEY) {
+	while ((tok = json_next(&in->j, &name)) == JSON_KEY) {
 		if (r->metrics == STORE_METRICS_MAX ||
-		    json_meant(&in->j, &m->name, &in->room) == -1 ||
-		    !is_metric(m->name))
+		    json_meant(&in->j, &name, &in->room) == -1 ||
+		    !is_metric(name))
 			return -1;
-		for (i = 0; i < r->metrics; i++)
-			if (str_eq(r->metric[i].name, m->name))
+		for (m = r->metric; m < r->metric + r->metrics; m++)
+			if (str_eq(m->name, name))
 				return -1;
 		next(in);
 		if (in->tok != JSON_NUM ||
 		    json_milli(in->text, &m->value) == -1)
 			return -1;
-		m = &r->metric[++r->metrics];
+		m->name = name;
+		r->metrics++;
 	}
 	return tok == JSON_OBJ_END ? 0 : -1;
 }
 
 static const struct member result_members[] = {
-	{ NAME("check"), true, false, set_check, "a resource URI like "
-	    MODEL_API "check/1/" },
-	{ NAME("timestamp"), false, false, set_timestamp, "a time as "
-	    "2026-11-22T06:53:11.123Z" },
-	{ NAME("value"), false, true, set_value, "a number within +-9e15, or "
-	    "null" },
-	{ NAME("status"), false, true, set_status, "one of ok, warning, "
-	    "unknown, critical" },
-	{ NAME("message"), false, true, set_message, "a string of at most 256 "
-	    "bytes" },
-	{ NAME("metrics"), false, true, set_metrics, "an object of at most 32 "
-	    "numbers within +-9e15; a name is 1 to 32 of A-Z a-z 0-9 _ . -" },
+	{ NAME("check"), true, STRING | NUMBER, set_check,
+	    "a resource URI like " MODEL_API "check/1/" },
+	{ NAME("timestamp"), false, STRING, set_timestamp,
+	    "a time as 2026-11-22T06:53:11.123Z" },
+	{ NAME("value"), false, NUMBER | NIL, set_value,
+	    "a number within +-9e15, or null" },
+	{ NAME("status"), false, STRING | NIL, set_status,
+	    "one of ok, warning, unknown, critical" },
+	{ NAME("message"), false, STRING | NIL, set_message,
+	    "a string of at most 256 bytes" },
+	{ NAME("metrics"), false, MEMBERS | NIL, set_metrics,
+	    "an object of at most 32 numbers within +-9e15; a name is 1 to 32 "
+	    "of A-Z a-z 0-9 _ . -" },
 };
 
 /* The check of an id.  A report goes through an agent's checks in their
@@ -323,8 +326,6 @@ read_result(struct reader *in)
 static int
 set_objects(struct reader *in)
 {
-	if (in->tok != JSON_ARR)
-		return -1;
 	for (next(in); in->tok == JSON_OBJ && !in->refused; next(in))
 		in->refused = read_result(in) == -1;
 	if (!in->refused && in->tok != JSON_ARR_END) {
@@ -339,27 +340,25 @@ set_objects(struct reader *in)
 static int
 set_dropped(struct reader *in)
 {
-	return in->tok == JSON_NUM ?
-	    json_int(in->text, 0, INT32_MAX, &in->dropped) : -1;
+	return json_int(in->text, 0, INT32_MAX, &in->dropped);
 }
 
 static int
 set_now_ms(struct reader *in)
 {
-	return in->tok == JSON_NUM ?
-	    json_int(in->text, 0, TIME_MAX, &in->clock_ms) : -1;
+	return json_int(in->text, 0, TIME_MAX, &in->clock_ms);
 }
 
 static int
 read_bulk(struct reader *in)
 {
 	static const struct member members[] = {
-		{ NAME("objects"), true, false, set_objects, "a list of "
-		    "results" },
-		{ NAME("dropped"), false, false, set_dropped, "a number from "
-		    "0" },
-		{ NAME("now_ms"), false, false, set_now_ms, "a number from "
-		    "0" },
+		{ NAME("objects"), true, ARRAY, set_objects,
+		    "a list of results" },
+		{ NAME("dropped"), false, NUMBER, set_dropped,
+		    "a number from 0" },
+		{ NAME("now_ms"), false, NUMBER, set_now_ms,
+		    "a number from 0" },
 	};
 
 	return read_members(in, members, COUNT(members));

@@ -49,12 +49,10 @@ cell_time(struct buf *b, int64_t at_ms, int64_t now_ms)
 static void
 incidents(struct buf *b, int64_t now_ms)
 {
-	size_t i;
+	const struct incident *in;
 	unsigned n = 0;
 
-	for (i = 0; i < model_count(KIND_INCIDENT); i++) {
-		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
-
+	MODEL_ALL(in, KIND_INCIDENT) {
 		if (in->closed != 0)
 			continue;
 		if (n++ == 0)
@@ -76,13 +74,11 @@ agents(struct buf *b, int64_t now_ms)
 {
 	static const char *const states[] = { "never", "up", "silent",
 	    "stopped" };
-	size_t i;
+	const struct agent *a;
 
 	buf_addz(b, "<h2>Agents</h2>\n<table border>\n<tr><th>Agent"
 	    "<th>State<th>Status<th>Last check-in<th>Version\n");
-	for (i = 0; i < model_count(KIND_AGENT); i++) {
-		const struct agent *a = (void *)model_at(KIND_AGENT, i);
-
+	MODEL_ALL(a, KIND_AGENT) {
 		buf_addz(b, "<tr><td><a href=\"/status?agent=");
 		http_escape(b, str_of(a->hostname));
 		buf_addz(b, "\">");
@@ -171,26 +167,21 @@ static void
 checks(struct call *k, const struct agent *only)
 {
 	struct buf *b = k->c->out;
-	size_t i, n = model_count(KIND_CHECK);
-	bool all = only != NULL || n <= CHECKS_MAX;
+	const struct check *c;
 
 	buf_addz(b, "<h2>Checks</h2>\n<table border>\n<tr><th>Agent<th>Check"
 	    "<th>Status<th>Reads<th>Since<th>Last result\n");
-	for (i = 0; i < n; i++) {
-		const struct check *c = (void *)model_at(KIND_CHECK, i);
-
+	MODEL_ALL(c, KIND_CHECK)
 		if (only == NULL || c->agent == only)
 			check_line(b, c, k->c->now_ms);
-	}
 	buf_addz(b, "</table>\n<h2>Last results</h2>\n");
-	if (!all)
+	if (only == NULL && model_count(KIND_CHECK) > CHECKS_MAX) {
 		buf_addz(b, "<p>Choose an agent above.</p>\n");
-	for (i = 0; all && i < n; i++) {
-		const struct check *c = (void *)model_at(KIND_CHECK, i);
-
+		return;
+	}
+	MODEL_ALL(c, KIND_CHECK)
 		if (only == NULL || c->agent == only)
 			results(b, c);
-	}
 }
 
 int
