@@ -158,17 +158,20 @@ hash_keys(void)
 struct key *
 model_key(struct str secret)
 {
-	unsigned char hash[KEY_HASH], kept[KEY_HASH];
+	unsigned char hash[KEY_HASH];
+	char hex[2 * KEY_HASH + 1];
 	struct key *k;
 
 	if (!hashed)
 		hash_keys();
 	key_hash(secret, hash);
+	str_hex(hex, hash, sizeof hash);
+	/* All that are there have as many digits. */
 	for (k = *keys_like(hash); k != NULL; k = k->next)
-		if (str_unhex(str_of(k->hash), kept, sizeof kept) == 0 &&
-		    key_same(hash, kept, sizeof hash))
-			return k;
-	return NULL;
+		if (key_same((const unsigned char *)hex,
+		    (const unsigned char *)k->hash, sizeof hex - 1))
+			break;
+	return k;
 }
 
 /* ---- what follows from an object ---- */
