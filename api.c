@@ -130,7 +130,7 @@ show_resource(struct buf *b, const struct route *r, const char *name)
 }
 
 /* Resources with a list, for GET /api/v1/. */
-void
+int
 api_root(struct call *k)
 {
 	const struct route *r;
@@ -149,7 +149,7 @@ api_root(struct call *k)
 		}
 	}
 	json_obj_end(k->c->out);
-	api_json(k, 200);
+	return api_json(k, 200);
 }
 
 /* ---- answers ---- */
@@ -193,24 +193,24 @@ api_no_room(struct call *k, const struct fail *why)
 	return api_error(k->c, 503, NULL, "nothing was stored: %s", why->msg);
 }
 
-void
+int
 api_empty(struct call *k, int status)
 {
 	k->c->status = status;
 	k->c->type = NULL;
+	return 0;
 }
 
-void
+int
 api_json(struct call *k, int status)
 {
-	if (k->c->out->full) {
-		api_error(k->c, 413, "limit",
-		    "the answer would be too large; ask for less at a time");
-		return;
-	}
+	if (k->c->out->full)
+		return api_error(k->c, 413, "limit", "the answer would be too "
+		    "large; ask for less at a time");
 	buf_addc(k->c->out, '\n');
 	k->c->status = status;
 	k->c->type = "application/json";
+	return 0;
 }
 
 bool
@@ -225,10 +225,9 @@ api_sees(const struct call *k, enum kind kind, const struct object *o)
 /* ---- bodies ---- */
 
 int
-api_body(struct call *k)
+api_is_json(struct call *k)
 {
 	struct str type = http_field(k->c->head, "Content-Type"), media;
-	struct fail why;
 
 	if (http_field(k->c->head, "Content-Encoding").n > 0)
 		return api_error(k->c, 415, NULL, "a Content-Encoding is not "
@@ -237,32 +236,24 @@ api_body(struct call *k)
 	    !str_ieq(str_trim(media), STR("application/json")))
 		return api_error(k->c, 415, NULL, "the body must be "
 		    "application/json, and its Content-Type say so");
-	if (json_valid(k->c->body, &why) == -1)
-		return api_error(k->c, 400, NULL, "the body is not JSON: %s",
-		    why.msg);
-	if (json_member(k->c->body, "", &media) == JSON_BAD)
-		return api_error(k->c, 400, NULL, "the body must be a JSON "
-		    "object");
 	return 0;
 }
 
-void
-api_members(struct api_member *m, struct str obj)
-{
-	json_open(&m->j, obj);
-	json_next(&m->j, &m->raw);
-}
-
 int
-api_member(struct call *k, struct api_member *m)
+api_body(struct call *k)
 {
-	struct str key;
+	struct fail why;
+	struct str raw;
 
-	if (json_next(&m->j, &key) != JSON_KEY)
-		return 0;
-	m->tok = json_value(&m->j, &m->raw);
-	return json_unescape(key, m->name, sizeof m->name) == 0 ? 1 :
-	    api_wrong(k, "body", "too long a name");
+	if (api_is_json(k) == -1)
+		return -1;
+	if (json_valid(k->c->body, &why) == -1)
+		return api_error(k->c, 400, NULL, "the body is not JSON: %s",
+		    why.msg);
+	if (json_member(k->c->body, "", &raw) == JSON_BAD)
+		return api_error(k->c, 400, NULL, "the body must be a JSON "
+		    "object");
+	return 0;
 }
 
 /* ---- who asks ---- */
@@ -294,12 +285,19 @@ unbase64(struct str s, char *dst, size_t cap)
 	return b.full || strlen(dst) != b.n ? -1 : 0;
 }
 
+/* An agent's key is none without its agent. */
+static bool
+is_key(const struct key *k)
+{
+	return k != NULL && (k->role != ROLE_AGENT ||
+	    model_agent(k->agent) != NULL);
+}
+
 static struct key *
 find_key(const struct http_head *h)
 {
 	struct str s = http_field(h, "Authorization"), scheme;
 	char plain[256];
-	struct key *k;
 
 	if (str_cut(&s, ' ', &scheme) == -1 || s.p == NULL)
 		return NULL;
@@ -315,11 +313,8 @@ find_key(const struct http_head *h)
 	if (!str_ieq(scheme, STR("Bearer")) && s.n >= KEY_TEXT &&
 	    s.p[s.n - KEY_TEXT] == ':')
 		s = str_after(s, s.n - KEY_TEXT + 1);
-	/* Longer ones cannot be ours, and are not worth hashing; and an agent's
-	 * key is none without its agent. */
-	k = s.n != KEY_TEXT - 1 ? NULL : model_key(s);
-	return k != NULL && k->role == ROLE_AGENT &&
-	    model_agent(k->agent) == NULL ? NULL : k;
+	/* Longer ones cannot be ours, and are not worth hashing. */
+	return s.n != KEY_TEXT - 1 ? NULL : model_key(s);
 }
 
 /* A browser says where a request that changes something comes from: only
@@ -389,9 +384,10 @@ api_body_max(const struct http_head *h)
 }
 
 int
-api_refuse_early(const struct http_head *h, struct fail *why)
+api_refuse_early(const struct http_head *h, uint64_t *key, struct fail *why)
 {
 	bool body = h->chunked || h->length >= 0;
+	const struct key *k;
 
 	if ((h->method == HTTP_POST || h->method == HTTP_PUT ||
 	    h->method == HTTP_PATCH) && !body) {
@@ -399,7 +395,9 @@ api_refuse_early(const struct http_head *h, struct fail *why)
 		    http_method_name(h->method));
 		return 411;
 	}
-	if (body && h->length != 0 && find_key(h) == NULL) {
+	k = find_key(h);
+	*key = is_key(k) ? k->o.id : 0;
+	if (body && h->length != 0 && *key == 0) {
 		fail(why, NEED_KEY);
 		return 401;
 	}
@@ -409,10 +407,12 @@ api_refuse_early(const struct http_head *h, struct fail *why)
 static void
 identify(struct call *k)
 {
-	k->key = find_key(k->c->head);
-	if (k->key == NULL)
+	struct key *key = (struct key *)model_get(KIND_KEY, k->c->key);
+
+	if (!is_key(key))
 		return;
-	k->role = (enum role)k->key->role;
+	k->key = key;
+	k->role = (enum role)key->role;
 	k->c->trusted = true;
 	k->key->last_used = k->c->now_ms - k->c->now_ms % 3600000;
 	snprintf(k->by, sizeof k->by, "key:%llu",

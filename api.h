@@ -21,6 +21,7 @@
 struct api_call {
 	const struct http_head *head;	/* in */
 	struct str body;
+	uint64_t key;			/* as of api_refuse_early */
 	const char *peer;
 	int64_t now_ms, watch_ms;
 
@@ -42,8 +43,10 @@ extern struct store *api_the_store;
 /* How large a body this request may have. */
 size_t api_body_max(const struct http_head *h);
 
-/* Why this request is refused before its body is read, or 0: go on. */
-int api_refuse_early(const struct http_head *h, struct fail *why);
+/* Why this request is refused before its body is read, or 0: go on.  *key is
+ * the key it shows, for api_handle; 0: none that is valid. */
+int api_refuse_early(const struct http_head *h, uint64_t *key,
+    struct fail *why);
 
 void api_handle(struct api_call *c);
 

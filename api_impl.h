@@ -37,28 +37,20 @@ int api_wrong(struct call *k, const char *field, const char *what);
 /* The store could not take it, 503: always -1. */
 int api_no_room(struct call *k, const struct fail *why);
 
-/* Answer with what is in c->out as JSON; or without a body. */
-void api_json(struct call *k, int status);
-void api_empty(struct call *k, int status);
+/* Answer with what is in c->out as JSON; or without a body.  0; -1: it is
+ * too much, and that was answered. */
+int api_json(struct call *k, int status);
+int api_empty(struct call *k, int status);
 
 /* A member that is the URI of "check/%llu" (a literal); one that is null. */
 #define api_uri(b, name, fmt, ...) \
 	buf_addf(json_key(b, name), "\"" MODEL_API fmt "/\"", __VA_ARGS__)
 #define api_null(b, name)	json_put_null(json_key(b, name))
 
-/* The body as one valid JSON object; 0, or -1 with the error answered. */
+/* Is the body said to be JSON, and nothing else?  Is it one valid JSON
+ * object, too?  0, or -1 with the error answered. */
+int api_is_json(struct call *k);
 int api_body(struct call *k);
-
-/* The members of an object of the body, one a call: 1, 0 at its end, -1
- * (answered). */
-struct api_member {
-	struct json j;
-	char name[64];
-	enum json_tok tok;		/* as of json_value */
-	struct str raw;
-};
-void api_members(struct api_member *m, struct str obj);
-int api_member(struct call *k, struct api_member *m);
 
 /* An object as this call shows it. */
 void api_show(struct call *k, const struct object *o);
@@ -77,29 +69,30 @@ int api_check_ref(struct str s, uint64_t *id);
  * (answered). */
 int api_heard(struct call *k);
 
-typedef void api_fn(struct call *k);
+/* 0, or -1: it was answered with an error. */
+typedef int api_fn(struct call *k);
 api_fn api_list, api_get, api_post, api_put, api_delete, api_test;
 api_fn api_history, api_history_one, api_history_post, api_history_patch;
 api_fn api_series;
 api_fn api_events, api_event, api_root, api_schema;
 api_fn page_status, page_home, page_health;
 
-/* The query, one parameter a call, unescaped; limit, offset and format are
- * taken by the way.  1, 0 at its end, -1 (answered).  Begin with api_query. */
+/* Read the query: limit, offset and format are taken by the way, each other
+ * parameter is given to take, unescaped; it may write into name.  0, or -1
+ * (answered), both. */
 struct api_query {
-	struct str rest;
-	char name[64], value[256];
 	int64_t limit, offset;
 	char text[1024];		/* what else there was, for next */
 	struct buf again;
 };
-void api_query(const struct call *k, struct api_query *q);
-int api_param(struct call *k, struct api_query *q);
+#define API_VALUE_MAX	256		/* bytes of a parameter and a NUL */
+typedef int api_take(struct call *k, char *name, const char *value, void *to);
+int api_query(struct call *k, struct api_query *q, api_take *take, void *to);
 
 /* Begin a list, and end it.  total -1: not known; next (may be NULL): the
  * address of the next page, else by offset. */
 void api_meta(struct call *k, const struct api_query *q, int64_t total,
     const char *next);
-void api_meta_end(struct call *k);
+int api_meta_end(struct call *k);
 
 #endif

@@ -25,11 +25,10 @@ struct by {
 struct filter {
 	struct by by;
 	enum op op;
-	char value[256];
+	char value[API_VALUE_MAX];
 };
 
 struct query {
-	struct api_query q;
 	struct filter filter[FILTERS_MAX];
 	unsigned filters;
 	struct by order;
@@ -121,40 +120,35 @@ sign_of(struct value a, struct value b)
 
 /* ---- the query ---- */
 
-void
-api_query(const struct call *k, struct api_query *q)
-{
-	q->rest = k->c->head->query;
-	q->limit = API_LIMIT;
-	q->offset = 0;
-	buf_init(&q->again, q->text, sizeof q->text);
-}
-
 int
-api_param(struct call *k, struct api_query *q)
+api_query(struct call *k, struct api_query *q, api_take *take, void *to)
 {
-	struct str name, value;
+	struct str rest = k->c->head->query, part, name;
+	char text[64], value[API_VALUE_MAX];
 	int64_t *at;
 
-	while (http_query(&q->rest, &name, &value) == 0) {
-		if (http_unescape(name, true, q->name, sizeof q->name) == -1 ||
-		    http_unescape(value, true, q->value, sizeof q->value) ==
-		    -1)
+	*q = (struct api_query){ .limit = API_LIMIT };
+	buf_init(&q->again, q->text, sizeof q->text);
+	while (http_query(&rest, &name, &part) == 0) {
+		if (http_unescape(name, true, text, sizeof text) == -1 ||
+		    http_unescape(part, true, value, sizeof value) == -1)
 			return api_wrong(k, "query", "not well formed, or too "
 			    "long");
-		at = strcmp(q->name, "limit") == 0 ? &q->limit :
-		    strcmp(q->name, "offset") == 0 ? &q->offset : NULL;
-		if (at != NULL && str_i64(str_of(q->value), 0, INT32_MAX, at)
-		    == -1)
-			return api_wrong(k, q->name, "a number from 0");
-		if (at != NULL || strcmp(q->name, "format") == 0 ||
-		    name.n == 0)
+		at = strcmp(text, "limit") == 0 ? &q->limit :
+		    strcmp(text, "offset") == 0 ? &q->offset : NULL;
+		if (at != NULL && str_i64(str_of(value), 0, INT32_MAX, at) ==
+		    -1)
+			return api_wrong(k, text, "a number from 0");
+		if (at != NULL || strcmp(text, "format") == 0 || name.n == 0)
 			continue;
 		buf_addc(&q->again, '&');
 		buf_add(&q->again, name);
 		buf_addc(&q->again, '=');
-		buf_add(&q->again, value);
-		return q->again.full ? api_wrong(k, "query", "too long") : 1;
+		buf_add(&q->again, part);
+		if (q->again.full)
+			return api_wrong(k, "query", "too long");
+		if (take(k, text, value, to) == -1)
+			return -1;
 	}
 	if (q->limit == 0 || q->limit > API_LIMIT_MAX)
 		q->limit = API_LIMIT_MAX;
@@ -204,10 +198,10 @@ next_value(const struct filter *f, struct str *rest, struct str *one)
 
 /* "agent__hostname", "severity__in" ... */
 static int
-take_filter(struct call *k, struct query *q)
+take_filter(struct call *k, struct query *q, char *name, const char *value)
 {
 	struct filter *f = &q->filter[q->filters];
-	char *word = strstr(q->q.name, "__"), *next;
+	char *word = strstr(name, "__"), *next;
 	const struct field *fd;
 	struct str rest, one;
 	bool bad = false;
@@ -222,47 +216,36 @@ take_filter(struct call *k, struct query *q)
 			*next = '\0';
 		bad = take_suffix(f, word + 2) == -1 || bad;
 	}
-	bad = take_by(k, q->q.name, &f->by) == -1 || bad;
+	bad = take_by(k, name, &f->by) == -1 || bad;
 	fd = f->by.field;
 	if (bad || (f->by.hostname && (fd == NULL || fd->type != FIELD_REF ||
 	    fd->ref != KIND_AGENT)))
-		return api_wrong(k, q->q.name, "cannot be filtered by so");
-	memcpy(f->value, q->q.value, sizeof f->value);
+		return api_wrong(k, name, "cannot be filtered by so");
+	str_copy(f->value, sizeof f->value, str_of(value));
 	rest = str_of(f->value);
 	while (f->by.number && next_value(f, &rest, &one))
 		if (wanted_number(&f->by, one, &v) == -1)
-			return api_wrong(k, q->q.name, "no such value");
+			return api_wrong(k, name, "no such value");
 	return 0;
 }
 
 static int
-take_order(struct call *k, struct query *q)
+take_param(struct call *k, char *name, const char *value, void *to)
 {
+	struct query *q = to;
 	const struct field *f;
 
+	if (strcmp(name, "order_by") != 0)
+		return take_filter(k, q, name, value);
 	q->order = (struct by){ NULL, NULL, false, false };
-	q->down = q->q.value[0] == '-';
-	if (take_by(k, q->q.value + q->down, &q->order) == 0) {
+	q->down = value[0] == '-';
+	if (take_by(k, value + q->down, &q->order) == 0) {
 		f = q->order.field;
 		if (f == NULL || model_is_number(f) || f->type == FIELD_TEXT ||
 		    f->type == FIELD_NAME || f->type == FIELD_TYPE)
 			return 0;
 	}
 	return api_wrong(k, "order_by", "not by this");
-}
-
-static int
-take_query(struct call *k, struct query *q)
-{
-	int rc;
-
-	memset(q, 0, sizeof *q);
-	api_query(k, &q->q);
-	while ((rc = api_param(k, &q->q)) == 1)
-		if ((strcmp(q->q.name, "order_by") == 0 ? take_order(k, q) :
-		    take_filter(k, q)) == -1)
-			return -1;
-	return rc;
 }
 
 /* ---- which objects, in which order ---- */
@@ -398,36 +381,35 @@ api_meta(struct call *k, const struct api_query *q, int64_t total,
 	json_arr(json_key(b, "objects"));
 }
 
-void
+int
 api_meta_end(struct call *k)
 {
 	json_arr_end(k->c->out);
 	json_obj_end(k->c->out);
-	api_json(k, 200);
+	return api_json(k, 200);
 }
 
-void
+int
 api_list(struct call *k)
 {
-	struct query q;
+	struct query q = { .filters = 0 };
+	struct api_query page;
 	size_t i;
 
 	/* An agent asks for its checks again and again: unchanged is 304. */
 	if (k->role == ROLE_AGENT && k->kind == KIND_CHECK &&
-	    api_etag(k, model_agent(k->key->agent)->revision)) {
-		api_empty(k, 304);
-		return;
-	}
-	if (take_query(k, &q) == -1)
-		return;
+	    api_etag(k, model_agent(k->key->agent)->revision))
+		return api_empty(k, 304);
+	if (api_query(k, &page, take_param, &q) == -1)
+		return -1;
 	if (k->kind == KIND_SETTING)
 		model_setting();
 	if (k->role == ROLE_AGENT)
-		q.q.limit = API_LIMIT_MAX;
+		page.limit = API_LIMIT_MAX;
 	collect(k, &q);
-	api_meta(k, &q.q, (int64_t)found_n, NULL);
-	for (i = (size_t)q.q.offset; i < found_n &&
-	    i - (size_t)q.q.offset < (size_t)q.q.limit; i++)
+	api_meta(k, &page, (int64_t)found_n, NULL);
+	for (i = (size_t)page.offset; i < found_n &&
+	    i < (size_t)(page.offset + page.limit); i++)
 		api_show(k, found[i]);
-	api_meta_end(k);
+	return api_meta_end(k);
 }

@@ -41,29 +41,28 @@ api_show(struct call *k, const struct object *o)
 	model_show(k->c->out, k->kind, o, &v);
 }
 
-static void
+static int
 answer(struct call *k, const struct object *o)
 {
 	if (k->kind == KIND_AGENT)
 		api_etag(k, ((const struct agent *)(const void *)o)->revision);
 	api_show(k, o);
-	api_json(k, 200);
+	return api_json(k, 200);
 }
 
-void
+int
 api_get(struct call *k)
 {
 	struct object *o = find(k);
 
-	if (o != NULL)
-		answer(k, o);
+	return o == NULL ? -1 : answer(k, o);
 }
 
-void
+int
 api_schema(struct call *k)
 {
 	model_schema(k->c->out, k->kind, k->type);
-	api_json(k, 200);
+	return api_json(k, 200);
 }
 
 /* ---- fields of a body ---- */
@@ -71,7 +70,9 @@ api_schema(struct call *k)
 struct fields {
 	struct object *draft;
 	const struct object *live;	/* NULL: a new one */
-	struct api_member m;		/* now read */
+	char name[64];			/* of the member now read, */
+	enum json_tok tok;		/* and its value */
+	struct str raw;
 };
 
 /* A field that is wrong, of which why tells, with its name or without. */
@@ -92,12 +93,12 @@ fixed(struct call *k, const struct fields *f, bool number)
 	char text[128];
 	uint64_t id;
 
-	if (f->live != NULL && number == (f->m.tok == JSON_NUM) &&
-	    json_unescape(f->m.raw, text, sizeof text) == 0 &&
+	if (f->live != NULL && number == (f->tok == JSON_NUM) &&
+	    json_unescape(f->raw, text, sizeof text) == 0 &&
 	    (model_ref(str_of(text), k->kind, &id) == 0 ||
 	    api_check_ref(str_of(text), &id) == 0) && id == f->live->id)
 		return 0;
-	return api_wrong(k, f->m.name, "is not yours to choose");
+	return api_wrong(k, f->name, "is not yours to choose");
 }
 
 /* May this field be given at all?  1: yes; 0: it is passed over, as a PUT
@@ -115,20 +116,20 @@ may_write(struct call *k, struct fields *f, const struct field *fd)
 	    (fd->flags & F_STATE)))
 		return 0;
 	probe = model_draft(k->kind, f->draft);
-	same = f->live != NULL && model_set(k->kind, probe, fd, f->m.tok,
-	    f->m.raw, &why) == 0 && model_same(fd, probe, f->live);
+	same = f->live != NULL && model_set(k->kind, probe, fd, f->tok,
+	    f->raw, &why) == 0 && model_same(fd, probe, f->live);
 	model_drop(k->kind, probe);
 	if (same)
 		return 0;
-	return api_error(k->c, agent ? 403 : 400, f->m.name, agent ?
+	return api_error(k->c, agent ? 403 : 400, f->name, agent ?
 	    "%s: an agent may not write this" : "%s: is read-only",
-	    f->m.name);
+	    f->name);
 }
 
 static int
 set_field(struct call *k, struct fields *f)
 {
-	const char *name = f->m.name;
+	const char *name = f->name;
 	const struct field *fd = model_field(k->kind, str_of(name));
 	struct fail why;
 	int rc;
@@ -141,7 +142,7 @@ set_field(struct call *k, struct fields *f)
 	rc = may_write(k, f, fd);
 	if (rc != 1)
 		return rc;
-	if (model_set(k->kind, f->draft, fd, f->m.tok, f->m.raw, &why) == -1)
+	if (model_set(k->kind, f->draft, fd, f->tok, f->raw, &why) == -1)
 		return bad(k, 400, name, &why);
 	if (fd->type == FIELD_TYPE && k->type != NULL &&
 	    ((struct check *)f->draft)->type != k->type)
@@ -198,9 +199,10 @@ missing(struct call *k)
 static int
 set_fields(struct call *k, struct fields *f)
 {
+	struct json j = JSON(k->c->body);
 	struct check *c;
-	struct str raw;
-	int rc;
+	struct str key, raw;
+	int rc = 0;
 
 	if (api_body(k) == -1)
 		return -1;
@@ -208,11 +210,14 @@ set_fields(struct call *k, struct fields *f)
 	c = k->kind == KIND_CHECK ? (struct check *)f->draft : NULL;
 	if (k->type != NULL)
 		c->type = k->type;
-	api_members(&f->m, k->c->body);
-	while ((rc = api_member(k, &f->m)) == 1)
-		if (check_param(k->type, str_of(f->m.name)) == NULL &&
-		    set_field(k, f) == -1)
-			break;
+	json_next(&j, &key);
+	while (rc == 0 && json_next(&j, &key) == JSON_KEY) {
+		f->tok = json_value(&j, &f->raw);
+		if (json_unescape(key, f->name, sizeof f->name) == -1)
+			rc = api_wrong(k, "body", "too long a name");
+		else if (check_param(k->type, str_of(f->name)) == NULL)
+			rc = set_field(k, f);
+	}
 	/* Hits alone are hits in a row. */
 	if (c != NULL && json_member(k->c->body, "of", &raw) == JSON_END &&
 	    json_member(k->c->body, "hits", &raw) != JSON_END)
@@ -245,7 +250,7 @@ install(struct call *k, struct object *draft)
 	return live;
 }
 
-void
+int
 api_post(struct call *k)
 {
 	struct fields f = { .live = NULL };
@@ -254,16 +259,15 @@ api_post(struct call *k)
 	struct fail why;
 
 	if (set_fields(k, &f) == -1)
-		return;
+		return -1;
 	if (k->kind == KIND_KEY && model_secret((struct key *)f.draft,
 	    k->c->now_ms, secret, &why) == -1) {
-		api_no_room(k, &why);
 		model_drop(k->kind, f.draft);
-		return;
+		return api_no_room(k, &why);
 	}
 	o = install(k, f.draft);
 	if (o == NULL)
-		return;
+		return -1;
 	api_show(k, o);
 	if (secret[0] != '\0') {
 		k->c->out->n--;		/* one member more */
@@ -272,7 +276,7 @@ api_post(struct call *k)
 	}
 	buf_addf(&k->c->extra, "Location: " MODEL_API "%s/%llu/\r\n",
 	    k->resource, (unsigned long long)o->id);
-	api_json(k, 201);
+	return api_json(k, 201);
 }
 
 /* ---- changing ---- */
@@ -320,7 +324,7 @@ after_put(struct call *k, struct object *o, bool was_enabled)
 		watch_check_gone((struct check *)o, "disabled", &k->now);
 }
 
-void
+int
 api_put(struct call *k)
 {
 	struct object *live = find(k);
@@ -328,16 +332,16 @@ api_put(struct call *k)
 	bool enabled;
 
 	if (live == NULL || set_fields(k, &f) == -1)
-		return;
+		return -1;
 	enabled = k->kind != KIND_AGENT || ((struct agent *)live)->enabled;
 	if (k->role != ROLE_AGENT) {
 		live = install(k, f.draft);
 		if (live == NULL)
-			return;
+			return -1;
 		after_put(k, live, enabled);
 	} else if (put_own(k, (struct agent *)live, f.draft) == -1)
-		return;
-	answer(k, live);
+		return -1;
+	return answer(k, live);
 }
 
 /* ---- removing ---- */
@@ -369,28 +373,25 @@ remove_agent(struct call *k, struct agent *a)
 	return remove_one(k, KIND_AGENT, a->o.id);
 }
 
-void
+int
 api_delete(struct call *k)
 {
 	struct object *o = find(k);
 	int rc;
 
 	if (o == NULL)
-		return;
-	if (k->kind == KIND_KEY && o->id == k->key->o.id) {
-		api_error(k->c, 409, NULL, "a key cannot remove itself");
-		return;
-	}
+		return -1;
+	if (k->kind == KIND_KEY && o->id == k->key->o.id)
+		return api_error(k->c, 409, NULL, "a key cannot remove itself");
 	k->c->wrote |= STORE_RECORDS;
 	if (k->kind == KIND_CHECK)
 		watch_check_gone((struct check *)o, "removed", &k->now);
 	rc = k->kind == KIND_AGENT ? remove_agent(k, (struct agent *)o) :
 	    remove_one(k, k->kind, o->id);
-	if (rc == 0)
-		api_empty(k, 204);
+	return rc == 0 ? api_empty(k, 204) : -1;
 }
 
-void
+int
 api_test(struct call *k)
 {
 	struct object *o = find(k);
@@ -398,17 +399,15 @@ api_test(struct call *k)
 	uint64_t id;
 
 	if (o == NULL)
-		return;
+		return -1;
 	id = notify_test((struct recipient *)o, &k->decided, &why);
-	if (id == 0) {
-		api_no_room(k, &why);
-		return;
-	}
+	if (id == 0)
+		return api_no_room(k, &why);
 	k->c->wrote |= STORE_RECORDS;
 	json_obj(k->c->out);
 	json_add_int(k->c->out, "delivery", (int64_t)id);
 	api_uri(k->c->out, "resource_uri", "delivery/%llu",
 	    (unsigned long long)id);
 	json_obj_end(k->c->out);
-	api_json(k, 202);
+	return api_json(k, 202);
 }

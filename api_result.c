@@ -5,180 +5,366 @@
 #include "api_impl.h"
 
 #define AHEAD_MS	60000	/* a result may be this far ahead */
+#define REF_MAX		128	/* bytes of a check's URI, and more */
+#define STAMP		24	/* bytes of 2026-11-22T06:53:11.123Z */
 
 /* One result of a body, and what is wrong with it. */
 struct entry {
 	struct store_result r;
 	struct check *check;		/* NULL: gone */
-	char check_text[128], text[STORE_TEXT_MAX + 1];
-	char names[STORE_METRICS_MAX][STORE_NAME_MAX + 1];
 	const char *field, *error;	/* it cannot be taken; or NULL */
 };
+
+/* A body on its way into results: one pass over its bytes.  Nothing is
+ * applied before all of it was read, for what is wrong may stand at its
+ * end. */
+struct reader {
+	struct call *k;
+	struct json j;
+	enum json_tok tok;		/* the value now read, or its begin */
+	struct str text, check_text;
+	struct buf room;		/* of texts with escapes */
+	struct entry e[STORE_RESULTS_MAX + 1];	/* the last: all beyond */
+	struct entry *at;		/* now read */
+	unsigned n;
+	bool refused;			/* one of them, and that is answered */
+	int64_t dropped, clock_ms;	/* clock 0: not said */
+	char second[20];		/* "2026-11-22T06:53:11.", or "" */
+	int64_t second_ms;
+	char bytes[API_RESULTS_MAX];	/* room's: more than a body's */
+};
+static struct reader reader;
+
+/* A member that is known: set takes what was read, -1: it is not `what`. */
+struct member {
+	struct str name;
+	bool need;
+	unsigned of;			/* what it may be, or begin with; null
+					 * is as good as not given */
+	int (*set)(struct reader *in);
+	const char *what;
+};
+#define STRING	(1u << JSON_STR)
+#define NUMBER	(1u << JSON_NUM)
+#define ARRAY	(1u << JSON_ARR)
+#define MEMBERS	(1u << JSON_OBJ)
+#define NIL	(1u << JSON_NULL)
+#define NAME(lit)	{ (lit), sizeof(lit) - 1 }
 
 int
 api_check_ref(struct str s, uint64_t *id)
 {
-	struct str rest, api = STR(MODEL_API), res;
+	struct str res;
 
-	if (model_ref(s, KIND_CHECK, id) == 0)
+	if (str_starts(s, STR(MODEL_API "check/"))) {
+		s = str_after(s, sizeof MODEL_API "check/" - 1);
+	} else if (str_starts(s, STR(MODEL_API))) {
+		s = str_after(s, sizeof MODEL_API - 1);
+		if (str_cut(&s, '/', &res) == -1 || res.n <= 6 ||
+		    !str_is(str_after(res, res.n - 6), "_check") ||
+		    check_type((struct str){ res.p, res.n - 6 }) == NULL)
+			return -1;
+	} else {
+		return str_u64(s, 1, INT64_MAX, id);
+	}
+	if (s.n > 0 && s.p[s.n - 1] == '/')
+		s.n--;
+	return str_u64(s, 1, INT64_MAX, id);
+}
+
+/* ---- a body ---- */
+
+/* The member of a name: most often the one after that of the last name, at
+ * *i; or NULL. */
+static const struct member *
+find(const struct member *m, unsigned n, struct str name, unsigned *i)
+{
+	unsigned tries;
+
+	for (tries = 0; tries < n; tries++) {
+		*i = *i + 1 < n ? *i + 1 : 0;
+		if (str_eq(m[*i].name, name))
+			return &m[*i];
+	}
+	return NULL;
+}
+
+static int
+unknown(struct call *k, struct str name)
+{
+	char field[64];
+
+	return str_copy(field, sizeof field, name) == -1 ?
+	    api_wrong(k, "body", "too long a name") :
+	    api_wrong(k, field, "no such field");
+}
+
+/* The next token, of what may be a text that text. */
+static void
+next(struct reader *in)
+{
+	in->tok = json_next(&in->j, &in->text);
+	if (in->tok == JSON_STR &&
+	    json_meant(&in->j, &in->text, &in->room) == -1)
+		in->tok = JSON_BAD;	/* U+0000: for nobody to take */
+}
+
+/* The members of an object, after its bracket.  0; or -1: it is not JSON, or
+ * why it is refused was answered. */
+static int
+read_members(struct reader *in, const struct member *m, unsigned n)
+{
+	unsigned i = n - 1, seen = 0;
+	const struct member *its;
+	enum json_tok tok;
+	struct str name;
+
+	while ((tok = json_next(&in->j, &name)) == JSON_KEY) {
+		if (json_meant(&in->j, &name, &in->room) == -1)
+			return api_wrong(in->k, "body", "too long a name");
+		its = find(m, n, name, &i);
+		next(in);
+		if (its == NULL)
+			return unknown(in->k, name);
+		if ((seen >> i & 1) || !(its->of >> in->tok & 1) ||
+		    (in->tok != JSON_NULL && its->set(in) == -1))
+			return api_wrong(in->k, its->name.p, its->what);
+		seen |= 1u << i;
+	}
+	for (i = 0; i < n; i++)
+		if (m[i].need && !(seen >> i & 1))
+			return api_wrong(in->k, m[i].name.p, "is needed");
+	return tok == JSON_OBJ_END ? 0 : -1;
+}
+
+/* All of a body.  0, or -1 answered. */
+static int
+read_body(struct reader *in, int (*read)(struct reader *in))
+{
+	if (api_is_json(in->k) == -1)
+		return -1;
+	in->j = JSON(in->k->c->body);
+	buf_init(&in->room, in->bytes, sizeof in->bytes);
+	in->n = 0;
+	in->refused = false;
+	in->dropped = in->clock_ms = 0;
+	in->second[0] = '\0';
+	next(in);
+	if (in->tok == JSON_OBJ && read(in) == 0 && !in->refused &&
+	    json_next(&in->j, &in->text) == JSON_END)
 		return 0;
-	if (!str_starts(s, api))
-		return -1;
-	rest = str_after(s, api.n);
-	if (str_cut(&rest, '/', &res) == -1 || res.n <= 6 ||
-	    !str_is(str_after(res, res.n - 6), "_check") ||
-	    check_type((struct str){ res.p, res.n - 6 }) == NULL)
-		return -1;
-	if (rest.n > 0 && rest.p[rest.n - 1] == '/')
-		rest.n--;
-	return str_u64(rest, 1, INT64_MAX, id);
+	/* Before all else it is said that it is not JSON, and where. */
+	(void)api_body(in->k);
+	return -1;
 }
 
 /* ---- one result ---- */
 
 static int
-set_check(struct entry *e, const struct api_member *m)
+set_check(struct reader *in)
 {
-	return (m->tok == JSON_STR || m->tok == JSON_NUM) && json_unescape(
-	    m->raw, e->check_text, sizeof e->check_text) == 0 ?
-	    api_check_ref(str_of(e->check_text), &e->r.check) : -1;
+	in->check_text = in->text;
+	return in->text.n >= REF_MAX ? -1 :
+	    api_check_ref(in->text, &in->at->r.check);
 }
 
-/* A string.  0 or -1. */
+/* Most are of the second of the one before: of these only what follows it is
+ * read. */
 static int
-string(const struct api_member *m, char *dst, size_t cap)
+set_timestamp(struct reader *in)
 {
-	return m->tok == JSON_STR ? json_unescape(m->raw, dst, cap) : -1;
-}
+	struct str s = in->text;
+	int64_t *at = &in->at->r.at_ms;
+	uint64_t ms;
 
-static int
-set_timestamp(struct entry *e, const struct api_member *m)
-{
-	char t[64];
-
-	return string(m, t, sizeof t) == -1 || str_time(str_of(t),
-	    &e->r.at_ms) == -1 || e->r.at_ms == 0 ? -1 : 0;
-}
-
-static int
-set_value(struct entry *e, const struct api_member *m)
-{
-	e->r.has_value = true;
-	return m->tok != JSON_NUM ? -1 : str_milli(m->raw, &e->r.value);
-}
-
-static int
-set_status(struct entry *e, const struct api_member *m)
-{
-	enum status st;
-	char t[16];
-
-	if (string(m, t, sizeof t) == -1 || status_parse(str_of(t), &st) == -1)
+	if (s.n == STAMP && s.p[STAMP - 1] == 'Z' &&
+	    memcmp(s.p, in->second, sizeof in->second) == 0 &&
+	    str_u64((struct str){ s.p + 20, 3 }, 0, 999, &ms) == 0) {
+		*at = in->second_ms + (int64_t)ms;
+		return *at != 0 ? 0 : -1;
+	}
+	if (str_time(s, at) == -1 || *at == 0)
 		return -1;
-	e->r.given = (uint8_t)st;
-	return 0;
-}
-
-static int
-set_message(struct entry *e, const struct api_member *m)
-{
-	if (string(m, e->text, sizeof e->text) == -1)
-		return -1;
-	e->r.text = str_of(e->text);
-	return 0;
-}
-
-static int
-set_metrics(struct entry *e, const struct api_member *m)
-{
-	static const char of[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "abcdefghijklmnopqrstuvwxyz0123456789_.-";
-	struct str key, v;
-	struct json j;
-
-	if (m->tok != JSON_OBJ)
-		return -1;
-	json_open(&j, m->raw);
-	json_next(&j, &v);
-	while (json_next(&j, &key) == JSON_KEY) {
-		struct store_metric *to = &e->r.metric[e->r.metrics];
-		char *name = e->names[e->r.metrics];
-
-		if (e->r.metrics++ == STORE_METRICS_MAX ||
-		    json_unescape(key, name, sizeof e->names[0]) == -1 ||
-		    name[0] == '\0' || name[strspn(name, of)] != '\0' ||
-		    json_next(&j, &v) != JSON_NUM ||
-		    str_milli(v, &to->value) == -1)
-			return -1;
-		to->name = str_of(name);
+	if (s.n == STAMP && s.p[19] == '.' && s.p[STAMP - 1] == 'Z') {
+		memcpy(in->second, s.p, sizeof in->second);
+		in->second_ms = *at - *at % 1000;
 	}
 	return 0;
 }
 
-static const struct {
-	const char *name;
-	bool null;			/* is as good as not given */
-	int (*set)(struct entry *e, const struct api_member *m);
-	const char *what;
-} fields[] = {
-	{ "check", false, set_check, "a resource URI like " MODEL_API
-	    "check/1/" },
-	{ "timestamp", false, set_timestamp, "a time as "
-	    "2026-11-22T06:53:11.123Z" },
-	{ "value", true, set_value, "a number within +-9e15, or null" },
-	{ "status", true, set_status, "one of ok, warning, unknown, "
-	    "critical" },
-	{ "message", true, set_message, "a string of at most 256 bytes" },
-	{ "metrics", true, set_metrics, "an object of at most 32 numbers "
-	    "within +-9e15; a name is 1 to 32 of A-Z a-z 0-9 _ . -" },
-};
-
 static int
-set_field(struct call *k, struct entry *e, const struct api_member *m)
+set_value(struct reader *in)
 {
-	size_t i = 0;
-
-	while (i < COUNT(fields) && strcmp(m->name, fields[i].name) != 0)
-		i++;
-	if (i == COUNT(fields))
-		return api_wrong(k, m->name, "no such field");
-	return (fields[i].null && m->tok == JSON_NULL) ||
-	    fields[i].set(e, m) == 0 ? 0 :
-	    api_wrong(k, m->name, fields[i].what);
+	in->at->r.has_value = true;
+	return json_milli(in->text, &in->at->r.value);
 }
 
-/* Read one result, an object.  0, or -1 answered: malformed, or of another
- * agent's check.  A well-formed one may have an error of its own. */
 static int
-read_entry(struct call *k, struct str obj, struct entry *e)
+set_status(struct reader *in)
 {
-	struct api_member m;
-	int rc;
+	enum status st;
 
-	e->r = (struct store_result){ .given = STORE_NO_CODE,
-	    .at_ms = k->c->now_ms };
-	e->field = e->error = NULL;
-	api_members(&m, obj);
-	while ((rc = api_member(k, &m)) == 1)
-		if (set_field(k, e, &m) == -1)
-			return -1;
-	if (rc == -1)
+	if (status_parse(in->text, &st) == -1)
 		return -1;
-	if (e->r.check == 0)
-		return api_wrong(k, "check", "is needed");
-	e->check = model_check_by_id(e->r.check);
-	if (e->check != NULL && !api_sees(k, KIND_CHECK, &e->check->o))
-		return api_error(k->c, 403, "check", "check: %s is not this "
-		    "agent's", e->check_text);
+	in->at->r.given = (uint8_t)st;
+	return 0;
+}
+
+static int
+set_message(struct reader *in)
+{
+	in->at->r.text = in->text;
+	return in->text.n <= STORE_TEXT_MAX ? 0 : -1;
+}
+
+static bool
+is_metric(struct str s)
+{
+	static const char of[256] = "................................"
+	    ".............-..0123456789......"
+	    ".ABCDEFGHIJKLMNOPQRSTUVWXYZ...._"
+	    ".abcdefghijklmnopqrstuvwxyz";
+	size_t i = 0;
+
+	while (i < s.n && of[(unsigned char)s.p[i]] == s.p[i])
+		i++;
+	return i == s.n && s.n > 0 && s.n <= STORE_NAME_MAX;
+}
+
+static int
+set_metrics(struct reader *in)
+{
+	struct store_result *r = &in->at->r;
+	struct store_metric *m;
+	enum json_tok tok;
+	struct str name;
+
+	while ((tok = json_next(&in->j, &name)) == JSON_KEY) {
+		if (r->metrics == STORE_METRICS_MAX ||
+		    json_meant(&in->j, &name, &in->room) == -1 ||
+		    !is_metric(name))
+			return -1;
+		for (m = r->metric; m < r->metric + r->metrics; m++)
+			if (str_eq(m->name, name))
+				return -1;
+		next(in);
+		if (in->tok != JSON_NUM ||
+		    json_milli(in->text, &m->value) == -1)
+			return -1;
+		m->name = name;
+		r->metrics++;
+	}
+	return tok == JSON_OBJ_END ? 0 : -1;
+}
+
+static const struct member result_members[] = {
+	{ NAME("check"), true, STRING | NUMBER, set_check,
+	    "a resource URI like " MODEL_API "check/1/" },
+	{ NAME("timestamp"), false, STRING, set_timestamp,
+	    "a time as 2026-11-22T06:53:11.123Z" },
+	{ NAME("value"), false, NUMBER | NIL, set_value,
+	    "a number within +-9e15, or null" },
+	{ NAME("status"), false, STRING | NIL, set_status,
+	    "one of ok, warning, unknown, critical" },
+	{ NAME("message"), false, STRING | NIL, set_message,
+	    "a string of at most 256 bytes" },
+	{ NAME("metrics"), false, MEMBERS | NIL, set_metrics,
+	    "an object of at most 32 numbers within +-9e15; a name is 1 to 32 "
+	    "of A-Z a-z 0-9 _ . -" },
+};
+
+/* The check of an id.  A report goes through an agent's checks in their
+ * order, most often: it may be the one after that of the result before. */
+static struct check *
+find_check(const struct reader *in)
+{
+	struct check *c = in->at == in->e ? NULL : in->at[-1].check;
+
+	c = c == NULL ? NULL : c->next;
+	return c != NULL && c->o.id == in->at->r.check ? c :
+	    model_check_by_id(in->at->r.check);
+}
+
+/* One result, an object, into the next entry.  0, or -1 as read_members:
+ * malformed, or of another agent's check.  A well-formed one may have an
+ * error of its own. */
+static int
+read_result(struct reader *in)
+{
+	struct entry *e = &in->e[in->n < STORE_RESULTS_MAX ? in->n :
+	    STORE_RESULTS_MAX];
+
+	in->at = e;
+	in->n++;
+	e->r.check = 0;
+	e->r.at_ms = in->k->c->now_ms;
+	e->r.given = STORE_NO_CODE;
+	e->r.has_value = false;
+	e->r.value = 0;
+	e->r.metrics = 0;
+	e->r.text = STR("");
+	e->field = e->error = NULL;
+	if (read_members(in, result_members, COUNT(result_members)) == -1)
+		return -1;
+	e->check = find_check(in);
+	if (e->check != NULL && !api_sees(in->k, KIND_CHECK, &e->check->o))
+		return api_error(in->k->c, 403, "check", "check: %.*s is not "
+		    "this agent's", (int)in->check_text.n, in->check_text.p);
 	if (e->check == NULL) {
 		e->field = "check";
 		e->error = "check: there is no such check";
-	} else if (e->r.at_ms > k->c->now_ms + AHEAD_MS) {
+	} else if (e->r.at_ms > in->k->c->now_ms + AHEAD_MS) {
 		e->field = "timestamp";
 		e->error = "timestamp: more than 60 s ahead";
 	}
 	return 0;
 }
+
+/* ---- many ---- */
+
+/* What is wrong in one of them is told only if nothing is beside them. */
+static int
+set_objects(struct reader *in)
+{
+	for (next(in); in->tok == JSON_OBJ && !in->refused; next(in))
+		in->refused = read_result(in) == -1;
+	if (!in->refused && in->tok != JSON_ARR_END) {
+		in->refused = true;
+		api_wrong(in->k, "objects", "each is an object");
+	}
+	while (in->j.depth > 1 && in->tok != JSON_BAD)
+		in->tok = json_next(&in->j, &in->text);
+	return 0;
+}
+
+static int
+set_dropped(struct reader *in)
+{
+	return json_int(in->text, 0, INT32_MAX, &in->dropped);
+}
+
+static int
+set_now_ms(struct reader *in)
+{
+	return json_int(in->text, 0, TIME_MAX, &in->clock_ms);
+}
+
+static int
+read_bulk(struct reader *in)
+{
+	static const struct member members[] = {
+		{ NAME("objects"), true, ARRAY, set_objects,
+		    "a list of results" },
+		{ NAME("dropped"), false, NUMBER, set_dropped,
+		    "a number from 0" },
+		{ NAME("now_ms"), false, NUMBER, set_now_ms,
+		    "a number from 0" },
+	};
+
+	return read_members(in, members, COUNT(members));
+}
+
+/* ---- what was read ---- */
 
 /* Store one that can be taken, and step it.  Of a second one with the same
  * time neither the rules nor the history take note. */
@@ -233,20 +419,32 @@ api_heard(struct call *k)
 	return 0;
 }
 
+static void
+put_id(struct buf *b, const struct store_result *r)
+{
+	buf_addi(b, (int64_t)r->check);
+	buf_addc(b, '-');
+	buf_addi(b, r->at_ms);
+}
+
 /* row NULL: of a result, not of what is kept. */
 static void
 show_result(struct buf *b, const struct store_result *r,
     const struct store_row *row)
 {
 	char text[64];
+	struct buf id = BUF(text);
 	unsigned i;
 
-	snprintf(text, sizeof text, "%llu-%lld", (unsigned long long)r->check,
-	    (long long)r->at_ms);
+	put_id(&id, r);
 	json_obj(b);
-	json_add(b, "id", str_of(text));
-	api_uri(b, "resource_uri", "check_history/%s", text);
-	api_uri(b, "check", "check/%llu", (unsigned long long)r->check);
+	json_add(b, "id", str_from(&id));
+	buf_addz(json_key(b, "resource_uri"), "\"" MODEL_API "check_history/");
+	buf_add(b, str_from(&id));
+	buf_addz(b, "/\"");
+	buf_addz(json_key(b, "check"), "\"" MODEL_API "check/");
+	buf_addi(b, (int64_t)r->check);
+	buf_addz(b, "/\"");
 	json_key(b, "timestamp");
 	json_put_time(b, r->at_ms);
 	json_add(b, "status", str_of(status_name((enum status)r->code)));
@@ -271,145 +469,96 @@ show_result(struct buf *b, const struct store_result *r,
 	json_obj_end(b);
 }
 
-void
+int
 api_history_post(struct call *k)
 {
-	static struct entry e;
+	struct entry *e = reader.e;
 	uint64_t seq;
 
-	if (api_body(k) == -1 || read_entry(k, k->c->body, &e) == -1)
-		return;
-	if (e.error != NULL) {
-		api_error(k->c, e.check == NULL ? 404 : 400, e.field, "%s",
-		    e.error);
-		return;
-	}
+	reader.k = k;
+	if (read_body(&reader, read_result) == -1)
+		return -1;
+	if (e->error != NULL)
+		return api_error(k->c, e->check == NULL ? 404 : 400, e->field,
+		    "%s", e->error);
 	seq = begin(k, 0, 1);
 	if (seq == 0)
-		return;
-	take(k, &e, seq);
+		return -1;
+	take(k, e, seq);
 	store_report_end(api_the_store);
 	k->c->wrote |= STORE_REPORTS;
-	show_result(k->c->out, &e.r, NULL);
-	buf_addf(&k->c->extra, "Location: " MODEL_API
-	    "check_history/%llu-%lld/\r\n", (unsigned long long)e.r.check,
-	    (long long)e.r.at_ms);
-	api_json(k, 201);
+	show_result(k->c->out, &e->r, NULL);
+	buf_addz(&k->c->extra, "Location: " MODEL_API "check_history/");
+	put_id(&k->c->extra, &e->r);
+	buf_addz(&k->c->extra, "/\r\n");
+	return api_json(k, 201);
 }
 
-/* What a bulk request holds beside its results. */
-struct bulk {
-	struct str objects;		/* the array, raw */
-	int64_t dropped, clock_ms;	/* clock 0: not said */
-	unsigned n, stored;
-};
-
-static int
-read_bulk(struct call *k, struct bulk *b)
+/* Take all that can be: how many; of the others it is told why not. */
+static unsigned
+take_all(struct call *k, uint64_t seq)
 {
-	struct api_member m;
-	int rc;
-
-	*b = (struct bulk){ .n = 0 };
-	api_members(&m, k->c->body);
-	while ((rc = api_member(k, &m)) == 1) {
-		int64_t *to = strcmp(m.name, "dropped") == 0 ? &b->dropped :
-		    strcmp(m.name, "now_ms") == 0 ? &b->clock_ms : NULL;
-		int64_t max = to == &b->dropped ? INT32_MAX : TIME_MAX;
-
-		if (to != NULL) {
-			if (m.tok != JSON_NUM ||
-			    json_int(m.raw, 0, max, to) == -1)
-				return api_wrong(k, m.name, "a number from 0");
-		} else if (strcmp(m.name, "objects") != 0) {
-			return api_wrong(k, m.name, "no such field");
-		} else if (m.tok != JSON_ARR) {
-			return api_wrong(k, m.name, "a list of results");
-		} else {
-			b->objects = m.raw;
-		}
-	}
-	return rc == 0 && b->objects.p == NULL ?
-	    api_wrong(k, "objects", "is needed") : rc;
-}
-
-/* Every result of a bulk, first only read (seq 0), then taken.  0, or -1
- * answered. */
-static int
-walk(struct call *k, struct bulk *b, uint64_t seq)
-{
-	static struct entry e;
 	struct buf *out = k->c->out;
-	enum json_tok tok;
-	struct json j;
-	struct str raw;
+	struct entry *e = reader.e;
+	unsigned i, taken = 0;
 
-	json_open(&j, b->objects);
-	json_next(&j, &raw);
-	for (b->n = 0; (tok = json_value(&j, &raw)) != JSON_ARR_END; b->n++) {
-		if (tok != JSON_OBJ)
-			return api_wrong(k, "objects", "each is an object");
-		if (read_entry(k, raw, &e) == -1)
-			return -1;
-		if (seq != 0 && e.error == NULL) {
-			take(k, &e, seq);
-			b->stored++;
-		} else if (seq != 0) {
-			json_obj(out);
-			json_add_int(out, "index", b->n);
-			json_add(out, "error", str_of(e.error));
-			json_add(out, "field", str_of(e.field));
-			json_obj_end(out);
+	for (i = 0; i < reader.n; i++, e++) {
+		if (e->error == NULL) {
+			take(k, e, seq);
+			taken++;
+			continue;
 		}
+		json_obj(out);
+		json_add_int(out, "index", i);
+		json_add(out, "error", str_of(e->error));
+		json_add(out, "field", str_of(e->field));
+		json_obj_end(out);
 	}
-	return 0;
+	return taken;
 }
 
 /* The agent's clock, and what it lost. */
 static void
-note(struct call *k, struct agent *a, const struct bulk *b)
+note(struct call *k, struct agent *a)
 {
-	a->dropped += b->dropped;
+	a->dropped += reader.dropped;
 	if (a->dropped > MODEL_DROPPED_MAX)
 		a->dropped = MODEL_DROPPED_MAX;
-	if (b->clock_ms != 0)
-		a->clock_skew_ms = b->clock_ms - k->c->now_ms;
+	if (reader.clock_ms != 0)
+		a->clock_skew_ms = reader.clock_ms - k->c->now_ms;
 }
 
-void
+int
 api_history_patch(struct call *k)
 {
 	struct agent *a = reporter(k);
 	struct buf *out = k->c->out;
-	struct bulk b;
 	uint64_t seq;
+	unsigned taken;
 
-	if (api_body(k) == -1 || read_bulk(k, &b) == -1 ||
-	    walk(k, &b, 0) == -1)
-		return;
-	if (b.n > STORE_RESULTS_MAX) {
-		api_error(k->c, 413, "objects", "objects: at most %d results "
-		    "at once", STORE_RESULTS_MAX);
-		return;
-	}
-	seq = begin(k, (uint64_t)b.dropped, b.n);
+	reader.k = k;
+	if (read_body(&reader, read_bulk) == -1)
+		return -1;
+	if (reader.n > STORE_RESULTS_MAX)
+		return api_error(k->c, 413, "objects", "objects: at most %d "
+		    "results at once", STORE_RESULTS_MAX);
+	seq = begin(k, (uint64_t)reader.dropped, reader.n);
 	if (seq == 0)
-		return;
+		return -1;
 	if (a != NULL)
-		note(k, a, &b);
+		note(k, a);
 	json_obj(out);
-	json_key(out, "refused");
-	json_arr(out);
-	walk(k, &b, seq);
+	json_arr(json_key(out, "refused"));
+	taken = take_all(k, seq);
 	store_report_end(api_the_store);
 	json_arr_end(out);
-	json_add_int(out, "stored", b.stored);
+	json_add_int(out, "stored", taken);
 	if (a != NULL)
 		json_add_int(out, "revision", a->revision);
 	json_add_int(out, "now_ms", k->c->now_ms);
 	json_obj_end(out);
 	k->c->wrote |= STORE_REPORTS;
-	api_json(k, 202);
+	return api_json(k, 202);
 }
 
 /* ---- history ---- */
@@ -427,122 +576,100 @@ may_tell(struct call *k, uint64_t id)
 	    "check", "check: it is not this agent's");
 }
 
-struct history {
-	struct api_query q;
-	uint64_t check;
-	int64_t before;
-};
-
 static int
-take_history(struct call *k, struct history *h)
+take_history(struct call *k, char *name, const char *value, void *to)
 {
+	struct store_query *ask = to;
+	struct str v = str_of(value);
 	int rc;
 
-	h->check = 0;
-	h->before = INT64_MAX;
-	api_query(k, &h->q);
-	while ((rc = api_param(k, &h->q)) == 1) {
-		struct str v = str_of(h->q.value);
-
-		if (strcmp(h->q.name, "check") == 0 ||
-		    strcmp(h->q.name, "check__id") == 0)
-			rc = api_check_ref(v, &h->check);
-		else if (strcmp(h->q.name, "before") == 0)
-			rc = str_time(v, &h->before);
-		else
-			return api_wrong(k, h->q.name, "cannot be filtered "
-			    "by");
-		if (rc == -1)
-			return api_wrong(k, h->q.name, "cannot be read");
-	}
-	if (rc == 0 && h->q.offset != 0)
-		return api_wrong(k, "offset", "history goes on by "
-		    "before=TIME");
-	if (rc == 0 && h->check == 0)
-		return api_wrong(k, "check", "is needed: ?check=1");
-	return rc;
+	if (strcmp(name, "check") == 0 || strcmp(name, "check__id") == 0)
+		rc = api_check_ref(v, &ask->check);
+	else if (strcmp(name, "before") == 0)
+		rc = str_time(v, &ask->to_ms);
+	else
+		return api_wrong(k, name, "cannot be filtered by");
+	return rc == 0 ? 0 : api_wrong(k, name, "cannot be read");
 }
 
-/* The results of a page: how many, and when the last is, or, all of them
- * being shown, the same.  -1: answered. */
+/* The results asked for, at most limit: how many, and when the last is; or,
+ * all of them being shown, the same.  -1: answered. */
 static int
-page(struct call *k, const struct history *h, bool show, int64_t *last_ms)
+rows(struct call *k, const struct store_query *ask, int64_t limit, bool show,
+    int64_t *last_ms)
 {
 	static struct store_row row;
-	struct store_query ask = { .check = h->check,
-	    .source = model_check_by_id(h->check)->agent_id,
-	    .from_ms = INT64_MIN, .to_ms = h->before - 1, .down = true,
-	    .limit = (unsigned)h->q.limit };
 	struct fail why;
-	int n = 0, rc = store_rows(api_the_store, &ask, &why);
+	int n = 0, rc = store_rows(api_the_store, ask, &why) == 0;
 
-	while (rc == 0 && n < h->q.limit) {
+	while (rc == 1 && n < limit) {
 		rc = store_row_next(api_the_store, &row, &why);
 		if (rc != 1)
 			break;
-		rc = 0;
 		n++;
 		*last_ms = row.r.at_ms;
 		if (show)
 			show_result(k->c->out, &row.r, &row);
 	}
-	return rc == 0 ? n : api_error(k->c, 503, NULL, "history cannot be "
+	return rc != -1 ? n : api_error(k->c, 503, NULL, "history cannot be "
 	    "read: %s", why.msg);
 }
 
 /* Pages go on by time, for results come in while one reads. */
-void
+int
 api_history(struct call *k)
 {
-	static struct history h;
+	struct store_query ask = { .from_ms = INT64_MIN, .to_ms = INT64_MAX,
+	    .down = true };
+	struct api_query q;
 	char next[256];
-	struct buf u;
+	struct buf u = BUF(next);
 	int64_t last_ms = 0;
 	int n;
 
-	if (take_history(k, &h) == -1 || may_tell(k, h.check) == -1 ||
-	    (n = page(k, &h, false, &last_ms)) == -1)
-		return;
-	buf_init(&u, next, sizeof next);
+	if (api_query(k, &q, take_history, &ask) == -1)
+		return -1;
+	if (q.offset != 0)
+		return api_wrong(k, "offset", "history goes on by "
+		    "before=TIME");
+	if (ask.check == 0)
+		return api_wrong(k, "check", "is needed: ?check=1");
+	if (may_tell(k, ask.check) == -1)
+		return -1;
+	ask.source = model_check_by_id(ask.check)->agent_id;
+	ask.to_ms--;			/* before it */
+	ask.limit = (unsigned)q.limit;
+	n = rows(k, &ask, q.limit, false, &last_ms);
+	if (n == -1)
+		return -1;
 	buf_addf(&u, MODEL_API "check_history/?check=%llu&limit=%lld&before=",
-	    (unsigned long long)h.check, (long long)h.q.limit);
+	    (unsigned long long)ask.check, (long long)q.limit);
 	buf_time(&u, last_ms);
 	buf_addc(&u, '\0');
-	api_meta(k, &h.q, -1, n < h.q.limit ? NULL : next);
-	if (page(k, &h, true, &last_ms) != -1)
-		api_meta_end(k);
+	api_meta(k, &q, -1, n < q.limit ? NULL : next);
+	return rows(k, &ask, q.limit, true, &last_ms) == -1 ? -1 :
+	    api_meta_end(k);
 }
 
-void
+int
 api_history_one(struct call *k)
 {
-	static struct store_row row;
 	struct str rest = str_of(k->item), id;
 	struct store_query ask = { .check = 0 };
-	struct fail why;
-	int rc;
+	int64_t last_ms;
+	int n;
 
 	if (str_cut(&rest, '-', &id) == -1 || str_u64(id, 1, INT64_MAX,
 	    &ask.check) == -1 || str_i64(rest, 1, TIME_MAX, &ask.from_ms) ==
-	    -1) {
-		api_error(k->c, 404, NULL, "an id is CHECK-TIME_MS");
-		return;
-	}
+	    -1)
+		return api_error(k->c, 404, NULL, "an id is CHECK-TIME_MS");
 	if (may_tell(k, ask.check) == -1)
-		return;
+		return -1;
 	ask.to_ms = ask.from_ms;
-	rc = store_rows(api_the_store, &ask, &why);
-	if (rc == 0)
-		rc = store_row_next(api_the_store, &row, &why);
-	if (rc == -1)
-		api_error(k->c, 503, NULL, "history cannot be read: %s",
-		    why.msg);
-	else if (rc == 0)
-		api_error(k->c, 404, NULL, "no result %s", k->item);
-	else {
-		show_result(k->c->out, &row.r, &row);
-		api_json(k, 200);
-	}
+	n = rows(k, &ask, 1, true, &last_ms);
+	if (n == 0)
+		return api_error(k->c, 404, NULL, "no result %s", k->item);
+	return n == -1 ? -1 : api_json(k, 200);
 }
 
 /* ---- the journal ---- */
@@ -566,41 +693,40 @@ show_event(struct buf *b, uint64_t n)
 	return 0;
 }
 
-void
+int
 api_event(struct call *k)
 {
-	if (show_event(k->c->out, k->id) == -1)
-		api_error(k->c, 404, NULL, "no event %s", k->item);
-	else
-		api_json(k, 200);
+	return show_event(k->c->out, k->id) == -1 ?
+	    api_error(k->c, 404, NULL, "no event %s", k->item) :
+	    api_json(k, 200);
 }
 
-void
+static int
+take_event(struct call *k, char *name, const char *value, void *to)
+{
+	bool *down = to;
+
+	*down = value[0] == '-';
+	value += *down;
+	return strcmp(name, "order_by") == 0 && (strcmp(value, "id") == 0 ||
+	    strcmp(value, "n") == 0) ? 0 : api_wrong(k, "query", "only limit, "
+	    "offset and order_by=n or -n");
+}
+
+int
 api_events(struct call *k)
 {
 	uint64_t first = store_journal_first(api_the_store);
 	uint64_t last = store_journal_n(api_the_store, NULL);
 	int64_t total = (int64_t)(last + 1 - first), i;
-	static struct api_query q;
+	struct api_query q;
 	bool down = false;
-	int rc;
 
-	api_query(k, &q);
-	while ((rc = api_param(k, &q)) == 1) {
-		down = q.value[0] == '-';
-		if (strcmp(q.name, "order_by") != 0 ||
-		    (strcmp(q.value + down, "id") != 0 &&
-		    strcmp(q.value + down, "n") != 0)) {
-			api_wrong(k, "query", "only limit, offset and "
-			    "order_by=n or -n");
-			return;
-		}
-	}
-	if (rc == -1)
-		return;
+	if (api_query(k, &q, take_event, &down) == -1)
+		return -1;
 	api_meta(k, &q, total, NULL);
 	for (i = q.offset; i < total && i < q.offset + q.limit; i++)
 		show_event(k->c->out, down ? last - (uint64_t)i :
 		    first + (uint64_t)i);
-	api_meta_end(k);
+	return api_meta_end(k);
 }

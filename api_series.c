@@ -14,44 +14,33 @@ struct ask {
 };
 
 static int
-take_time(struct call *k, const struct api_query *q, int64_t *ms)
+take_param(struct call *k, char *name, const char *value, void *to)
 {
-	return str_time(str_of(q->value), ms) == 0 ? 0 :
-	    api_wrong(k, q->name, "a time as 2026-11-22T06:53:11Z");
-}
+	struct ask *a = to;
+	struct str v = str_of(value);
 
-static int
-take_param(struct call *k, const struct api_query *q, struct ask *a)
-{
-	struct str v = str_of(q->value);
-
-	if (strcmp(q->name, "from") == 0)
-		return take_time(k, q, &a->q.from_ms);
-	if (strcmp(q->name, "to") == 0)
-		return take_time(k, q, &a->q.to_ms);
-	if (strcmp(q->name, "points") == 0)
+	if (strcmp(name, "from") == 0 || strcmp(name, "to") == 0)
+		return str_time(v, name[0] == 'f' ? &a->q.from_ms :
+		    &a->q.to_ms) == 0 ? 0 :
+		    api_wrong(k, name, "a time as 2026-11-22T06:53:11Z");
+	if (strcmp(name, "points") == 0)
 		return str_i64(v, 1, POINTS_MAX, &a->points) == 0 ? 0 :
-		    api_wrong(k, "points", "a number of 1 to 10000");
-	if (strcmp(q->name, "metric") == 0)
+		    api_wrong(k, name, "a number of 1 to 10000");
+	if (strcmp(name, "metric") == 0)
 		return str_copy(a->metric, sizeof a->metric, v) == 0 ? 0 :
-		    api_wrong(k, "metric", "at most 32 bytes");
-	return api_wrong(k, q->name, "only from, to, points and metric");
+		    api_wrong(k, name, "at most 32 bytes");
+	return api_wrong(k, name, "only from, to, points and metric");
 }
 
 /* What is asked for: the last day in 300 points, unless it says otherwise. */
 static int
 take_ask(struct call *k, struct ask *a)
 {
-	static struct api_query q;
-	int rc;
+	struct api_query q;
 
 	*a = (struct ask){ .q = { .from_ms = -1, .to_ms = k->c->now_ms + 1 },
 	    .points = POINTS };
-	api_query(k, &q);
-	while ((rc = api_param(k, &q)) == 1)
-		if (take_param(k, &q, a) == -1)
-			return -1;
-	if (rc == -1)
+	if (api_query(k, &q, take_param, a) == -1)
 		return -1;
 	if (a->q.from_ms == -1)
 		a->q.from_ms = a->q.to_ms > DAY_MS ? a->q.to_ms - DAY_MS : 0;
@@ -91,7 +80,7 @@ put_list(struct buf *b, const struct ask *a, const struct store_bucket *p,
 	json_arr_end(b);
 }
 
-void
+int
 api_series(struct call *k)
 {
 	static const char *const names[] = { "t", "min", "avg", "max",
@@ -102,25 +91,21 @@ api_series(struct call *k)
 	struct ask a;
 	int i;
 
-	if (c == NULL || !api_sees(k, KIND_CHECK, &c->o)) {
-		api_error(k->c, 404, NULL, "no check %s", k->item);
-		return;
-	}
+	if (c == NULL || !api_sees(k, KIND_CHECK, &c->o))
+		return api_error(k->c, 404, NULL, "no check %s", k->item);
 	if (take_ask(k, &a) == -1)
-		return;
+		return -1;
 	a.q.check = c->o.id;
 	a.q.source = c->agent_id;
 	if (store_series(api_the_store, &a.q, str_of(a.metric),
-	    (unsigned)a.points, bucket, &why) == -1) {
-		api_error(k->c, 503, NULL, "history cannot be read: %s",
+	    (unsigned)a.points, bucket, &why) == -1)
+		return api_error(k->c, 503, NULL, "history cannot be read: %s",
 		    why.msg);
-		return;
-	}
 	json_obj(k->c->out);
 	for (i = 0; i < (int)COUNT(names); i++) {
 		json_key(k->c->out, names[i]);
 		put_list(k->c->out, &a, bucket, i);
 	}
 	json_obj_end(k->c->out);
-	api_json(k, 200);
+	return api_json(k, 200);
 }

@@ -202,10 +202,13 @@ next_body(struct conn *c, struct http_head *h, struct str *body, int *status,
 	    .n = c->in_n - c->head_n - c->body_n };
 	size_t got;
 	enum http_rc rc = http_body(&c->framing, &in, &got, why);
+	bool parsed;
 
 	c->body_n += got;
 	c->in_n = (size_t)(in.p - c->in) + in.n;
 	*status = 400;
+	parsed = c->parsed;
+	c->parsed = false;	/* what it borrows from may move */
 	if (rc == HTTP_BAD)
 		return CONN_BAD;
 	if (c->body_n + c->framing.left > c->body_max) {
@@ -215,8 +218,8 @@ next_body(struct conn *c, struct http_head *h, struct str *body, int *status,
 	}
 	if (rc == HTTP_MORE)
 		return CONN_MORE;
-	if (http_request((struct str){ c->in, c->in_n }, h, status, why) !=
-	    HTTP_DONE)
+	if (!parsed && http_request((struct str){ c->in, c->in_n }, h, status,
+	    why) != HTTP_DONE)
 		return CONN_BAD;
 	*body = (struct str){ c->in + c->head_n, c->body_n };
 	return CONN_REQUEST;
@@ -239,6 +242,7 @@ conn_next(struct conn *c, struct http_head *h, struct str *body, int *status,
 	c->head_n = h->size;
 	c->body_n = 0;
 	c->phase = CONN_IN_BODY;
+	c->parsed = true;
 	return CONN_HEAD;
 }
 

@@ -38,12 +38,15 @@ struct conn {
 	bool keep;		/* after this answer */
 	bool queued;		/* for its owner's use */
 	unsigned wrote;		/* likewise: what its answer awaits */
+	unsigned watched;	/* likewise: what for */
+	uint64_t key;		/* likewise: who asks */
 	enum conn_phase phase;
 	int64_t since_ms;	/* monotonic: of the phase, or last progress */
 	char *in;
 	size_t in_n, in_cap;
 	size_t head_n, body_n;	/* in goes on with what is not the body's */
 	size_t body_max;	/* set by the owner at CONN_HEAD */
+	bool parsed;		/* the owner's *h is still good */
 	struct http_body framing;
 	char *out;
 	size_t out_n, out_off;
@@ -70,7 +73,8 @@ unsigned conn_slots(void);	/* slots that may be in use */
 /* Take in what is there.  0, or -1: it is over, close it. */
 int conn_read(struct conn *c, int64_t mono_ms);
 
-/* What has come so far.  *h and *body borrow until conn_answer. */
+/* What has come so far.  *h and *body borrow until conn_answer.  After
+ * CONN_HEAD *h is left as it is for the next call. */
 enum conn_rc conn_next(struct conn *c, struct http_head *h,
     struct str *body, int *status, struct fail *why);
 

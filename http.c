@@ -530,15 +530,28 @@ void
 http_put_reply(struct buf *b, const struct http_reply *r, int64_t now_ms)
 {
 	bool empty = r->status < 200 || r->status == 204 || r->status == 304;
+	static char date[30];		/* of the second now_s, and a NUL */
+	static int64_t now_s;
+	struct buf d = BUF(date);
 
-	buf_addf(b, "HTTP/1.1 %d %s\r\nDate: ", r->status,
-	    http_reason(r->status));
-	http_date(b, now_ms);
+	if (date[0] == '\0' || now_s != now_ms / 1000)
+		http_date(&d, now_ms);
+	now_s = now_ms / 1000;
+	buf_addz(b, "HTTP/1.1 ");
+	buf_addi(b, r->status);
+	buf_addc(b, ' ');
+	buf_addz(b, http_reason(r->status));
+	buf_addz(b, "\r\nDate: ");
+	buf_addz(b, date);
+	if (r->type != NULL) {
+		buf_addz(b, "\r\nContent-Type: ");
+		buf_addz(b, r->type);
+	}
+	if (!empty && r->length >= 0) {
+		buf_addz(b, "\r\nContent-Length: ");
+		buf_addi(b, r->length);
+	}
 	buf_addz(b, "\r\n");
-	if (r->type != NULL)
-		buf_addf(b, "Content-Type: %s\r\n", r->type);
-	if (!empty && r->length >= 0)
-		buf_addf(b, "Content-Length: %lld\r\n", (long long)r->length);
 	if (!r->keep_alive || (!empty && r->length < 0))
 		buf_addz(b, "Connection: close\r\n");
 	buf_addz(b, "Cache-Control: no-store\r\n"

@@ -89,10 +89,13 @@ take(struct str *s)
 static size_t
 plain(struct str s)
 {
+	static const char self[256] = "                                "
+	    " !.#$%.'()*+,-./0123456789:;.=.?"
+	    "@ABCDEFGHIJKLMNOPQRSTUVWXYZ[.]^_"
+	    "`abcdefghijklmnopqrstuvwxyz{|}~";
 	size_t n = 0;
 
-	while (n < s.n && s.p[n] >= ' ' && s.p[n] < 0x7f && s.p[n] != '"' &&
-	    s.p[n] != '\\' && s.p[n] != '<' && s.p[n] != '>' && s.p[n] != '&')
+	while (n < s.n && self[(unsigned char)s.p[n]] == s.p[n])
 		n++;
 	return n;
 }
@@ -107,21 +110,33 @@ token(struct json *j, enum json_tok tok, size_t n, struct str *text)
 	return tok;
 }
 
+/* The rest of a string, from a byte on that does not stand for itself: where
+ * the quote at its end is, or -1 with j->pos at what may not stand there. */
+static ptrdiff_t
+unplain(struct json *j, struct str s)
+{
+	for (; s.n == 0 || s.p[0] != '"'; s = str_after(s, plain(s)))
+		if (take(&s) == -1) {
+			j->pos = j->in.n - s.n;
+			return -1;
+		}
+	return s.p - j->in.p;
+}
+
 /* The string at j->pos, which is its first quote. */
 static enum json_tok
 string(struct json *j, enum json_tok tok, struct str *text)
 {
-	struct str s = str_after(j->in, j->pos + 1), begin = s;
+	size_t from = j->pos + 1;
+	struct str s = { j->in.p + from, j->in.n - from };
+	size_t n = plain(s);
+	ptrdiff_t end = (ptrdiff_t)(from + n);
 
-	for (s = str_after(s, plain(s)); s.n == 0 || s.p[0] != '"';
-	    s = str_after(s, plain(s)))
-		if (take(&s) == -1) {
-			j->pos = j->in.n - s.n;
-			return bad(j, "a string holds what it may not, or is "
-			    "cut");
-		}
-	j->pos++;
-	token(j, tok, begin.n - s.n, text);
+	j->plain = n < s.n && s.p[n] == '"';
+	if (!j->plain && (end = unplain(j, str_after(s, n))) == -1)
+		return bad(j, "a string holds what it may not, or is cut");
+	j->pos = from;
+	token(j, tok, (size_t)end - from, text);
 	j->pos++;
 	return tok;
 }
@@ -144,24 +159,26 @@ static enum json_tok
 value(struct json *j, struct str *text)
 {
 	static const char *const words[] = { "true", "false", "null" };
-	struct str s = str_after(j->in, j->pos);
-	size_t i, n = str_number(s);
+	struct str s = { j->in.p + j->pos, j->in.n - j->pos };
 	bool obj = s.p[0] == '{';
+	size_t i, n;
 
-	if (n > 0)
-		return token(j, JSON_NUM, n, text);
 	if (s.p[0] == '"')
 		return string(j, JSON_STR, text);
+	if (obj || s.p[0] == '[') {
+		if (j->depth == JSON_DEPTH_MAX)
+			return bad(j, "nested too deep");
+		j->obj[j->depth++] = obj;
+		return token(j, obj ? JSON_OBJ : JSON_ARR, 1, text);
+	}
+	n = str_number(s);
+	if (n > 0)
+		return token(j, JSON_NUM, n, text);
 	for (i = 0; i < COUNT(words); i++)
 		if (str_starts(s, str_of(words[i])))
 			return token(j, (enum json_tok)(JSON_TRUE + i),
 			    strlen(words[i]), text);
-	if (!obj && s.p[0] != '[')
-		return bad(j, "a value is due");
-	if (j->depth == JSON_DEPTH_MAX)
-		return bad(j, "nested too deep");
-	j->obj[j->depth++] = obj;
-	return token(j, obj ? JSON_OBJ : JSON_ARR, 1, text);
+	return bad(j, "a value is due");
 }
 
 enum json_tok
@@ -174,17 +191,21 @@ json_next(struct json *j, struct str *text)
 	if (j->expect == FAILED)
 		return JSON_BAD;
 	c = skip_space(j);
-	if (j->expect == AFTER && j->depth == 0)
-		return c == -1 ? JSON_END : bad(j, "text after the value");
-	if (j->expect != VALUE && c == (obj ? '}' : ']')) {
-		j->depth--;
-		return token(j, obj ? JSON_OBJ_END : JSON_ARR_END, 1, text);
-	}
-	if (j->expect == AFTER && c == ',') {
+	if (j->expect == AFTER && c == ',' && j->depth > 0) {
 		j->pos++;
 		c = skip_space(j);
-	} else if (j->expect == AFTER && c != -1)
-		return bad(j, "a comma or the end is due");
+	} else if (j->expect != VALUE) {
+		if (j->depth == 0)
+			return c == -1 ? JSON_END :
+			    bad(j, "text after the value");
+		if (c == (obj ? '}' : ']')) {
+			j->depth--;
+			return token(j, obj ? JSON_OBJ_END : JSON_ARR_END, 1,
+			    text);
+		}
+		if (j->expect == AFTER && c != -1)
+			return bad(j, "a comma or the end is due");
+	}
 	if (c == -1)
 		return bad(j, "cut short");
 	return obj && j->expect != VALUE ? key(j, text) : value(j, text);
@@ -320,6 +341,21 @@ json_unescape(struct str text, char *dst, size_t cap)
 }
 
 int
+json_meant(const struct json *j, struct str *text, struct buf *room)
+{
+	char *at = room->p + room->n;
+
+	if (j->plain)
+		return 0;
+	if (room->n == room->cap ||
+	    json_unescape(*text, at, room->cap - room->n) == -1)
+		return -1;
+	*text = str_of(at);
+	room->n += text->n + 1;
+	return 0;
+}
+
+int
 json_int(struct str text, int64_t min, int64_t max, int64_t *out)
 {
 	bool exact;
@@ -329,6 +365,32 @@ json_int(struct str text, int64_t min, int64_t max, int64_t *out)
 	    v < min || v > max)
 		return -1;
 	*out = v;
+	return 0;
+}
+
+int
+json_milli(struct str text, int64_t *out)
+{
+	bool minus = text.p[0] == '-', point = false;
+	size_t i, places = 0;
+	int64_t v = 0;
+
+	for (i = minus; i < text.n; i++) {
+		char c = text.p[i];
+
+		if (c == '.') {
+			point = true;
+			continue;
+		}
+		/* The rest, long ones and exponents, are rare. */
+		if (c < '0' || c > '9' || places == 3 || i == 15)
+			return str_milli(text, out);
+		v = v * 10 + (c - '0');
+		places += point;
+	}
+	for (; places < 3; places++)
+		v *= 10;
+	*out = minus ? -v : v;
 	return 0;
 }
 

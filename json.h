@@ -32,6 +32,7 @@ struct json {
 	size_t pos;
 	const char *why;
 	unsigned depth;
+	bool plain;			/* the last string: no escape in it */
 	bool obj[JSON_DEPTH_MAX];	/* or an array */
 	uint8_t expect;
 };
@@ -66,6 +67,11 @@ enum json_tok json_member(struct str obj, const char *name, struct str *raw);
  * "") if it does not fit, holds U+0000 or is no JSON string. */
 int json_unescape(struct str text, char *dst, size_t cap);
 
+/* The key or string that json_next gave last, with its escapes undone: as it
+ * stands where there are none, else in room, which needs the string's bytes
+ * and one.  0, or -1 as json_unescape. */
+int json_meant(const struct json *j, struct str *text, struct buf *room);
+
 /* A member that is a string, unescaped into dst; an integer in [min, max].
  * 1; 0 when there is none; -1 when it is something else.  Without it dst is
  * "", *v untouched: set the default before. */
@@ -80,6 +86,9 @@ int json_list(struct json *j, struct str obj, const char *name);
 /* A number's text as an integer in [min, max]: 1e3 and 5.0 are integers.
  * 0, or -1 with *out untouched. */
 int json_int(struct str text, int64_t min, int64_t max, int64_t *out);
+
+/* A number's text as json_next gave it, as str_milli. */
+int json_milli(struct str text, int64_t *out);
 
 /* The writer.  Each puts a comma first where one is due: after a byte that
  * ends a value, so not at b's start, nor after a space or a newline. */

@@ -74,8 +74,12 @@ void *
 model_get(enum kind k, uint64_t id)
 {
 	const struct table *t = &tables[k];
-	size_t i = place(t, id);
+	uint64_t first = t->n == 0 ? 0 : t->all[0]->id;
+	size_t i = id - first < t->n ? (size_t)(id - first) : 0;
 
+	/* There it is where none was removed before it. */
+	if (t->n == 0 || t->all[i]->id != id)
+		i = place(t, id);
 	return i < t->n && t->all[i]->id == id ? t->all[i] : NULL;
 }
 
@@ -161,15 +165,18 @@ hash_keys(void)
 struct key *
 model_key(struct str secret)
 {
-	unsigned char hash[KEY_HASH], kept[KEY_HASH];
+	unsigned char hash[KEY_HASH];
+	char hex[2 * KEY_HASH + 1];
 	struct key *k;
 
 	if (!hashed)
 		hash_keys();
 	key_hash(secret, hash);
+	str_hex(hex, hash, sizeof hash);
+	/* All that are there have as many digits. */
 	for (k = *keys_like(hash); k != NULL; k = k->next)
-		if (str_unhex(str_of(k->hash), kept, sizeof kept) == 0 &&
-		    key_same(hash, kept, sizeof hash))
+		if (key_same((const unsigned char *)hex,
+		    (const unsigned char *)k->hash, sizeof hex - 1))
 			break;
 	return k;
 }
@@ -334,6 +341,13 @@ link_incident(const struct incident *in)
 		*at = 0;
 }
 
+/* Each of a check's results asks for its rule. */
+static void
+keep_rule(struct check *c)
+{
+	(void)model_rule(c, &c->rule);
+}
+
 static void
 insert(enum kind k, struct object *o)
 {
@@ -374,6 +388,8 @@ model_install(enum kind k, void *draft, struct object **was)
 			live->id = model_next_id(k);
 		insert(k, live);
 	}
+	if (k == KIND_CHECK)
+		keep_rule((struct check *)live);
 	if (k == KIND_INCIDENT)
 		link_incident((struct incident *)live);
 	hashed = hashed && k != KIND_KEY;
@@ -415,6 +431,8 @@ model_revert(enum kind k, struct object *live, struct object *was)
 		    f->width);
 		memcpy(model_value_at(f, was), value, f->width);
 	}
+	if (k == KIND_CHECK)
+		keep_rule((struct check *)live);
 }
 
 void

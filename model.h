@@ -79,6 +79,7 @@ struct check {
 	uint8_t raw;			/* enum status of the newest result */
 	int64_t value, last_result;
 	struct alert_state alert;
+	struct alert_rule rule;		/* once installed: as of model_rule */
 	uint64_t incident;		/* open one, or 0 */
 };
 

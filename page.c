@@ -49,12 +49,10 @@ cell_time(struct buf *b, int64_t at_ms, int64_t now_ms)
 static void
 incidents(struct buf *b, int64_t now_ms)
 {
-	size_t i;
+	const struct incident *in;
 	unsigned n = 0;
 
-	for (i = 0; i < model_count(KIND_INCIDENT); i++) {
-		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
-
+	MODEL_ALL(in, KIND_INCIDENT) {
 		if (in->closed != 0)
 			continue;
 		if (n++ == 0)
@@ -76,13 +74,11 @@ agents(struct buf *b, int64_t now_ms)
 {
 	static const char *const states[] = { "never", "up", "silent",
 	    "stopped" };
-	size_t i;
+	const struct agent *a;
 
 	buf_addz(b, "<h2>Agents</h2>\n<table border>\n<tr><th>Agent"
 	    "<th>State<th>Status<th>Last check-in<th>Version\n");
-	for (i = 0; i < model_count(KIND_AGENT); i++) {
-		const struct agent *a = (void *)model_at(KIND_AGENT, i);
-
+	MODEL_ALL(a, KIND_AGENT) {
 		buf_addz(b, "<tr><td><a href=\"/status?agent=");
 		http_escape(b, str_of(a->hostname));
 		buf_addz(b, "\">");
@@ -172,38 +168,31 @@ static void
 checks(struct call *k, const struct agent *only)
 {
 	struct buf *b = k->c->out;
-	size_t i, n = model_count(KIND_CHECK);
-	bool all = only != NULL || n <= CHECKS_MAX;
+	const struct check *c;
 
 	buf_addz(b, "<h2>Checks</h2>\n<table border>\n<tr><th>Agent<th>Check"
 	    "<th>Status<th>Reads<th>Since<th>Last result\n");
-	for (i = 0; i < n; i++) {
-		const struct check *c = (void *)model_at(KIND_CHECK, i);
-
+	MODEL_ALL(c, KIND_CHECK)
 		if (only == NULL || c->agent == only)
 			check_line(b, c, k->c->now_ms);
-	}
 	buf_addz(b, "</table>\n<h2>Last results</h2>\n");
-	if (!all)
+	if (only == NULL && model_count(KIND_CHECK) > CHECKS_MAX) {
 		buf_addz(b, "<p>Choose an agent above.</p>\n");
-	for (i = 0; all && i < n; i++) {
-		const struct check *c = (void *)model_at(KIND_CHECK, i);
-
+		return;
+	}
+	MODEL_ALL(c, KIND_CHECK)
 		if (only == NULL || c->agent == only)
 			results(b, c);
-	}
 }
 
-void
+int
 page_status(struct call *k)
 {
 	struct buf *b = k->c->out;
 	const struct agent *only;
 
-	if (chosen(k, &only) == -1) {
-		api_error(k->c, 404, "agent", "there is no such agent");
-		return;
-	}
+	if (chosen(k, &only) == -1)
+		return api_error(k->c, 404, "agent", "there is no such agent");
 	buf_addz(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
 	    "<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
 	    "content=\"width=device-width\">\n<title>vilicus status</title>\n"
@@ -214,27 +203,28 @@ page_status(struct call *k)
 	agents(b, k->c->now_ms);
 	checks(k, only);
 	buf_addz(b, "</body>\n</html>\n");
-	if (b->full) {
-		api_error(k->c, 413, "agent", "too much for a page: choose "
+	if (b->full)
+		return api_error(k->c, 413, "agent", "too much for a page: choose "
 		    "an agent with ?agent=HOST");
-		return;
-	}
 	k->c->status = 200;
 	k->c->type = "text/html; charset=utf-8";
+	return 0;
 }
 
-void
+int
 page_home(struct call *k)
 {
 	k->c->status = 302;
 	k->c->type = NULL;
 	buf_addz(&k->c->extra, "Location: /status\r\n");
+	return 0;
 }
 
-void
+int
 page_health(struct call *k)
 {
 	buf_addf(k->c->out, "%s\n", api_sick == NULL ? "ok" : api_sick);
 	k->c->status = api_sick == NULL ? 200 : 503;
 	k->c->type = "text/plain; charset=utf-8";
+	return 0;
 }

@@ -444,6 +444,7 @@ handle(struct conn *c, const struct http_head *h, struct str body)
 	begin_call(&a, c);
 	a.head = h;
 	a.body = body;
+	a.key = c->key;
 	api_handle(&a);
 	c->trusted = c->trusted || a.trusted;
 	put_answer(c, &a);
@@ -454,7 +455,7 @@ static bool
 admit(struct conn *c, const struct http_head *h)
 {
 	struct fail why;
-	int status = api_refuse_early(h, &why);
+	int status = api_refuse_early(h, &c->key, &why);
 
 	if (status != 0) {
 		refuse(c, status, why.msg);
@@ -475,6 +476,7 @@ process(struct conn *c)
 	enum conn_rc rc;
 	struct fail why;
 	struct str body;
+	unsigned want;
 	int status = 400;
 
 	while ((rc = conn_next(c, &h, &body, &status, &why)) == CONN_HEAD)
@@ -484,8 +486,10 @@ process(struct conn *c)
 		handle(c, &h, body);
 	else if (rc == CONN_BAD)
 		refuse(c, status, why.msg);
-	else if (loop_set(c->s.fd, conn_want(c), TAG_CONN | c->slot, &why) ==
-	    -1)
+	if (rc != CONN_MORE || (want = conn_want(c)) == c->watched)
+		return;
+	c->watched = want;
+	if (loop_set(c->s.fd, want, TAG_CONN | c->slot, &why) == -1)
 		drop(c);
 }
 

@@ -239,10 +239,8 @@ enum status
 watch_judge(const struct check *c, const struct store_result *r)
 {
 	struct alert_result res = result_of(r);
-	struct alert_rule rule;
 
-	model_rule(c, &rule);
-	return alert_judge(&rule, &res, NULL);
+	return alert_judge(&c->rule, &res, NULL);
 }
 
 /* The state goes into the journal beside the decision it made. */
@@ -279,21 +277,19 @@ watch_result(struct check *c, const struct store_result *r, uint64_t seq,
 	struct alert_result res = result_of(r);
 	const struct alert_bound *bound;
 	struct alert_change ch;
-	struct alert_rule rule;
 	char how[512];
 	struct buf b;
 
-	model_rule(c, &rule);
-	show_newest(c, r, alert_judge(&rule, &res, &bound));
+	show_newest(c, r, alert_judge(&c->rule, &res, &bound));
 	if (r->late || !c->enabled || !c->agent->enabled ||
 	    (now->replay && seq <= c->o.stepped_seq))
 		return;
-	ch = alert_step(&rule, &c->alert, &res);
+	ch = alert_step(&c->rule, &c->alert, &res);
 	if (ch.from == ch.to || (ch.from == STATUS_NONE &&
 	    ch.to == STATUS_OK))
 		return;
 	buf_init(&b, how, sizeof how);
-	check_text(&b, c->type, &rule, &res, bound, r->text);
+	check_text(&b, c->type, &c->rule, &res, bound, r->text);
 	check_event(c, ch, str_from(&b), now);
 }
 

@@ -436,6 +436,7 @@ add_result(struct report *rep, struct check *c, int64_t at_ms, int64_t value,
 
 	r.late = alert_late(at_ms, now.now_ms, model_interval(c));
 	rep->result[rep->results++] = r;
+	(void)model_rule(c, &c->rule);	/* what a test changed in place */
 	watch_result(c, &r, the_store.head + 1, &now);
 }
 
