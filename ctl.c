@@ -13,7 +13,7 @@
 #include "stream.h"
 
 #define URL_DEFAULT	"http://127.0.0.1:8454"
-#define KEY_DEFAULT	"/var/lib/vilicus/admin.key"
+#define KEY_DEFAULT	CTL_DIR "/admin.key"
 #define KEY_MAX		256		/* bytes of a key and a NUL */
 #define CONNECT_MS	10000
 #define ANSWER_MS	30000
@@ -35,7 +35,7 @@ static const struct command {
 	{ "status",	0, 1,	ctl_status,	"[HOST[/CHECK]]" },
 	{ "agents",	0, 0,	ctl_show,	"" },
 	{ "checks",	0, 1,	ctl_show,	"[HOST]" },
-	{ "history",	1, 3,	ctl_show,	"HOST/CHECK [-n N]" },
+	{ "history",	1, 5,	ctl_show,	"[-o csv] HOST/CHECK [-n N]" },
 	{ "incidents",	0, 1,	ctl_incidents,	"[ID]" },
 	{ "events",	0, 2,	ctl_show,	"[-n N]" },
 	{ "recipients",	0, 0,	ctl_show,	"" },
@@ -53,6 +53,7 @@ static const struct command {
 	{ "key add",	2, 4,	ctl_add,	"NAME admin|agent "
 	    "[agent HOST]" },
 	{ "key rm",	1, 1,	ctl_rm,		"NAME|ID" },
+	{ "verify",	0, 1,	ctl_verify,	"[DIR]" },
 };
 
 const char *
@@ -312,8 +313,10 @@ main(int argc, char **argv)
 	argv += optind;
 	k = find_command(argc, argv);
 	ctl.now_ms = log_clock_ms();
-	use_url();
-	use_key(file);
+	if (k->run != ctl_verify) {
+		use_url();
+		use_key(file);
+	}
 	code = k->run(argc, argv);
 	if (fflush(stdout) != 0 || ferror(stdout) != 0)
 		ctl_die(CTL_REFUSED, "standard output cannot be written");

@@ -4,7 +4,7 @@
  * ctl.c has the options, the commands and the exchange with the server;
  * ctl_table.c what goes to the terminal; ctl_show.c and ctl_edit.c the
  * commands that look and those that change.  Everything goes through the
- * HTTP API; nothing here reads the server's files but its key, and what the
+ * HTTP API; nothing here but verify reads the server's files, and its key; what the
  * server can judge is left to it.  What cannot go on says why and exits: a
  * command has nothing to clean up.
  */
@@ -22,6 +22,7 @@
 #define CTL_TEXT	8192	/* bytes of a text, NUL included */
 #define CTL_TEXTS	16
 #define CTL_ALL		UINT_MAX
+#define CTL_DIR		"/var/lib/vilicus"
 
 /* How the program exits. */
 enum { CTL_FINE, CTL_BAD_NEWS, CTL_USAGE, CTL_REFUSED };
@@ -94,6 +95,7 @@ void ctl_json(struct str json);
 int ctl_status(int argc, char **argv);
 int ctl_show(int argc, char **argv);
 int ctl_incidents(int argc, char **argv);
+int ctl_verify(int argc, char **argv);	/* needs no server */
 int ctl_add(int argc, char **argv);
 int ctl_rm(int argc, char **argv);
 int ctl_recipient_test(int argc, char **argv);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ctl.h"
+#include "store.h"
 
 #define HOSTS_MAX	20000
 #define LINES		20		/* of history and events, unless -n */
@@ -160,6 +161,52 @@ take_agents(bool rows)
 	return silent;
 }
 
+/* A result as lines of CSV (RFC 4180), one for each of its numbers. */
+static void
+put_csv(struct str obj)
+{
+	const char *at = ctl_text(obj, "timestamp"), *p;
+	const char *status = ctl_text(obj, "status");
+	char text[CTL_TEXT];
+	struct buf b = BUF(text);
+	struct str raw, key;
+	struct json j;
+
+	for (p = ctl_text(obj, "message"); *p != '\0'; p++)
+		buf_addf(&b, *p == '"' ? "\"\"" : "%c", *p);
+	ctl_say("%s,%s,value,%s,%s%.*s%s", at, status, ctl_text(obj, "value"),
+	    b.n > 0 ? "\"" : "", (int)b.n, b.p, b.n > 0 ? "\"" : "");
+	if (json_member(obj, "metrics", &raw) != JSON_OBJ)
+		return;
+	json_open(&j, raw);
+	(void)json_next(&j, &key);
+	while (json_next(&j, &key) == JSON_KEY && json_next(&j, &raw) ==
+	    JSON_NUM)
+		ctl_say("%s,%s,%.*s,%.*s,", at, status, (int)key.n, key.p,
+		    (int)raw.n, raw.p);
+}
+
+static void
+tell_damage(struct str text)
+{
+	ctl_line(ctl_fmt("%.*s", (int)text.n, text.p));
+}
+
+int
+ctl_verify(int argc, char **argv)
+{
+	const char *dir = argc > 1 ? argv[1] : CTL_DIR;
+	struct store_tally t;
+	struct fail why;
+
+	if (store_verify(dir, &store_posix, tell_damage, &t, &why) == -1)
+		ctl_die(CTL_REFUSED, "%s: %s", dir, why.msg);
+	ctl_say("%s: %u files, %llu bytes, %llu rows in blocks: %u damaged",
+	    dir, t.files, (unsigned long long)t.bytes,
+	    (unsigned long long)t.results, t.damages);
+	return t.damages > 0 ? CTL_BAD_NEWS : CTL_FINE;
+}
+
 int
 ctl_show(int argc, char **argv)
 {
@@ -169,11 +216,13 @@ ctl_show(int argc, char **argv)
 	struct ctl_list l;
 	struct str obj;
 	unsigned n = 0;
-	int i = 1;
+	bool csv = argc > 3 && strcmp(argv[0], "history") == 0 &&
+	    strcmp(argv[1], "-o") == 0 && strcmp(argv[2], "csv") == 0;
+	int i = csv ? 3 : 1;
 
 	while (strcmp(s->command, argv[0]) != 0)
 		s++;
-	lines = s->lines;
+	lines = csv ? CTL_ALL : s->lines;
 	path = s->path;
 	if (strstr(s->columns, "HOST=@agent") != NULL)
 		take_agents(false);
@@ -184,9 +233,14 @@ ctl_show(int argc, char **argv)
 	    str_u64(str_of(argv[i + 1]), 1, LINES_MAX, &lines) == -1))
 		ctl_die(CTL_USAGE, "%s: not -n 1 to %d", argv[i], LINES_MAX);
 	ctl_table(s->columns);
+	if (csv)
+		ctl_say("timestamp,status,metric,value,message");
 	for (ctl_list(&l, path, (unsigned)lines, true); ctl_next(&l, &obj);
 	    n++)
-		ctl_row(s->columns, obj, 0);
+		if (csv)
+			put_csv(obj);
+		else
+			ctl_row(s->columns, obj, 0);
 	ctl_table_end();
 	if (s->none == NULL)
 		return CTL_FINE;
