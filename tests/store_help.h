@@ -393,16 +393,47 @@ trace(void)
 }
 
 static void
-print_result(const struct store_result *r)
+print_numbers(const char *name, int n, const int64_t v[3], uint64_t count)
 {
+	printf(" %.*s%s%lld", n, name, n > 0 ? "=" : "", (long long)v[0]);
+	if (count > 0)
+		printf(",%lld,%lld", (long long)v[1], (long long)v[2]);
+}
+
+static void
+print_row(const struct store_row *row)
+{
+	const struct store_result *r = &row->r;
+	uint64_t count = row->span_ms != 0 ? row->count : 0;
 	unsigned i;
 
-	printf("%d %lld %d %d %lld ", (int)r->check, (long long)r->at_ms,
-	    r->code, r->given, (long long)r->value);
+	printf("%lld %d ", (long long)r->at_ms, r->code);
+	printf(r->given == STORE_NO_CODE ? "-" : "%d", r->given);
+	printf(" %d", r->late);
+	if (count > 0)
+		printf(" *%llu", (unsigned long long)count);
+	if (r->has_value)
+		print_numbers("", 0, row->value, count);
+	else
+		printf(" -");
 	for (i = 0; i < r->metrics; i++)
-		printf("%.*s=%lld ", (int)r->metric[i].name.n,
-		    r->metric[i].name.p, (long long)r->metric[i].value);
-	printf("%.*s\n", (int)r->text.n, r->text.p);
+		print_numbers(r->metric[i].name.p, (int)r->metric[i].name.n,
+		    row->metric[i], count);
+	printf(" \"%.*s\"\n", (int)r->text.n, r->text.p);
+}
+
+static void
+print_result(const struct store_result *r)
+{
+	static struct store_row row;
+	unsigned i;
+
+	row.r = *r;
+	row.value[0] = r->value;
+	for (i = 0; i < r->metrics; i++)
+		row.metric[i][0] = r->metric[i].value;
+	printf("%d ", (int)r->check);
+	print_row(&row);
 }
 
 /* For the reader in python: write a store, and print what it should say. */
@@ -440,6 +471,78 @@ sample(const char *where)
 			print_result(&r);
 	}
 	store_close(s);
+	return test_bad != 0;
+}
+
+/* The result of a check at some time: each check has a nature of its own. */
+static void
+make_long(unsigned check, int64_t at_ms, struct store_result *r)
+{
+	static const char *const names[] = { "user", "system", "rss", "x" };
+	static char text[48];
+	unsigned i, k = (unsigned)((at_ms - T0) / 60000 + 10000);
+	uint64_t rnd = ((uint64_t)at_ms + check) * UINT64_C(0x9e3779b97f4a7c15);
+
+	rnd = (rnd ^ rnd >> 29) * UINT64_C(0xbf58476d1ce4e5b9) >> 33;
+	*r = (struct store_result){ .check = check, .at_ms = at_ms,
+	    .code = (uint8_t)(k / 50 % 9 < 4 ? k / 50 % 9 : 0),
+	    .given = check == 3 ? (uint8_t)(rnd >> 8 & 3) : STORE_NO_CODE,
+	    .late = k % 97 == 0, .has_value = check != 3 || k % 5 == 0 };
+	if (r->has_value)
+		r->value = check == 1 ? (k / 300) * 1000 : check == 2 ?
+		    k * INT64_C(1000) + (int64_t)(rnd >> 20) :
+		    (rnd >> 12 & 1 ? INT64_MAX : INT64_MIN) + (int64_t)rnd / 2;
+	r->metrics = check < 3 ? check : (unsigned)(rnd >> 10) % 4;
+	for (i = 0; i < r->metrics; i++) {
+		r->metric[i].name = str_of(names[(i + check) % 4]);
+		r->metric[i].value = (int64_t)(rnd % 100000) * (check > 1);
+	}
+	snprintf(text, sizeof text, "%llx of %u", (unsigned long long)rnd, k);
+	r->text = str_of(check > 2 && k % 3 == 0 ? text : "");
+}
+
+/* Likewise: days of three checks, a result a minute, many late or twice, with
+ * room for less; what the store says of each check. */
+static int
+sample_long(const char *where, unsigned days, uint64_t budget)
+{
+	struct store_report rep = { 0 };
+	struct store_query ask = { .from_ms = INT64_MIN, .to_ms = INT64_MAX };
+	static struct store_row row;
+	struct store_result r;
+	struct store *s;
+	struct fail why;
+	unsigned k, job[5] = { 0 };
+	int i, back;
+	uint64_t seq;
+
+	s = store_open(where, &test_io, budget, &why);
+	for (k = 0; s != NULL && k < days * 1440; k += 10) {
+		rep.received_ms = T0 + k * INT64_C(60000);
+		CHECK(store_report_begin(s, &rep, 36, &seq, &why) == 0);
+		for (i = 0; i < 36; i++) {
+			back = k % 700 == 0 ? 400 : k % 350 == 0 ? 4000 : 12;
+			make_long(1 + i / 12, rep.received_ms + (i % 12 -
+			    back) * INT64_C(60000) + (i / 12 == back % 3) *
+			    INT64_C(7000), &r);
+			store_report_add(s, &r);
+		}
+		store_report_end(s);
+		CHECK(store_commit(s, rep.received_ms, &why) == 0);
+		do
+			i = do_job(s, rep.received_ms, NULL, 0);
+		while (job[i]++, i != STORE_IDLE);
+	}
+	printf("%u seals, %u merges, %u thinned\n", job[STORE_SEAL],
+	    job[STORE_MERGE], job[STORE_THIN]);
+	for (ask.check = 1; s != NULL && ask.check <= 3; ask.check++) {
+		printf("check %d\n", (int)ask.check);
+		CHECK(store_rows(s, &ask, &why) == 0);
+		while (store_row_next(s, &row, &why) == 1)
+			print_row(&row);
+	}
+	if (s != NULL)
+		store_close(s);
 	return test_bad != 0;
 }
 

@@ -916,6 +916,9 @@ test_disk(void)
 int
 main(int argc, char **argv)
 {
+	if (argc > 3)
+		return sample_long(argv[1], (unsigned)strtoul(argv[2], NULL,
+		    10), strtoull(argv[3], NULL, 10));
 	if (argc > 1)
 		return sample(argv[1]);
 	/* In memory if that is to be had: there are thousands of files. */
