@@ -310,6 +310,7 @@ thin_end(struct thin *t, struct store_maker *m)
 {
 	static struct store_row row;
 	unsigned i;
+	int rc;
 
 	if (t->count == 0)
 		return 0;
@@ -324,8 +325,9 @@ thin_end(struct thin *t, struct store_maker *m)
 		    t->name_n[i] };
 		sum_cells(&t->metric[i], row.metric[i]);
 	}
+	rc = store_maker_row(m, &row);
 	*t = (struct thin){ .level = t->level };
-	return store_maker_row(m, &row);
+	return rc;
 }
 
 static void
