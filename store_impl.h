@@ -273,6 +273,7 @@ struct store {
 	bool busy;			/* a job is under way, and may write */
 	uint64_t job_bytes;
 	int64_t job_ms;			/* when there may be another */
+	unsigned job_fails;		/* so many failed, at most 2 */
 };
 
 /* store.c: each is explained there; 0, or -1 with *why. */

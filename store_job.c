@@ -85,7 +85,8 @@ plan(struct store *s, struct store_job *job, enum store_what what,
 
 	job->what = what;
 	job->number = t->next++;
-	job->max_bytes = max_bytes + SLACK;
+	/* It is an estimate: what failed gets more. */
+	job->max_bytes = (max_bytes << s->job_fails) + SLACK;
 }
 
 /* The reports of head files up to number last are on their way into a
@@ -579,6 +580,7 @@ store_job_end(struct store *s, const struct store_job *job, bool done,
 		done = job->what == STORE_SNAPSHOT ?
 		    store_snapshot_take(s, job, &why) == 0 :
 		    install(s, job, &why) == 0;
+	s->job_fails = done ? 0 : s->job_fails < 2 ? s->job_fails + 1 : 2;
 	if (!done) {
 		store_aside_drop(t, job->number);
 		s->job_ms = mono_ms + STORE_RETRY_MS;
