@@ -447,10 +447,17 @@ add_summary(struct store_cursor *c, struct series *g)
 	    !store_strip_summary(&c->strip, g->name, &sum) ||
 	    2 * (last - first) / sum.n > width)
 		return false;
-	for (i = 0; i < sum.n; i++) {
-		end = i + 1 < sum.n ? sum.at[i + 1] - 1 : last;
-		if (end >= g->ask->from_ms && sum.at[i] <= g->ask->to_ms)
-			add_quarter(g, &sum, i, end);
+	for (i = 0; i < 2 * sum.n; i++) {
+		unsigned k = i % sum.n;
+
+		end = k + 1 < sum.n ? sum.at[k + 1] - 1 : last;
+		if (end < g->ask->from_ms || sum.at[k] > g->ask->to_ms)
+			continue;
+		if (i >= sum.n)
+			add_quarter(g, &sum, k, end);
+		/* Before any is: in one so long nothing was heard. */
+		else if (bucket_of(g, end) > bucket_of(g, sum.at[k]) + 1)
+			return false;
 	}
 	return true;
 }
