@@ -201,6 +201,9 @@ store_walk_begin(struct store_walk *w, struct store_set *t, unsigned i)
 	*w = (struct store_walk){ .set = t, .i = i, .bad = STORE_NOWHERE,
 	    .limit = store_first(t, i + 1) };
 	t->read_error = 0;
+	if (t->holes)			/* it may be readable by now */
+		t->win_n = 0;
+	t->holes = false;
 }
 
 /* Record n was found at byte at: what lay between it and the last? */
@@ -612,7 +615,7 @@ store_block_damaged(struct store *s, unsigned i, uint64_t at)
 	struct store_walk w;
 
 	store_walk_begin(&w, &s->b, i);
-	if (!s->b.file[i].told)
+	if (!s->b.file[i].told || s->look)
 		store_note(s, &w, at, "damaged: what it had is lost");
 	s->b.file[i].told = true;
 }

@@ -509,6 +509,7 @@ store_job_run(struct store *s, const struct store_job *job, struct fail *why)
 	int rc;
 
 	s->h.unread = s->b.unread = false;
+	s->h.win_n = s->b.win_n = 0;	/* it may be what could not be read */
 	assert(job->what != STORE_IDLE && job->what != STORE_SNAPSHOT);
 	if (store_aside(&s->b, job->number, why) != 0)
 		return -1;
