@@ -416,7 +416,7 @@ mem_fault(struct memfs *m, int letter, unsigned long at, int error)
 	m->fault_at = at;
 	m->error = error;
 	m->calls = 0;
-	m->fault_short = false;
+	m->fault_short = m->fault_on = false;
 }
 
 static bool
@@ -428,7 +428,8 @@ faulty(int letter)
 	}
 	if (use->fault_at == 0 || (use->fault != 0 && use->fault != letter))
 		return false;
-	if (++use->calls != use->fault_at)
+	if (++use->calls != use->fault_at &&
+	    !(use->fault_on && use->calls > use->fault_at))
 		return false;
 	use->dead = use->error == 0;
 	errno = use->dead ? EIO : use->error;

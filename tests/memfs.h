@@ -77,6 +77,7 @@ struct memfs {
 	int fault, error;
 	unsigned long calls, fault_at;
 	bool fault_short;		/* or, if a write, is a short one */
+	bool fault_on;			/* and so do all after it */
 	bool dead;			/* the process is killed: all fail */
 };
 
