@@ -609,8 +609,10 @@ store_job_clean(struct store *s)
 			if (store_job_takes(&job, &t->file[k]))
 				t->file[k].dead = true;
 	}
-	for (i = 0; i + 1 < s->h.files; i++)
-		if (s->h.file[i].first != 0 &&
-		    store_first(&s->h, i + 1) - 1 <= sealed)
+	for (i = 0; i < s->h.files; i++)
+		if (s->h.file[i].first != 0 && (s->durable <= sealed ||
+		    store_first(&s->h, i + 1) - 1 <= sealed))
 			s->h.file[i].dead = true;
+	if (s->durable <= sealed)
+		store_leave(&s->h);
 }
