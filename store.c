@@ -411,6 +411,49 @@ bury(struct store_set *t)
 			(void)file_remove(t, i);
 }
 
+/* The names that could not be synced may never be: they go, and what they
+ * replace stays, so that the job is done again under another. */
+static void
+undo(struct store *s)
+{
+	struct store_set *const of[] = { &s->n, &s->b, &s->h };
+	bool any = false;
+	unsigned k, i;
+
+	for (k = 0; k < 2; k++)
+		for (i = 0; i < of[k]->files; i++)
+			any = any || of[k]->file[i].unsure;
+	for (k = 0; k < COUNT(of) && any; k++)
+		for (i = 0; i < of[k]->files; i++)
+			of[k]->file[i].dead = of[k]->file[i].unsure;
+	if (any)
+		s->snap_head = 0;	/* nothing is sealed before another */
+}
+
+/* Make the names of finished jobs durable; then what they replace goes.
+ * False: they are not. */
+static bool
+settle(struct store *s)
+{
+	struct store_set *const of[] = { &s->n, &s->b };
+	unsigned k, i;
+
+	for (k = 0; k < COUNT(of); k++)
+		if (of[k]->fresh && s->io->fsync(of[k]->dir) != 0) {
+			undo(s);
+			return false;
+		}
+	for (k = 0; k < COUNT(of); k++) {
+		of[k]->fresh = false;
+		for (i = 0; i < of[k]->files; i++)
+			of[k]->file[i].unsure = false;
+	}
+	bury(&s->n);
+	bury(&s->h);
+	bury(&s->b);
+	return true;
+}
+
 /* Give back the reserve.  False: there was none. */
 static bool
 give_reserve(struct store *s)
@@ -446,6 +489,8 @@ bool
 store_make_room(struct store *s, uint64_t bytes)
 {
 	s->read.limit = 0;		/* its file may be gone */
+	if (s->budget != 0 && store_bytes(s) + bytes > s->budget && !settle(s))
+		return false;		/* what goes is not needed, or is it? */
 	while (s->budget != 0 && store_bytes(s) + bytes > s->budget)
 		if (!give_way(s))
 			return false;
@@ -605,7 +650,8 @@ store_name(struct store *s, struct store_set *t, uint32_t number,
 		t->files--;
 		rc = fail_errno(why, "%s/%s: rename", t->name, name);
 	}
-	t->fresh = t->fresh || rc == 0;
+	if (rc == 0)
+		t->fresh = store_newest(t)->unsure = true;
 	return rc;
 }
 
@@ -1030,25 +1076,6 @@ store_dirty(const struct store *s)
 	return s->j.pend.n > 0 || s->h.pend.n > 0 || any_dead(s);
 }
 
-/* Make the names of finished jobs durable; then what they replace goes. */
-static void
-settle(struct store *s)
-{
-	struct store_set *const of[] = { &s->n, &s->b };
-	unsigned i;
-
-	if (!any_dead(s))
-		return;
-	for (i = 0; i < COUNT(of); i++) {
-		if (of[i]->fresh && s->io->fsync(of[i]->dir) != 0)
-			return;
-		of[i]->fresh = false;
-	}
-	bury(&s->n);
-	bury(&s->h);
-	bury(&s->b);
-}
-
 /* One kind.  A failing disk is tried again only after a while. */
 static int
 commit_set(struct store *s, struct store_set *t, int64_t mono_ms,
@@ -1085,7 +1112,8 @@ store_commit(struct store *s, int64_t mono_ms, struct fail *why)
 	}
 	if (failed != 0)
 		return failed;
-	settle(s);
+	if (any_dead(s))
+		(void)settle(s);
 	if (s->reserve_bytes == 0 && mono_ms >= s->reserve_ms) {
 		s->reserve_ms = mono_ms + STORE_RETRY_MS;
 		make_reserve(s);

@@ -62,6 +62,7 @@ struct store_file {
 	bool whole;			/* read once, and nothing was amiss */
 	bool told;			/* its damage is known */
 	bool dead;			/* goes once what replaces it is safe */
+	bool unsure;			/* its name is not durable yet */
 };
 
 /* A record as it lies in a file. */
