@@ -10,6 +10,7 @@
 #define FD_FIRST	100000		/* not to be taken for a real one */
 #define NOWHERE		UINT32_MAX
 
+const char *mem_refused;
 static struct memfs *use;
 
 static void *
@@ -503,6 +504,8 @@ m_openat(int at, const char *path, int flags, mode_t mode)
 		return no(EEXIST);
 	if (node < 0 && !(flags & O_CREAT))
 		return no(ENOENT);
+	if (node < 0 && mem_refused != NULL && strcmp(name, mem_refused) == 0)
+		return no(EACCES);
 	if (node < 0)
 		node = make(dir, name, false);
 	if (use->node[node].dir && access != O_RDONLY)
