@@ -902,6 +902,8 @@ make_reserve(struct store *s)
 	}
 	if (at < n || s->io->fdatasync(fd) != 0)
 		(void)give_reserve(s);
+	else
+		s->given = false;
 	(void)s->io->close(fd);
 }
 
@@ -1089,11 +1091,19 @@ commit_set(struct store *s, struct store_set *t, int64_t mono_ms,
 		*why = t->last;
 		return -1;
 	}
-	rc = t == &s->h ? store_head_commit(s, mono_ms, why) :
-	    store_journal_commit(s, why);
+	/* What was given to records is not for reports. */
+	if (t == &s->h && s->given && store_make_room(s, store_cap(s, RESERVE)))
+		make_reserve(s);
+	if (t == &s->h && s->given)
+		rc = fail(why, "no room but what is kept for decisions");
+	else
+		rc = t == &s->h ? store_head_commit(s, mono_ms, why) :
+		    store_journal_commit(s, why);
 	if (rc != 0 && t == &s->j && (t->write_error == ENOSPC ||
-	    t->write_error == EDQUOT) && give_reserve(s))
+	    t->write_error == EDQUOT) && give_reserve(s)) {
+		s->given = true;
 		rc = store_journal_commit(s, why);
+	}
 	t->retry_ms = rc == 0 ? 0 : mono_ms + STORE_RETRY_MS;
 	t->last = *why;
 	return rc;

@@ -249,6 +249,7 @@ struct store {
 	int64_t synced_ms;		/* monotonic, as all below */
 	bool sync_now;
 	int64_t reserve_ms;		/* when to try to have one again */
+	bool given;			/* it was, and is not back */
 
 	struct fail damage[STORE_DAMAGE_MAX];
 	unsigned damages, damage_read;
