@@ -244,7 +244,10 @@ snapshot_due(const struct store *s)
 static bool
 plan_snapshot(struct store *s, struct store_job *job)
 {
-	store_leave(&s->j);
+	/* There is one each hour: not for each a file of a few lines. */
+	if (s->j.files > 0 && store_newest(&s->j)->end >=
+	    store_cap(s, STORE_JOURNAL_BYTES) / 16)
+		store_leave(&s->j);
 	store_leave(&s->h);
 	/* What moves with each result is in snapshots only. */
 	plan(s, job, STORE_SNAPSHOT, 2 * s->snap_bytes + 4 * since_snapshot(s));
