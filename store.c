@@ -201,6 +201,9 @@ store_walk_begin(struct store_walk *w, struct store_set *t, unsigned i)
 	*w = (struct store_walk){ .set = t, .i = i, .bad = STORE_NOWHERE,
 	    .limit = store_first(t, i + 1) };
 	t->read_error = 0;
+	if (t->holes)			/* it may be readable by now */
+		t->win_n = 0;
+	t->holes = false;
 }
 
 /* Record n was found at byte at: what lay between it and the last? */
@@ -396,6 +399,61 @@ bytes_of(const struct store *s)
 	    set_bytes(&s->n) + set_bytes(&s->h) + set_bytes(&s->b);
 }
 
+/* Remove what has been replaced, once that is durable.  Its name goes with
+ * or without a sync. */
+static void
+bury(struct store_set *t)
+{
+	unsigned i = t->files;
+
+	while (i-- > 0)
+		if (t->file[i].dead)
+			(void)file_remove(t, i);
+}
+
+/* The names that could not be synced may never be: they go, and what they
+ * replace stays, so that the job is done again under another. */
+static void
+undo(struct store *s)
+{
+	struct store_set *const of[] = { &s->n, &s->b, &s->h };
+	bool any = false;
+	unsigned k, i;
+
+	for (k = 0; k < 2; k++)
+		for (i = 0; i < of[k]->files; i++)
+			any = any || of[k]->file[i].unsure;
+	for (k = 0; k < COUNT(of) && any; k++)
+		for (i = 0; i < of[k]->files; i++)
+			of[k]->file[i].dead = of[k]->file[i].unsure;
+	if (any)
+		s->snap_head = 0;	/* nothing is sealed before another */
+}
+
+/* Make the names of finished jobs durable; then what they replace goes.
+ * False: they are not. */
+static bool
+settle(struct store *s)
+{
+	struct store_set *const of[] = { &s->n, &s->b };
+	unsigned k, i;
+
+	for (k = 0; k < COUNT(of); k++)
+		if (of[k]->fresh && s->io->fsync(of[k]->dir) != 0) {
+			undo(s);
+			return false;
+		}
+	for (k = 0; k < COUNT(of); k++) {
+		of[k]->fresh = false;
+		for (i = 0; i < of[k]->files; i++)
+			of[k]->file[i].unsure = false;
+	}
+	bury(&s->n);
+	bury(&s->h);
+	bury(&s->b);
+	return true;
+}
+
 /* Give back the reserve.  False: there was none. */
 static bool
 give_reserve(struct store *s)
@@ -431,6 +489,8 @@ bool
 store_make_room(struct store *s, uint64_t bytes)
 {
 	s->read.limit = 0;		/* its file may be gone */
+	if (s->budget != 0 && store_bytes(s) + bytes > s->budget && !settle(s))
+		return false;		/* what goes is not needed, or is it? */
 	while (s->budget != 0 && store_bytes(s) + bytes > s->budget)
 		if (!give_way(s))
 			return false;
@@ -591,7 +651,7 @@ store_name(struct store *s, struct store_set *t, uint32_t number,
 		rc = fail_errno(why, "%s/%s: rename", t->name, name);
 	}
 	if (rc == 0)
-		t->fresh = store_newest(t)->named = true;
+		t->fresh = store_newest(t)->unsure = true;
 	return rc;
 }
 
@@ -601,7 +661,7 @@ store_block_damaged(struct store *s, unsigned i, uint64_t at)
 	struct store_walk w;
 
 	store_walk_begin(&w, &s->b, i);
-	if (!s->b.file[i].told)
+	if (!s->b.file[i].told || s->look)
 		store_note(s, &w, at, "damaged: what it had is lost");
 	s->b.file[i].told = true;
 }
@@ -845,6 +905,8 @@ make_reserve(struct store *s)
 	}
 	if (at < n || s->io->fdatasync(fd) != 0)
 		(void)give_reserve(s);
+	else
+		s->given = false;
 	(void)s->io->close(fd);
 }
 
@@ -1019,36 +1081,6 @@ store_dirty(const struct store *s)
 	return s->j.pend.n > 0 || s->h.pend.n > 0 || any_dead(s);
 }
 
-/* Make the names of finished jobs durable; then what they replace goes.  If
- * that fails, they never are, and it stays: another job will do it. */
-static void
-settle(struct store *s, int64_t mono_ms)
-{
-	struct store_set *const of[] = { &s->n, &s->b, &s->h };
-	bool failed = false;
-	unsigned k, i;
-
-	if (!any_dead(s))
-		return;
-	for (k = 0; k < 2 && !failed; k++) {
-		failed = of[k]->fresh && s->io->fsync(of[k]->dir) != 0;
-		of[k]->fresh = failed;
-	}
-	if (failed)
-		s->job_ms = mono_ms + STORE_RETRY_MS;
-	for (k = 0; k < COUNT(of); k++) {
-		for (i = of[k]->files; i-- > 0;) {
-			struct store_file *f = &of[k]->file[i];
-			bool goes = failed ? f->named && k == 1 : f->dead;
-
-			f->named = false;
-			f->dead = goes;
-			if (goes)
-				(void)file_remove(of[k], i);
-		}
-	}
-}
-
 /* One kind.  A failing disk is tried again only after a while. */
 static int
 commit_set(struct store *s, struct store_set *t, int64_t mono_ms,
@@ -1062,11 +1094,19 @@ commit_set(struct store *s, struct store_set *t, int64_t mono_ms,
 		*why = t->last;
 		return -1;
 	}
-	rc = t == &s->h ? store_head_commit(s, mono_ms, why) :
-	    store_journal_commit(s, why);
+	/* What was given to records is not for reports. */
+	if (t == &s->h && s->given && store_make_room(s, store_cap(s, RESERVE)))
+		make_reserve(s);
+	if (t == &s->h && s->given)
+		rc = fail(why, "no room but what is kept for decisions");
+	else
+		rc = t == &s->h ? store_head_commit(s, mono_ms, why) :
+		    store_journal_commit(s, why);
 	if (rc != 0 && t == &s->j && (t->write_error == ENOSPC ||
-	    t->write_error == EDQUOT) && give_reserve(s))
+	    t->write_error == EDQUOT) && give_reserve(s)) {
+		s->given = true;
 		rc = store_journal_commit(s, why);
+	}
 	t->retry_ms = rc == 0 ? 0 : mono_ms + STORE_RETRY_MS;
 	t->last = *why;
 	return rc;
@@ -1085,7 +1125,8 @@ store_commit(struct store *s, int64_t mono_ms, struct fail *why)
 	}
 	if (failed != 0)
 		return failed;
-	settle(s, mono_ms);
+	if (any_dead(s))
+		(void)settle(s);
 	if (s->reserve_bytes == 0 && mono_ms >= s->reserve_ms) {
 		s->reserve_ms = mono_ms + STORE_RETRY_MS;
 		make_reserve(s);

@@ -66,7 +66,7 @@ struct store_metric {
 #define STORE_NO_CODE	255
 
 struct store_result {
-	uint64_t check;			/* series group; never 0 */
+	uint64_t check;			/* series group: 1 to 10^18 - 1 */
 	int64_t at_ms;
 	uint8_t code;			/* 0-3: status as judged on arrival */
 	uint8_t given;			/* 0-3: status as sent; or NO_CODE */

@@ -320,8 +320,10 @@ store_strip_summary(struct store_strip *p, struct str name,
 			break;
 	}
 	for (k = 0; k < n; k++) {
-		sum->v[1][k] += sum->v[0][k];
-		sum->v[2][k] += sum->v[0][k];
+		sum->v[1][k] = (int64_t)((uint64_t)sum->v[1][k] +
+		    (uint64_t)sum->v[0][k]);
+		sum->v[2][k] = (int64_t)((uint64_t)sum->v[2][k] +
+		    (uint64_t)sum->v[0][k]);
 	}
 	return i < c->names && !c->bad;
 }
@@ -502,8 +504,10 @@ put_quarter(struct store_maker *m, unsigned i)
 			store_sum_add(&sum, v, (uint64_t)p->count[j]);
 		}
 		m->sum[3 * k][q] = store_sum_mean(&sum);
-		m->sum[3 * k + 1][q] = sum.min - m->sum[3 * k][q];
-		m->sum[3 * k + 2][q] = sum.max - m->sum[3 * k][q];
+		m->sum[3 * k + 1][q] = (int64_t)((uint64_t)sum.min -
+		    (uint64_t)m->sum[3 * k][q]);
+		m->sum[3 * k + 2][q] = (int64_t)((uint64_t)sum.max -
+		    (uint64_t)m->sum[3 * k][q]);
 	}
 }
 

@@ -159,6 +159,7 @@ static uint64_t
 rice(struct store_code *c, unsigned k, uint64_t v)
 {
 	unsigned q = 0;
+	uint64_t high;
 
 	if (c->writing) {
 		q = v >> k < UNARY_MAX ? (unsigned)(v >> k) : UNARY_MAX;
@@ -171,10 +172,12 @@ rice(struct store_code *c, unsigned k, uint64_t v)
 	}
 	if (q == UNARY_MAX)
 		return store_code_fixed(c, v);
-	if (k > 32)
-		return (uint64_t)q << k |
-		    bits(c, k - 32, v >> 32 & ((UINT64_C(1) << (k - 32)) - 1))
-		    << 32 | bits(c, 32, v & UINT32_MAX);
+	if (k > 32) {
+		high = bits(c, k - 32, v >> 32 &
+		    ((UINT64_C(1) << (k - 32)) - 1));
+		return (uint64_t)q << k | high << 32 |
+		    bits(c, 32, v & UINT32_MAX);
+	}
 	return (uint64_t)q << k | bits(c, k, v & ((UINT64_C(1) << k) - 1));
 }
 

@@ -159,9 +159,11 @@ store_head_scan(struct store *s, unsigned i, struct fail *why)
 	struct store_rec rec;
 
 	store_walk_begin(&w, &s->h, i);
-	w.tell = true;
+	/* It may be a file that was sealed, and came back. */
+	w.tell = w.limit - 1 > s->seq;
 	while (store_step(s, &w, &rec)) {
-		s->seq = rec.n;
+		if (rec.n > s->seq)
+			s->seq = rec.n;
 		if (!store_report_open(&d, &rec))
 			continue;
 		if (f->block.received_ms == 0)

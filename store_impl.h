@@ -62,8 +62,8 @@ struct store_file {
 	bool whole;			/* read once, and nothing was amiss */
 	bool told;			/* its damage is known */
 	unsigned mark;			/* of store_rows.c's */
-	bool named;			/* lately: that may not be durable */
 	bool dead;			/* goes once what replaces it is safe */
+	bool unsure;			/* its name is not durable yet */
 };
 
 /* A record as it lies in a file. */
@@ -249,6 +249,7 @@ struct store {
 	int64_t synced_ms;		/* monotonic, as all below */
 	bool sync_now;
 	int64_t reserve_ms;		/* when to try to have one again */
+	bool given;			/* it was, and is not back */
 
 	struct fail damage[STORE_DAMAGE_MAX];
 	unsigned damages, damage_read;
@@ -276,6 +277,7 @@ struct store {
 	bool busy;			/* a job is under way, and may write */
 	uint64_t job_bytes;
 	int64_t job_ms;			/* when there may be another */
+	unsigned job_fails;		/* so many failed, at most 2 */
 };
 
 /* store.c: each is explained there; 0, or -1 with *why. */

@@ -52,7 +52,10 @@ plan(struct store *s, struct store_job *job, enum store_what what,
 
 	job->what = what;
 	job->number = t->next++;
-	job->max_bytes = max_bytes + SLACK;
+	/* It is an estimate: what failed gets more. */
+	job->max_bytes = (max_bytes << s->job_fails) + SLACK;
+	if (s->budget != 0 && job->max_bytes > s->budget / 4)
+		job->max_bytes = s->budget / 4;
 }
 
 /* The reports of head files up to number last are on their way into a
@@ -216,7 +219,10 @@ snapshot_due(const struct store *s)
 static bool
 plan_snapshot(struct store *s, struct store_job *job)
 {
-	store_leave(&s->j);
+	/* There is one each hour: not for each a file of a few lines. */
+	if (s->j.files > 0 && store_newest(&s->j)->end >=
+	    store_cap(s, STORE_JOURNAL_BYTES) / 16)
+		store_leave(&s->j);
 	store_leave(&s->h);
 	/* What moves with each result is in snapshots only. */
 	plan(s, job, STORE_SNAPSHOT, 2 * s->snap_bytes + 4 * since_snapshot(s));
@@ -239,9 +245,14 @@ store_job_next(struct store *s, int64_t now_ms, int64_t mono_ms,
 	    !(snapshot_due(s) && plan_snapshot(s, job)) &&
 	    !plan_merge(s, job))
 		return false;
+	/* What gives way may be what the job is about: then plan anew. */
+	if (s->budget != 0 && store_bytes(s) + job->max_bytes > s->budget) {
+		(void)store_make_room(s, job->max_bytes);
+		return false;
+	}
 	s->busy = true;
 	s->job_bytes = job->max_bytes;
-	if (store_make_room(s, 0) && store_aside_make(job->what ==
+	if (store_aside_make(job->what ==
 	    STORE_SNAPSHOT ? &s->n : &s->b, job->number) == 0)
 		return true;
 	store_job_end(s, job, false, mono_ms);
@@ -463,6 +474,7 @@ store_job_run(struct store *s, const struct store_job *job, struct fail *why)
 	int rc;
 
 	s->h.unread = s->b.unread = false;
+	s->h.win_n = s->b.win_n = 0;	/* it may be what could not be read */
 	assert(job->what != STORE_IDLE && job->what != STORE_SNAPSHOT);
 	if (store_aside(&s->b, job->number, why) != 0)
 		return -1;
@@ -534,6 +546,7 @@ store_job_end(struct store *s, const struct store_job *job, bool done,
 		done = job->what == STORE_SNAPSHOT ?
 		    store_snapshot_take(s, job, &why) == 0 :
 		    install(s, job, &why) == 0;
+	s->job_fails = done ? 0 : s->job_fails < 2 ? s->job_fails + 1 : 2;
 	if (!done) {
 		store_aside_drop(t, job->number);
 		s->job_ms = mono_ms + STORE_RETRY_MS;
@@ -562,8 +575,10 @@ store_job_clean(struct store *s)
 			    store_job_takes(&job, &t->file[k]))
 				t->file[k].dead = true;
 	}
-	for (i = 0; i + 1 < s->h.files; i++)
-		if (s->h.file[i].first != 0 &&
-		    store_first(&s->h, i + 1) - 1 <= sealed)
+	for (i = 0; i < s->h.files; i++)
+		if (s->h.file[i].first != 0 && (s->durable <= sealed ||
+		    store_first(&s->h, i + 1) - 1 <= sealed))
 			s->h.file[i].dead = true;
+	if (s->durable <= sealed)
+		store_leave(&s->h);
 }

@@ -328,18 +328,22 @@ store_draw_summary(struct store_series *g, struct store_strip *p)
 	    !store_strip_summary(p, g->name, &sum) ||
 	    2 * (last - first) / sum.n > width)
 		return false;
-	for (i = 0; i < sum.n; i++) {
-		int64_t v[3] = { sum.v[0][i], sum.v[1][i], sum.v[2][i] };
-		int64_t end = i + 1 < sum.n ? sum.at[i + 1] - 1 : last;
+	for (i = 0; i < 2 * sum.n; i++) {
+		unsigned k = i % sum.n;
+		int64_t v[3] = { sum.v[0][k], sum.v[1][k], sum.v[2][k] };
+		int64_t end = k + 1 < sum.n ? sum.at[k + 1] - 1 : last;
 
-		if (end < g->ask->from_ms || sum.at[i] > g->ask->to_ms)
+		if (end < g->ask->from_ms || sum.at[k] > g->ask->to_ms)
 			continue;
-		from = bucket_of(g, sum.at[i]);
+		from = bucket_of(g, sum.at[k]);
 		to = bucket_of(g, end);
-		each = (uint64_t)sum.count[i] / (to - from + 1);
-		for (; from <= to; from++)
+		/* Before any is drawn: in one so long nothing was heard. */
+		if (to > from + 1)
+			return false;
+		each = (uint64_t)sum.count[k] / (to - from + 1);
+		for (; i >= sum.n && from <= to; from++)
 			draw(&g->b[from], v, each > 0 ? each : 1,
-			    sum.worst[i]);
+			    sum.worst[k]);
 	}
 	return true;
 }

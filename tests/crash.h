@@ -77,7 +77,10 @@ crash_feed(struct crash *c, const struct mem_op *op)
 		return;
 	assert(c->ops < OPS_MAX);
 	c->op[c->ops] = *op;
-	c->state[c->ops++] = MAYBE;
+	/* The reserve's name, made after all others, would keep what follows
+	 * from ever being certain; it matters little. */
+	c->state[c->ops++] = op->kind == MEM_LINK &&
+	    strcmp(op->name, "reserve") == 0 ? SURE : MAYBE;
 }
 
 /* Move what nothing uncertain precedes into the base. */

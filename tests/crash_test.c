@@ -34,39 +34,40 @@ static const struct workload {
 	const char *name;
 	uint64_t budget;
 	bool whole;			/* nothing gives way to it */
+	bool jobs;			/* blocks are made in it */
 	struct step step[STEPS_MAX];
 } workloads[] = {
-	{ "plain", 0, true, {
+	{ "plain", 0, true, false, {
 		{ work_commit, 2, 2, 2 }, { work_commit, 1, 0, 0 },
 		{ work_commit, 0, 3, 0 }, { work_kill, 0, 0, 0 },
 		{ work_commit, 3, 4, 3 }, { work_kill, 0, 0, 2 },
 		{ work_commit, 1, 1, 0 } } },
-	{ "write fails", 0, true, {
+	{ "write fails", 0, true, false, {
 		{ work_commit, 2, 2, 0 }, { work_fault, 'w', 1, 0 },
 		{ work_commit, 1, 3, 0 }, { work_commit, 1, 3, 2 },
 		{ work_fault, 'w', 2, 0 }, { work_commit, 1, 3, 2 },
 		{ work_fault, 'w', 2, 0 }, { work_commit, 0, 3, 0 },
 		{ work_kill, 0, 0, 0 }, { work_commit, 2, 2, 0 } } },
-	{ "sync fails", 0, true, {
+	{ "sync fails", 0, true, false, {
 		{ work_commit, 2, 2, 0 }, { work_fault, 's', 1, 0 },
 		{ work_commit, 1, 3, 0 }, { work_commit, 1, 3, 2 },
 		{ work_fault, 's', 2, 0 }, { work_commit, 1, 3, 2 },
 		{ work_wanted, 0, 0, 0 }, { work_commit, 2, 2, 0 },
 		{ work_fault, 's', 2, 0 }, { work_commit, 1, 3, 0 },
 		{ work_kill, 0, 0, 0 }, { work_commit, 2, 2, 2 } } },
-	{ "directory's sync fails", 0, true, {
+	{ "directory's sync fails", 0, true, false, {
 		{ work_fault, 'S', 1, 0 }, { work_commit, 1, 3, 2 },
 		{ work_fault, 's', 2, 0 }, { work_commit, 1, 3, 0 },
 		{ work_fault, 'S', 1, 0 }, { work_commit, 1, 3, 0 },
 		{ work_fault, 's', 1, 0 }, { work_commit, 1, 3, 0 },
 		{ work_commit, 1, 2, 0 }, { work_kill, 0, 0, 0 },
 		{ work_commit, 1, 2, 0 } } },
-	{ "disk full", 0, true, {
+	{ "disk full", 0, true, false, {
 		{ work_commit, 2, 2, 0 }, { work_full, 1, 0, 0 },
 		{ work_commit, 9, 9, 9 }, { work_full, 0, 0, 0 },
 		{ work_commit, 1, 3, 2 }, { work_kill, 0, 0, 0 },
 		{ work_commit, 1, 2, 0 } } },
-	{ "snapshots", 0, true, {
+	{ "snapshots", 0, true, false, {
 		{ work_commit, 2, 2, 3 }, { work_snapshot, 0, 0, 0 },
 		{ work_commit, 1, 2, 0 }, { work_kill, 0, 0, 0 },
 		{ work_commit, 1, 2, 0 }, { work_snapshot, 1, 0, 0 },
@@ -74,35 +75,77 @@ static const struct workload {
 		{ work_fault, 's', 1, 0 }, { work_snapshot, 0, 0, 0 },
 		{ work_commit, 1, 2, 0 }, { work_wanted, 0, 0, 0 },
 		{ work_kill, 0, 0, 0 }, { work_commit, 1, 2, 0 } } },
-	{ "killed", 0, true, {
+	{ "killed", 0, true, false, {
 		{ work_commit, 2, 2, 2 }, { work_die, 's', 1, 0 },
 		{ work_commit, 1, 2, 0 }, { work_kill, 0, 0, 0 },
 		{ work_commit, 1, 2, 0 }, { work_die, 'f', 1, 0 },
 		{ work_commit, 1, 2, 0 }, { work_kill, 0, 0, 0 },
 		{ work_die, 's', 2, 0 }, { work_commit, 1, 2, 0 },
 		{ work_kill, 0, 0, 2 }, { work_commit, 1, 2, 0 } } },
-	{ "killed, and a start fails", 0, true, {
+	{ "killed, and a start fails", 0, true, false, {
 		{ work_commit, 2, 2, 2 }, { work_die, 's', 1, 0 },
 		{ work_commit, 1, 2, 0 }, { work_bad_start, 's', 2, 0 },
 		{ work_commit, 1, 2, 0 }, { work_die, 's', 2, 0 },
 		{ work_commit, 1, 2, 0 }, { work_bad_start, 's', 1, 0 },
 		{ work_commit, 1, 2, 0 } } },
-	{ "large", 0, true, {
+	{ "large", 0, true, false, {
 		{ work_commit, 2, 2, 0 }, { work_large, 4, 0, 0 },
 		{ work_kill, 0, 0, 0 }, { work_commit, 1, 2, 0 } } },
-	{ "many files", 160 << 10, true, {
+	{ "many files", 160 << 10, true, false, {
 		{ work_commit, 20, 12, 9 }, { work_wanted, 0, 0, 0 },
 		{ work_commit, 20, 6, 9 }, { work_wanted, 0, 0, 0 },
 		{ work_kill, 0, 0, 0 }, { work_commit, 20, 2, 3 } } },
-	{ "small budget", 160 << 10, false, {
+	{ "small budget", 160 << 10, false, false, {
 		{ work_commit, 20, 12, 9 }, { work_wanted, 0, 0, 0 },
 		{ work_commit, 20, 12, 9 }, { work_wanted, 0, 0, 0 },
 		{ work_kill, 0, 0, 0 }, { work_commit, 20, 8, 9 },
 		{ work_wanted, 0, 0, 0 }, { work_commit, 20, 8, 9 } } },
-	{ "two journals in use", 128 << 10, false, {
+	{ "two journals in use", 128 << 10, false, false, {
 		{ work_commit, 2, 12, 9 }, { work_fault, 's', 2, 0 },
 		{ work_commit, 1, 12, 9 }, { work_kill, 0, 0, 0 },
 		{ work_commit, 1, 4, 0 } } },
+};
+
+static const struct workload sealing[] = {
+	{ "seals", 0, true, true, {
+		{ work_commit, 2, 2, 2 }, { work_later, 2, 3, 0 },
+		{ work_commit, 1, 1, 0 }, { work_later, 4, 2, 0 },
+		{ work_commit, 3, 1, 0 }, { work_kill, 0, 0, 0 },
+		{ work_commit, 1, 1, 0 } } },
+	{ "a seal, then kill", 0, true, true, {
+		{ work_commit, 3, 2, 2 }, { work_later, 2, 2, 0 },
+		{ work_kill, 0, 0, 0 }, { work_commit, 2, 0, 0 },
+		{ work_later, 3, 2, 0 }, { work_kill, 0, 0, 0 },
+		{ work_commit, 1, 0, 0 }, { work_later, 5, 3, 0 } } },
+	{ "merges", 0, true, true, {
+		{ work_commit, 2, 1, 0 }, { work_later, 2, 3, 0 },
+		{ work_commit, 3, 1, 0 }, { work_later, 3, 3, 0 },
+		{ work_commit, 1, 0, 0 }, { work_merge, 0, 0, 0 },
+		{ work_commit, 2, 1, 0 }, { work_later, 6, 3, 0 },
+		{ work_merge, 1, 0, 0 }, { work_merge, 0, 0, 0 },
+		{ work_kill, 0, 0, 0 }, { work_commit, 1, 1, 0 } } },
+	{ "thinned", 0, true, true, {
+		{ work_commit, 3, 1, 2 }, { work_later, 2, 3, 0 },
+		{ work_commit, 3, 1, 0 }, { work_later, 3, 3, 0 },
+		{ work_thin, 1, 0, 0 }, { work_commit, 1, 0, 0 },
+		{ work_thin, 2, 0, 0 }, { work_commit, 1, 0, 0 },
+		{ work_kill, 0, 0, 0 }, { work_commit, 1, 1, 0 } } },
+	{ "a job's calls fail", 0, true, true, {
+		{ work_commit, 2, 1, 2 }, { work_later, 2, 2, 0 },
+		{ work_fault, 'u', 1, 0 }, { work_commit, 2, 1, 0 },
+		{ work_later, 4, 1, 0 }, { work_fault, 's', 1, 0 },
+		{ work_later, 5, 1, 0 }, { work_fault, 'n', 1, 0 },
+		{ work_later, 6, 2, 0 }, { work_fault, 'w', 2, 0 },
+		{ work_later, 8, 3, 0 }, { work_commit, 1, 1, 0 },
+		{ work_kill, 0, 0, 0 }, { work_commit, 1, 1, 0 } } },
+	{ "a name's sync fails", 0, true, true, {
+		{ work_commit, 2, 1, 2 }, { work_later, 2, 2, 0 },
+		{ work_fault, 'S', 1, 0 }, { work_commit, 0, 0, 2 },
+		{ work_commit, 1, 1, 0 }, { work_later, 4, 2, 0 },
+		{ work_fault, 'S', 2, 0 }, { work_commit, 0, 0, 2 },
+		{ work_commit, 1, 1, 0 }, { work_merge, 0, 0, 0 },
+		{ work_fault, 'S', 1, 0 }, { work_commit, 0, 0, 2 },
+		{ work_commit, 1, 1, 0 } } },
 };
 
 static void
@@ -131,6 +174,7 @@ static struct point {
 	const char *name;
 	unsigned at;			/* operations done */
 	uint64_t budget;
+	bool jobs;
 	uint64_t oldest, oldest_result;	/* reports that must be there; or
 					 * what was reported */
 	const struct life *life;
@@ -155,8 +199,9 @@ check_after(const struct found *was)
 	crash_build(&after, again);
 	s = open_on(again, pt.budget);
 	if (s != NULL) {
-		read_all(s);
+		read_start(s);
 		ok = check_again(was);
+		ok = (!pt.jobs || check_results(s, 1, found.seq)) && ok;
 	}
 	kill_on(again, s);
 	return ok;
@@ -177,8 +222,8 @@ check_goes_on(struct store *s, struct found *was)
 	    CHECK(store_commit(s, 0, &why) == 0);
 	if (!ok)
 		return false;
-	/* The oldest may have given way. */
-	if (pt.budget != 0)
+	/* The oldest may have given way, or been sealed. */
+	if (pt.budget != 0 || pt.jobs)
 		memset(was->seen, 0, sizeof was->seen);
 	was->has[i] = was->has[i + 1] = true;
 	was->seen[seq] = true;
@@ -188,6 +233,22 @@ check_goes_on(struct store *s, struct found *was)
 	ok = check_after(was);
 	/* What was torn was cut. */
 	return CHECK(found.damages == 0 || found.damages < was->damages) && ok;
+}
+
+/* Whatever is due afterwards is done, and all results are there yet. */
+static bool
+check_jobs(struct store *s, const struct found *was)
+{
+	struct fail why;
+	unsigned i;
+	bool ok = true;
+
+	mem_use(disk);
+	for (i = 0; i < 4; i++) {
+		(void)do_job(s, T0 + (100 + i) * HOUR, was->has, RECORDS_MAX);
+		ok = CHECK(store_commit(s, LATER, &why) == 0) && ok;
+	}
+	return check_results(s, 1, store_head_seq(s)) && ok;
 }
 
 /* The store on this state; if killed, after which not the power failed, but
@@ -204,9 +265,9 @@ check_open(bool killed)
 	s = open_on(disk, pt.budget);
 	if (s == NULL)
 		return false;
-	read_all(s);
+	read_start(s);
 	was = found;
-	ok = check_found(pt.life, pt.oldest);
+	ok = check_found(s, pt.life, pt.oldest);
 	ok = check_results(s, pt.oldest_result, found.seq) && ok;
 	if (killed)
 		crash_copy(&after, &pt.c);
@@ -217,6 +278,7 @@ check_open(bool killed)
 	if (after.opens > 0)
 		ok = check_after(&was) && ok;
 	ok = check_goes_on(s, &was) && ok;
+	ok = (!pt.jobs || check_jobs(s, &was)) && ok;
 	kill_on(disk, s);
 	return ok;
 }
@@ -330,6 +392,7 @@ check_points(const struct workload *x, struct memfs *base)
 
 	pt.name = x->name;
 	pt.budget = x->budget;
+	pt.jobs = x->jobs;
 	pt.life = &lives[0];
 	mem_copy(view, base);
 	crash_begin(&pt.c, base);
@@ -435,24 +498,26 @@ test_disk(void)
 }
 
 static void
-test_workloads(void)
+test_workloads(const struct workload *x, unsigned n)
 {
 	struct memfs *base = mem_new();
 	unsigned long was;
-	unsigned i;
 
-	for (i = 0; i < COUNT(workloads); i++) {
+	for (; n > 0; n--, x++) {
 		was = states;
 		mem_free(run);
 		run = mem_new();
 		mem_free(base);
 		base = mem_new();
-		work_begin(workloads[i].budget);
-		work_steps(&workloads[i]);
+		/* It is large, and of no interest where there is room. */
+		mem_refused = strcmp(x->name, "disk full") == 0 ? NULL :
+		    "reserve";
+		work_begin(x->budget);
+		work_steps(x);
 		kill_on(run, w.s);
-		check_points(&workloads[i], base);
-		printf("%s: %u operations, %lu states\n", workloads[i].name,
-		    run->ops, states - was);
+		check_points(x, base);
+		printf("%s: %u operations, %lu states\n", x->name, run->ops,
+		    states - was);
 	}
 	mem_free(base);
 }
@@ -470,6 +535,10 @@ random_step(void)
 
 	if (k < 2)
 		work_snapshot(any(4) == 0, 0);
+	else if (k >= 9 && k < 12)
+		work_later(2 + any(50), 1 + any(3));
+	else if (k == 12)
+		work_merge(any(3) == 0, 0);
 	else if (k == 2)
 		work_kill(0, 0);
 	else if (k == 3)
@@ -566,7 +635,8 @@ main(void)
 	disk = mem_new();
 	again = mem_new();
 	test_disk();
-	test_workloads();
+	test_workloads(workloads, COUNT(workloads));
+	test_workloads(sealing, COUNT(sealing));
 	test_chains();
 	printf("%lu states after %lu points, %lu lives\n", states, points,
 	    chains);

@@ -10,6 +10,7 @@
 #define FD_FIRST	100000		/* not to be taken for a real one */
 #define NOWHERE		UINT32_MAX
 
+const char *mem_refused;
 static struct memfs *use;
 
 static void *
@@ -416,7 +417,7 @@ mem_fault(struct memfs *m, int letter, unsigned long at, int error)
 	m->fault_at = at;
 	m->error = error;
 	m->calls = 0;
-	m->fault_short = false;
+	m->fault_short = m->fault_on = false;
 }
 
 static bool
@@ -428,7 +429,8 @@ faulty(int letter)
 	}
 	if (use->fault_at == 0 || (use->fault != 0 && use->fault != letter))
 		return false;
-	if (++use->calls != use->fault_at)
+	if (++use->calls != use->fault_at &&
+	    !(use->fault_on && use->calls > use->fault_at))
 		return false;
 	use->dead = use->error == 0;
 	errno = use->dead ? EIO : use->error;
@@ -502,6 +504,8 @@ m_openat(int at, const char *path, int flags, mode_t mode)
 		return no(EEXIST);
 	if (node < 0 && !(flags & O_CREAT))
 		return no(ENOENT);
+	if (node < 0 && mem_refused != NULL && strcmp(name, mem_refused) == 0)
+		return no(EACCES);
 	if (node < 0)
 		node = make(dir, name, false);
 	if (use->node[node].dir && access != O_RDONLY)

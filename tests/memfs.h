@@ -77,6 +77,7 @@ struct memfs {
 	int fault, error;
 	unsigned long calls, fault_at;
 	bool fault_short;		/* or, if a write, is a short one */
+	bool fault_on;			/* and so do all after it */
 	bool dead;			/* the process is killed: all fail */
 };
 
@@ -105,6 +106,10 @@ int mem_find(const struct memfs *m, const char *path);
 void mem_fault(struct memfs *m, int letter, unsigned long at, int error);
 
 void mem_use(struct memfs *m);
+
+/* A name that cannot be made, or NULL. */
+extern const char *mem_refused;
+
 extern const struct store_io mem_io;
 
 #endif
