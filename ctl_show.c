@@ -221,11 +221,9 @@ int
 ctl_status(int argc, char **argv)
 {
 	unsigned n[CTL_RANKS] = { 0 }, silent, bad, w;
-	const char *path = "check/?order_by=agent";
-	char summary[256];
+	const char *path = "check/?order_by=agent", *summary;
 	struct ctl_list l;
 	struct str obj;
-	struct buf b;
 
 	if (argc > 1 && strchr(argv[1], '/') != NULL)
 		return status_plugin(argv[1]);
@@ -242,12 +240,12 @@ ctl_status(int argc, char **argv)
 		ctl_row(STATUS, obj, w);
 	}
 	ctl_table_end();
-	buf_init(&b, summary, sizeof summary);
-	buf_addf(&b, "agents: %u, silent: %u; checks:", hosts_n, silent);
+	summary = ctl_fmt("agents: %u, silent: %u; checks:", hosts_n, silent);
 	for (w = 0; w < CTL_RANKS; w++)
 		if (n[w] > 0 || w == GOOD)
-			buf_addf(&b, " %u %s", n[w], words[w].word);
-	ctl_say("%.*s", (int)b.n, b.p);
+			summary = ctl_fmt("%s %u %s", summary, n[w],
+			    words[w].word);
+	ctl_say("%s", summary);
 	bad = silent + n[CRITICAL] + n[UNKNOWN] + n[WARNING];
 	return bad > 0 ? CTL_BAD_NEWS : CTL_FINE;
 }

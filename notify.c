@@ -186,29 +186,21 @@ tell_ended(const struct delivery *d, const struct watch_now *now)
 			tell(r, in, now);
 }
 
-/* Of tests, which belong to no incident, the newest are kept. */
-static void
-forget_tests(const struct change *ch)
-{
-	const struct delivery *d;
-	uint64_t oldest = 0;
-	unsigned n = 0;
-	struct fail why;
-
-	MODEL_ALL(d, KIND_DELIVERY)
-		if (d->test && d->state >= DELIVERY_ACCEPTED && n++ == 0)
-			oldest = d->o.id;
-	if (n >= NOTIFY_TESTS_MAX)
-		change_remove(KIND_DELIVERY, oldest, ch, &why);
-}
-
 uint64_t
 notify_test(const struct recipient *r, const struct change *ch,
     struct fail *why)
 {
-	struct delivery *d = model_draft(KIND_DELIVERY, NULL);
+	struct delivery *d;
+	uint64_t oldest = 0;
+	unsigned n = 0;
 
-	forget_tests(ch);
+	/* Of tests, which belong to no incident, the newest are kept. */
+	MODEL_ALL(d, KIND_DELIVERY)
+		if (d->test && d->state >= DELIVERY_ACCEPTED && n++ == 0)
+			oldest = d->o.id;
+	if (n >= NOTIFY_TESTS_MAX)
+		change_remove(KIND_DELIVERY, oldest, ch, why);
+	d = model_draft(KIND_DELIVERY, NULL);
 	d->recipient = r->o.id;
 	d->test = true;
 	d->queued = d->event = d->next = ch->at_ms;
