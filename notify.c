@@ -79,11 +79,11 @@ static void
 add_item(struct delivery *d, const struct incident *in)
 {
 	unsigned n = count_items(d->items);
-	enum status was;
 
 	if (in->status > d->severity)
 		d->severity = in->status;
-	if (n == 0 || (n == 1 && model_delivery_has(d, in->o.id, &was)))
+	if (n == 0 || (n == 1 &&
+	    model_delivery_says(d, in->o.id) != STATUS_NONE))
 		title(d, in);
 	else
 		model_textf(&d->title, "Vilicus alert: %u changes, worst %s",
@@ -144,7 +144,8 @@ tell(const struct recipient *r, const struct incident *in,
 			continue;
 		if (open == NULL && is_open(d))
 			open = d;
-		if (!model_delivery_has(d, in->o.id, &last))
+		last = model_delivery_says(d, in->o.id);
+		if (last == STATUS_NONE)
 			continue;
 		ended = ended || last == STATUS_OK;
 		if (is_open(d))
@@ -180,10 +181,12 @@ tell_ended(const struct delivery *d, const struct watch_now *now)
 
 	if (r == NULL)
 		return;
-	MODEL_ALL(in, KIND_INCIDENT)
-		if (in->closed != 0 && model_delivery_has(d, in->o.id, &last)
-		    && last != STATUS_OK)
+	MODEL_ALL(in, KIND_INCIDENT) {
+		last = in->closed == 0 ? STATUS_OK :
+		    model_delivery_says(d, in->o.id);
+		if (last != STATUS_OK && last != STATUS_NONE)
 			tell(r, in, now);
+	}
 }
 
 uint64_t
@@ -218,17 +221,16 @@ notify_forget(uint64_t incident, const struct change *ch)
 {
 	const struct incident *in;
 	const struct delivery *d;
-	enum status last;
 	struct fail why;
 	size_t i = 0;
 
 	first.known = false;
 	while ((d = (void *)model_at(KIND_DELIVERY, i++)) != NULL) {
 		if (d->state < DELIVERY_ACCEPTED ||
-		    !model_delivery_has(d, incident, &last))
+		    model_delivery_says(d, incident) == STATUS_NONE)
 			continue;
 		MODEL_ALL(in, KIND_INCIDENT)
-			if (model_delivery_has(d, in->o.id, &last))
+			if (model_delivery_says(d, in->o.id) != STATUS_NONE)
 				break;
 		if (in == NULL && change_remove(KIND_DELIVERY, d->o.id, ch,
 		    &why) == 0)
