@@ -163,18 +163,14 @@ take_agents(bool rows)
 int
 ctl_show(int argc, char **argv)
 {
-	const struct list *s = lists;
-	const char *path;
-	uint64_t lines;
+	const struct list *s = STR_ROW(lists, str_of(argv[0]));
+	const char *path = s->path;
+	uint64_t lines = s->lines;
 	struct ctl_list l;
 	struct str obj;
 	unsigned n = 0;
 	int i = 1;
 
-	while (strcmp(s->command, argv[0]) != 0)
-		s++;
-	lines = s->lines;
-	path = s->path;
 	if (strstr(s->columns, "HOST=@agent") != NULL)
 		take_agents(false);
 	if (argc > i && s->of != NULL)
