@@ -100,21 +100,15 @@ alert_judge(const struct alert_rule *r, const struct alert_result *res,
 	return s;
 }
 
-/* The newest n results of a signal. */
-static uint64_t
-newest(uint64_t bits, unsigned n)
-{
-	return n >= 64 ? bits : bits & ((UINT64_C(1) << n) - 1);
-}
-
+/* How many of the newest n results of a signal are bad. */
 static unsigned
-ones(uint64_t v)
+bad_among(uint64_t bits, unsigned n)
 {
-	unsigned n = 0;
+	unsigned bad = 0;
 
-	for (; v != 0; v &= v - 1)
-		n++;
-	return n;
+	for (; n > 0; n--, bits >>= 1)
+		bad += bits & 1;
+	return bad;
 }
 
 /* One known result for the warning or the critical signal. */
@@ -135,8 +129,8 @@ signal_step(const struct alert_rule *r, struct alert_signal *g, bool bad,
 		g->since_ms = at_ms;
 	if (at_ms - g->since_ms < r->for_ms)
 		return;
-	enough = ones(newest(g->bits, of)) >= hits;
-	if (g->on ? enough || newest(g->bits, hits) != 0 : !enough)
+	enough = bad_among(g->bits, of) >= hits;
+	if (g->on ? enough || bad_among(g->bits, hits) > 0 : !enough)
 		return;
 	g->on = bad;
 	g->since_ms = 0;

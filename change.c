@@ -319,21 +319,6 @@ change_replayed(uint64_t head)
 
 /* ---- the snapshot ---- */
 
-static void
-put_counters(const struct change *ch)
-{
-	struct buf b;
-	enum kind k;
-
-	begin(&b, ch, "counters", KINDS, 0);
-	json_obj(json_key(&b, "new"));
-	for (k = 0; k < KINDS; k++)
-		json_add_int(&b, model_kinds[k].name,
-		    (int64_t)model_next_id(k));
-	json_obj_end(&b);
-	store_snapshot_put(store, str_from(&b));
-}
-
 int
 change_snapshot(const struct store_job *job, int64_t at_ms, struct fail *why)
 {
@@ -344,7 +329,13 @@ change_snapshot(const struct store_job *job, int64_t at_ms, struct fail *why)
 
 	if (store_snapshot_begin(store, job, at_ms, why) == -1)
 		return -1;
-	put_counters(&ch);
+	begin(&b, &ch, "counters", KINDS, 0);
+	json_obj(json_key(&b, "new"));
+	for (k = 0; k < KINDS; k++)
+		json_add_int(&b, model_kinds[k].name,
+		    (int64_t)model_next_id(k));
+	json_obj_end(&b);
+	store_snapshot_put(store, str_from(&b));
 	/* Settings are of the file, until they have their own. */
 	for (k = 0; k < KIND_SETTING; k++)
 		MODEL_ALL(o, k) {

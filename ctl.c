@@ -270,18 +270,19 @@ use_key(const char *path)
 static const struct command *
 find_command(int argc, char **argv)
 {
-	const struct command *k = commands;
 	const char *two = ctl_fmt("%s %s", argc > 0 ? argv[0] : "",
 	    argc > 1 ? argv[1] : "");
+	const struct command *k = STR_ROW(commands, str_of(two));
 	int n;
 
-	for (; argc > 0 && k < commands + COUNT(commands); k++) {
-		n = argc - (strchr(k->name, ' ') == NULL ? 1 : 2);
-		if ((strcmp(k->name, argv[0]) == 0 ||
-		    strcmp(k->name, two) == 0) && n >= k->min && n <= k->max)
-			return k;
-	}
-	usage();
+	if (k == NULL)
+		k = STR_ROW(commands, str_of(argv[0]));
+	if (k == NULL)
+		usage();
+	n = argc - (strchr(k->name, ' ') == NULL ? 1 : 2);
+	if (n < k->min || n > k->max)
+		usage();
+	return k;
 }
 
 static const char *

@@ -210,9 +210,9 @@ ctl_verify(int argc, char **argv)
 int
 ctl_show(int argc, char **argv)
 {
-	const struct list *s = lists;
-	const char *path;
-	uint64_t lines;
+	const struct list *s = STR_ROW(lists, str_of(argv[0]));
+	const char *path = s->path;
+	uint64_t lines = s->lines;
 	struct ctl_list l;
 	struct str obj;
 	unsigned n = 0;
@@ -220,10 +220,8 @@ ctl_show(int argc, char **argv)
 	    strcmp(argv[1], "-o") == 0 && strcmp(argv[2], "csv") == 0;
 	int i = csv ? 3 : 1;
 
-	while (strcmp(s->command, argv[0]) != 0)
-		s++;
-	lines = csv ? CTL_ALL : s->lines;
-	path = s->path;
+	if (csv)
+		lines = CTL_ALL;
 	if (strstr(s->columns, "HOST=@agent") != NULL)
 		take_agents(false);
 	if (argc > i && s->of != NULL)
@@ -275,11 +273,9 @@ int
 ctl_status(int argc, char **argv)
 {
 	unsigned n[CTL_RANKS] = { 0 }, silent, bad, w;
-	const char *path = "check/?order_by=agent";
-	char summary[256];
+	const char *path = "check/?order_by=agent", *summary;
 	struct ctl_list l;
 	struct str obj;
-	struct buf b;
 
 	if (argc > 1 && strchr(argv[1], '/') != NULL)
 		return status_plugin(argv[1]);
@@ -296,12 +292,12 @@ ctl_status(int argc, char **argv)
 		ctl_row(STATUS, obj, w);
 	}
 	ctl_table_end();
-	buf_init(&b, summary, sizeof summary);
-	buf_addf(&b, "agents: %u, silent: %u; checks:", hosts_n, silent);
+	summary = ctl_fmt("agents: %u, silent: %u; checks:", hosts_n, silent);
 	for (w = 0; w < CTL_RANKS; w++)
 		if (n[w] > 0 || w == GOOD)
-			buf_addf(&b, " %u %s", n[w], words[w].word);
-	ctl_say("%.*s", (int)b.n, b.p);
+			summary = ctl_fmt("%s %u %s", summary, n[w],
+			    words[w].word);
+	ctl_say("%s", summary);
 	bad = silent + n[CRITICAL] + n[UNKNOWN] + n[WARNING];
 	return bad > 0 ? CTL_BAD_NEWS : CTL_FINE;
 }

@@ -257,23 +257,20 @@ model_check_text(struct buf *b, const struct check *c)
 	check_text(b, c->type, &rule, &res, bound, str_of(c->message));
 }
 
-bool
-model_delivery_has(const struct delivery *d, uint64_t incident,
-    enum status *told)
+enum status
+model_delivery_says(const struct delivery *d, uint64_t incident)
 {
+	enum status last = STATUS_NONE;
 	const char *p = d->items;
 	char head[32];
-	bool has = false;
 
-	/* [[12,"critical"],[13,"ok"]], as add_item() of notify.c writes it:
-	 * the last word about it counts. */
+	/* [[12,"critical"],[13,"ok"]], as add_item() of notify.c writes it. */
 	snprintf(head, sizeof head, "[%llu,\"", (unsigned long long)incident);
 	while ((p = strstr(p, head)) != NULL) {
 		p += strlen(head);
-		has = status_parse((struct str){ p, strcspn(p, "\"") },
-		    told) == 0 || has;
+		status_parse((struct str){ p, strcspn(p, "\"") }, &last);
 	}
-	return has;
+	return last;
 }
 
 /* ---- drafts ---- */

@@ -221,9 +221,8 @@ int model_rule(const struct check *c, struct alert_rule *r);
 
 /* How the newest result of a check reads: "0 running, at least 1 expected". */
 void model_check_text(struct buf *b, const struct check *c);
-/* Is an incident among a delivery's items?  *told: its severity there. */
-bool model_delivery_has(const struct delivery *d, uint64_t incident,
-    enum status *told);
+/* What a delivery last says of an incident; NONE: it is not of it. */
+enum status model_delivery_says(const struct delivery *d, uint64_t incident);
 
 /* Where a field's value is. */
 void *model_value_at(const struct field *f, const struct object *o);

@@ -85,11 +85,10 @@ show_deliveries(struct buf *b, const struct object *o)
 {
 	const struct delivery *d;
 	const struct field *f;
-	enum status told;
 
 	json_arr(b);
 	MODEL_ALL(d, KIND_DELIVERY) {
-		if (!model_delivery_has(d, o->id, &told))
+		if (model_delivery_says(d, o->id) == STATUS_NONE)
 			continue;
 		json_obj(b);
 		put_uri(json_key(b, "delivery"), "delivery", d->o.id);

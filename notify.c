@@ -47,38 +47,6 @@ is_open(const struct delivery *d)
 	    strlen(d->items) < ITEMS_MAX - 64;
 }
 
-/* What a recipient knows of an incident. */
-struct known {
-	enum status worst;	/* told, or it may have been; ok: nothing */
-	bool ended;		/* its recovery is told or queued */
-	struct delivery *open;	/* that has it, and takes lines */
-	struct delivery *other;	/* that takes lines, whatever it has */
-};
-
-static struct known
-known_of(const struct recipient *r, uint64_t incident)
-{
-	struct known k = { STATUS_OK, false, NULL, NULL };
-	struct delivery *d;
-	enum status last;
-
-	MODEL_ALL(d, KIND_DELIVERY) {
-		if (d->recipient != r->o.id ||
-		    (d->state == DELIVERY_GIVEN_UP && !d->unknown))
-			continue;
-		if (k.other == NULL && is_open(d))
-			k.other = d;
-		if (!model_delivery_has(d, incident, &last))
-			continue;
-		k.ended = k.ended || last == STATUS_OK;
-		if (is_open(d))
-			k.open = d;
-		else if (d->state >= DELIVERY_ACCEPTED || d->unknown)
-			k.worst = last > k.worst ? last : k.worst;
-	}
-	return k;
-}
-
 static unsigned
 count_items(const char *items)
 {
@@ -110,11 +78,11 @@ static void
 add_item(struct delivery *d, const struct incident *in)
 {
 	unsigned n = count_items(d->items);
-	enum status was;
 
 	if (in->status > d->severity)
 		d->severity = in->status;
-	if (n == 0 || (n == 1 && model_delivery_has(d, in->o.id, &was)))
+	if (n == 0 || (n == 1 &&
+	    model_delivery_says(d, in->o.id) != STATUS_NONE))
 		title(d, in);
 	else
 		model_textf(&d->title, "Vilicus alert: %u changes, worst %s",
@@ -162,16 +130,35 @@ static void
 tell(const struct recipient *r, const struct incident *in,
     const struct watch_now *now)
 {
-	enum status st = (enum status)in->status;
-	struct known k = known_of(r, in->o.id);
-	enum alert_tell t = alert_tell((enum status)r->severity, k.worst, st);
+	struct delivery *d, *has = NULL;	/* takes lines, and has it */
+	struct delivery *open = NULL;		/* takes lines */
+	enum status st = (enum status)in->status, last;
+	enum status told = STATUS_OK;		/* or it may have been */
+	bool ended = false;			/* that is told, or queued */
+	enum alert_tell t;
 
-	if (st == STATUS_OK && k.open != NULL)
+	MODEL_ALL(d, KIND_DELIVERY) {
+		if (d->recipient != r->o.id ||
+		    (d->state == DELIVERY_GIVEN_UP && !d->unknown))
+			continue;
+		if (open == NULL && is_open(d))
+			open = d;
+		last = model_delivery_says(d, in->o.id);
+		if (last == STATUS_NONE)
+			continue;
+		ended = ended || last == STATUS_OK;
+		if (is_open(d))
+			has = d;
+		else if (d->state >= DELIVERY_ACCEPTED || d->unknown)
+			told = last > told ? last : told;
+	}
+	t = alert_tell((enum status)r->severity, told, st);
+	if (st == STATUS_OK && has != NULL)
 		t = ALERT_TELL_RECOVERY;
-	if (t == ALERT_TELL_NOTHING || (st == STATUS_OK && k.ended) ||
+	if (t == ALERT_TELL_NOTHING || (st == STATUS_OK && ended) ||
 	    (t == ALERT_TELL_ALARM && !r->enabled))
 		return;
-	queue(r, k.open != NULL ? k.open : k.other, in, now);
+	queue(r, has != NULL ? has : open, in, now);
 }
 
 void
@@ -193,35 +180,29 @@ tell_ended(const struct delivery *d, const struct watch_now *now)
 
 	if (r == NULL)
 		return;
-	MODEL_ALL(in, KIND_INCIDENT)
-		if (in->closed != 0 && model_delivery_has(d, in->o.id, &last)
-		    && last != STATUS_OK)
+	MODEL_ALL(in, KIND_INCIDENT) {
+		last = in->closed == 0 ? STATUS_OK :
+		    model_delivery_says(d, in->o.id);
+		if (last != STATUS_OK && last != STATUS_NONE)
 			tell(r, in, now);
-}
-
-/* Of tests, which belong to no incident, the newest are kept. */
-static void
-forget_tests(const struct change *ch)
-{
-	const struct delivery *d;
-	uint64_t oldest = 0;
-	unsigned n = 0;
-	struct fail why;
-
-	MODEL_ALL(d, KIND_DELIVERY)
-		if (d->test && d->state >= DELIVERY_ACCEPTED && n++ == 0)
-			oldest = d->o.id;
-	if (n >= NOTIFY_TESTS_MAX)
-		change_remove(KIND_DELIVERY, oldest, ch, &why);
+	}
 }
 
 uint64_t
 notify_test(const struct recipient *r, const struct change *ch,
     struct fail *why)
 {
-	struct delivery *d = model_draft(KIND_DELIVERY, NULL);
+	struct delivery *d;
+	uint64_t oldest = 0;
+	unsigned n = 0;
 
-	forget_tests(ch);
+	/* Of tests, which belong to no incident, the newest are kept. */
+	MODEL_ALL(d, KIND_DELIVERY)
+		if (d->test && d->state >= DELIVERY_ACCEPTED && n++ == 0)
+			oldest = d->o.id;
+	if (n >= NOTIFY_TESTS_MAX)
+		change_remove(KIND_DELIVERY, oldest, ch, why);
+	d = model_draft(KIND_DELIVERY, NULL);
 	d->recipient = r->o.id;
 	d->test = true;
 	d->queued = d->event = d->next = ch->at_ms;
@@ -234,33 +215,26 @@ notify_test(const struct recipient *r, const struct change *ch,
 	return d == NULL ? 0 : d->o.id;
 }
 
-/* Is any incident of a delivery still known? */
-static bool
-has_any(const struct delivery *d)
-{
-	const struct incident *in;
-	enum status last;
-
-	MODEL_ALL(in, KIND_INCIDENT)
-		if (model_delivery_has(d, in->o.id, &last))
-			return true;
-	return d->test;
-}
-
 void
 notify_forget(uint64_t incident, const struct change *ch)
 {
-	enum status last;
-	struct fail why;
+	const struct incident *in;
 	const struct delivery *d;
+	struct fail why;
 	size_t i = 0;
 
 	first.known = false;
-	while ((d = (void *)model_at(KIND_DELIVERY, i)) != NULL)
+	while ((d = (void *)model_at(KIND_DELIVERY, i++)) != NULL) {
 		if (d->state < DELIVERY_ACCEPTED ||
-		    !model_delivery_has(d, incident, &last) || has_any(d) ||
-		    change_remove(KIND_DELIVERY, d->o.id, ch, &why) == -1)
-			i++;
+		    model_delivery_says(d, incident) == STATUS_NONE)
+			continue;
+		MODEL_ALL(in, KIND_INCIDENT)
+			if (model_delivery_says(d, in->o.id) != STATUS_NONE)
+				break;
+		if (in == NULL && change_remove(KIND_DELIVERY, d->o.id, ch,
+		    &why) == 0)
+			i--;		/* the next stands there now */
+	}
 }
 
 void
