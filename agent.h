@@ -118,17 +118,12 @@ struct agent_result {
 	struct probe_result r;
 };
 
-/* A place in the ring; { 0 } is its oldest result. */
-struct agent_ring_at {
-	size_t off;
-	unsigned n;			/* results passed */
-};
-
 void agent_ring_init(size_t bytes);	/* AGENT_RING_MIN to _MAX */
 void agent_ring_add(int64_t check, int64_t mono_ms,
     const struct probe_result *r);
-/* The result at *at, and on to the next.  false: no more. */
-bool agent_ring_next(struct agent_ring_at *at, struct agent_result *out);
+/* The result at *at, of which 0 is the oldest's, and on to the next.  false:
+ * no more. */
+bool agent_ring_next(size_t *at, struct agent_result *out);
 /* The n oldest are on their way, and with them agent_ring_dropped.  Then they
  * were taken; or will not be, ever, and count as dropped; or are sent again. */
 void agent_ring_sent(unsigned n);

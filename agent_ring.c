@@ -110,11 +110,11 @@ static void
 drop_oldest(void)
 {
 	struct agent_result unused;
-	struct agent_ring_at at = { 0, 0 };
+	size_t at = 0;
 
 	agent_ring_next(&at, &unused);
-	ring.first = (ring.first + at.off) % ring.cap;
-	ring.used -= at.off;
+	ring.first = (ring.first + at) % ring.cap;
+	ring.used -= at;
 	ring.n--;
 	if (ring.used == 0)
 		ring.first = 0;		/* touch as little memory as can be */
@@ -140,13 +140,12 @@ agent_ring_add(int64_t check, int64_t mono_ms, const struct probe_result *r)
 }
 
 bool
-agent_ring_next(struct agent_ring_at *at, struct agent_result *out)
+agent_ring_next(size_t *at, struct agent_result *out)
 {
-	if (at->n == ring.n)
+	if (*at == ring.used)
 		return false;
 	*out = (struct agent_result){ .check = 0 };
-	code_record(&at->off, out);
-	at->n++;
+	code_record(at, out);
 	return true;
 }
 

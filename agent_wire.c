@@ -213,7 +213,7 @@ agent_wire_report(struct buf *b, unsigned max, int64_t offset_ms,
     int64_t now_ms)
 {
 	static struct agent_result res;
-	struct agent_ring_at at = { 0, 0 };
+	size_t at = 0;
 	struct buf was;
 	unsigned n = 0;
 

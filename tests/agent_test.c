@@ -28,7 +28,7 @@ test_ring_pack(void)
 {
 	static const int64_t v[] = { 0, 1, -1, 63, 64, -64, -65, 8191, 8192,
 	    INT64_MAX, INT64_MIN, MILLI_MAX, -MILLI_MAX };
-	struct agent_ring_at at = { 0, 0 };
+	size_t at = 0;
 	struct agent_result out;
 	struct probe_result r;
 	char text[PROBE_TEXT];
@@ -71,7 +71,7 @@ test_ring_pack(void)
 static void
 test_ring_full(void)
 {
-	struct agent_ring_at at;
+	size_t at;
 	struct probe_result r;
 	struct agent_result out;
 	int64_t i, last;
@@ -82,7 +82,7 @@ test_ring_full(void)
 		agent_ring_add(i, i, &r);
 		last = agent_ring_dropped();
 		CHECK_ROW(i, last + agent_ring_count() == i);
-		at = (struct agent_ring_at){ 0, 0 };
+		at = 0;
 		while (agent_ring_next(&at, &out))
 			CHECK_ROW(i, out.check == ++last);
 		CHECK_ROW(i, last == i);
@@ -94,7 +94,7 @@ test_ring_full(void)
 static void
 test_ring_fates(void)
 {
-	struct agent_ring_at at;
+	size_t at;
 	struct probe_result r = result(1, "");
 	struct agent_result out;
 	int64_t i, taken = 0, told = 0, now_told = 0;
@@ -130,7 +130,7 @@ test_ring_fates(void)
 	agent_ring_sent(agent_ring_count());
 	agent_ring_answered(true);
 	CHECK(agent_ring_count() == 0 && agent_ring_dropped() == 0);
-	at = (struct agent_ring_at){ 0, 0 };
+	at = 0;
 	CHECK(!agent_ring_next(&at, &out));
 }
 
