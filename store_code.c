@@ -7,10 +7,10 @@
  * stands there.  So neither can know a byte that the other does not.
  *
  * A column is n numbers that belong together.  It is coded as what a simple
- * predictor leaves of it, after their common divisor is taken out: zigzag,
- * then Rice codes whose parameter follows the mean of what went before, and
- * runs of zeros where that mean is small (after Rice 1979, and the run mode
- * of JPEG-LS, ITU-T T.87).  doc/format has it to the bit.
+ * predictor leaves of it, after their common divisor is taken out: of each
+ * number its width and the bits after its highest one, as bits whose chances
+ * are learnt in the column (a range coder: Martin 1979, with the carry and
+ * the bit models of LZMA).  doc/format has it to the bit.
  */
 #include <assert.h>
 #include <string.h>
@@ -18,15 +18,15 @@
 
 #include "store_impl.h"
 
-#define UNARY_MAX	24		/* ones; then the number plain */
-#define MEAN_SHIFT	4		/* the mean is kept in 16ths */
-#define MEAN_FIRST	64
-#define MEAN_MAX	(UINT64_C(1) << 56)
-#define RUN_BELOW	32		/* a mean below it: runs */
-#define RUN_MAX		40		/* its parameter, in quarters of a bit */
+#define RANGE_MIN	(UINT32_C(1) << 24)
+#define RARE		31		/* 4096ths: nothing is less likely */
+#define HALF		0x8000		/* 2048 of 4096 */
+#define TREE_MAX	5		/* bits that have chances of their own */
+#define CELL_BITS	3
+#define LEARNING	80		/* 16ths of a bit */
 #define SMALL		(INT64_C(1) << 50)
 
-enum predictor { SAME, MEAN, DELTA, DELTA2, LINE, TREND2, TREND4, PREDICTORS };
+enum predictor { SAME, LEAST, DELTA, LINE, TREND, PREDICTORS };
 
 unsigned
 store_code_byte(struct store_code *c, unsigned byte)
@@ -117,131 +117,169 @@ store_code_name(struct store_code *c, struct str name)
 	return name;
 }
 
-/* Columns. */
-
-/* n bits, at most 32, the highest first. */
-static uint64_t
-bits(struct store_code *c, unsigned n, uint64_t v)
-{
-	if (c->writing) {
-		c->bits = c->bits << n | v;
-		for (c->have += n; c->have >= 8;) {
-			c->have -= 8;
-			buf_addc(&c->out, (char)(c->bits >> c->have & 255));
-		}
-		return v;
-	}
-	for (; c->have < n; c->have += 8)
-		c->bits = c->bits << 8 | store_code_byte(c, 0);
-	c->have -= n;
-	return c->bits >> c->have & ((UINT64_C(1) << n) - 1);
-}
-
-/* Fill, or leave, the last byte. */
-static void
-bits_end(struct store_code *c)
-{
-	if (c->writing && c->have > 0)
-		(void)bits(c, 8 - c->have, 0);
-	c->have = 0;
-}
-
 uint64_t
 store_code_fixed(struct store_code *c, uint64_t v)
 {
-	uint64_t high = bits(c, 32, v >> 32);
+	uint64_t got = 0;
+	unsigned shift;
 
-	return high << 32 | bits(c, 32, v & UINT32_MAX);
+	for (shift = 64; shift > 0;) {
+		shift -= 8;
+		got = got << 8 | store_code_byte(c, v >> shift & 255);
+	}
+	return got;
 }
 
-/* A number as v >> k ones, a zero, and its k lowest bits. */
-static uint64_t
-rice(struct store_code *c, unsigned k, uint64_t v)
-{
-	unsigned q = 0;
-	uint64_t high;
+/* Columns. */
 
-	if (c->writing) {
-		q = v >> k < UNARY_MAX ? (unsigned)(v >> k) : UNARY_MAX;
-		(void)bits(c, q, (UINT64_C(1) << q) - 1);
-		if (q < UNARY_MAX)
-			(void)bits(c, 1, 0);
+struct range {
+	struct store_code *c;
+	uint64_t low;			/* writing: 32 bits and a carry */
+	uint32_t span, code;		/* reading: code is that above low */
+};
+
+/* The highest byte, once it will not change but for a carry. */
+static void
+range_byte(struct range *r)
+{
+	char *p = r->c->out.p + r->c->out.n;
+
+	if (!r->c->writing) {
+		r->code = r->code << 8 | store_code_byte(r->c, 0);
+		return;
+	}
+	if (r->low >> 32 != 0) {
+		while (*--p == '\377')
+			*p = '\0';
+		*p = (char)((unsigned char)*p + 1);
+	}
+	(void)store_code_byte(r->c, r->low >> 24 & 255);
+	r->low = r->low << 8 & UINT32_MAX;
+}
+
+static inline void
+range_fill(struct range *r)
+{
+	for (; r->span < RANGE_MIN; r->span <<= 8)
+		range_byte(r);
+}
+
+/* Of the span the lower part is for 0, the upper for 1. */
+static inline unsigned
+range_part(struct range *r, uint32_t lower, unsigned bit)
+{
+	if (!r->c->writing)
+		bit = r->code >= lower;
+	if (bit) {
+		r->low += lower;
+		r->code -= lower;
+		r->span -= lower;
 	} else {
-		while (q < UNARY_MAX && bits(c, 1, 0) == 1)
-			q++;
+		r->span = lower;
 	}
-	if (q == UNARY_MAX)
-		return store_code_fixed(c, v);
-	if (k > 32) {
-		high = bits(c, k - 32, v >> 32 &
-		    ((UINT64_C(1) << (k - 32)) - 1));
-		return (uint64_t)q << k | high << 32 |
-		    bits(c, 32, v & UINT32_MAX);
-	}
-	return (uint64_t)q << k | bits(c, k, v & ((UINT64_C(1) << k) - 1));
+	range_fill(r);
+	return bit;
 }
 
-/* The zeros from u[i] on; the place after them. */
-static unsigned
-run(struct store_code *c, unsigned *param, uint64_t *u, unsigned i, unsigned n)
+/* One bit of many that are alike: *p ^ HALF is how likely a 0 is, in 4096ths,
+ * and, in its lowest four bits, how many were seen. */
+static inline unsigned
+likely(struct range *r, uint16_t *p, unsigned bit)
 {
-	unsigned zeros = 0, full, k;
+	static const uint8_t rate[16] = { 1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4,
+	    5, 5, 5, 5 };
+	unsigned zero = (*p ^ HALF) >> 4, seen = *p & 15;
 
-	while (c->writing && i + zeros < n && u[i + zeros] == 0)
-		zeros++;
-	for (; i < n && !c->bad; i += full, zeros -= full) {
-		k = *param / 4;
-		full = 1u << k;
-		if (full > n - i)
-			full = n - i;
-		if (bits(c, 1, zeros >= full) == 0) {
-			zeros = (unsigned)bits(c, k, zeros);
-			*param -= *param > 3 ? 3 : *param;
-			if (zeros > n - i)
-				c->bad = true;
-			else if (!c->writing)
-				memset(u + i, 0, zeros * sizeof *u);
-			return c->bad ? n : i + zeros;
-		}
-		if (!c->writing) {
-			memset(u + i, 0, full * sizeof *u);
-			zeros = full;
-		}
-		*param += *param < RUN_MAX ? 2 : 0;
+	bit = range_part(r, (r->span >> 12) * zero, bit);
+	if (bit)
+		zero -= (zero - RARE) >> rate[seen];
+	else
+		zero += (4096 - RARE - zero) >> rate[seen];
+	*p = (uint16_t)((zero << 4 | (seen < 15 ? seen + 1 : 15)) ^ HALF);
+	return bit;
+}
+
+/* The n lowest bits of v, at most 7, from the highest on, each with its own
+ * chances as those before it are. */
+static inline unsigned
+tree(struct range *r, uint16_t *p, unsigned n, unsigned v)
+{
+	unsigned got = 1;
+
+	while (n-- > 0)
+		got = got << 1 | likely(r, &p[got], v >> n & 1);
+	return got;
+}
+
+/* The n lowest bits of v, as likely as not. */
+static uint64_t
+plain(struct range *r, unsigned n, uint64_t v)
+{
+	uint64_t got = 0, digit;
+	unsigned k;
+
+	for (; n > 0; n -= k) {
+		k = n < 16 ? n : 16;
+		r->span >>= k;
+		digit = r->c->writing ? v >> (n - k) & ((1u << k) - 1) :
+		    r->code / r->span;
+		r->low += digit * r->span;
+		r->code -= (uint32_t)digit * r->span;
+		got = got << k | digit;
+		range_fill(r);
 	}
+	return got;
+}
+
+static unsigned
+width(uint64_t u)
+{
+	unsigned n = 0;
+
+	for (; u > 0; u >>= 1)
+		n++;
 	return n;
 }
 
-/* n numbers without sign, most of them small. */
+/* n numbers without sign: of each its width, then what follows its highest
+ * bit. */
 static void
 numbers(struct store_code *c, uint64_t *u, unsigned n)
 {
-	uint64_t mean = MEAN_FIRST, least, v;
-	unsigned param = 0, i = 0, k, from;
+	static uint16_t of_width[128], of_bits[65][1 << TREE_MAX];
+	struct range r = { .c = c, .span = UINT32_MAX };
+	unsigned i, k, top, left, most;
+	uint64_t max = 0, v;
 
-	while (i < n && !c->bad) {
-		least = mean < RUN_BELOW;
-		if (least) {
-			from = i;
-			i = run(c, &param, u, i, n);
-			for (; from < i && mean > 0; from++)
-				mean -= (mean + 15) >> MEAN_SHIFT;
-			if (i == n)
-				break;
-		}
-		for (k = 0; UINT64_C(2) << k <= mean * 11 / 256; k++)
-			;
-		v = rice(c, k, u[i] - least) + least;
-		u[i++] = v;
-		mean += (v < MEAN_MAX ? v : MEAN_MAX) - (mean >> MEAN_SHIFT);
+	for (i = 0; i < n && c->writing; i++)
+		max |= u[i];
+	most = width(store_code_byte(c, width(max)));
+	if (most > 7)
+		c->bad = true;
+	memset(of_width, 0, sizeof of_width);
+	memset(of_bits, 0, sizeof of_bits);
+	for (i = 0; i < 4 && !c->writing; i++)
+		range_byte(&r);
+	for (i = 0; i < n && !c->bad; i++) {
+		k = c->writing ? width(u[i]) : 0;
+		k = tree(&r, of_width, most, k) - (1u << most);
+		if (k > 64)
+			break;
+		top = k <= TREE_MAX ? k : TREE_MAX + 1;
+		left = k - top;
+		v = k == 0 ? 0 : tree(&r, of_bits[k], top - 1,
+		    (unsigned)(u[i] >> left) & ((1u << TREE_MAX) - 1));
+		u[i] = left == 0 ? v : v << left | plain(&r, left, u[i]);
 	}
-	bits_end(c);
+	c->bad |= i < n;
+	for (i = 0; i < 4 && c->writing; i++)
+		range_byte(&r);
 }
 
 /* What comes next, after v[0] to v[i - 1]. */
 struct guess {
 	enum predictor kind;
-	int64_t base;			/* MEAN: it; LINE: its last */
+	int64_t base;			/* LEAST: it; LINE: its last */
 	unsigned n;
 	uint64_t trend;			/* TREND: in 256ths */
 };
@@ -249,15 +287,11 @@ struct guess {
 static uint64_t
 guess(const struct guess *g, const int64_t *v, unsigned i)
 {
-	uint64_t last = i > 0 ? (uint64_t)v[i - 1] : 0;
-
 	switch (g->kind) {
-	case MEAN:
+	case LEAST:
 		return (uint64_t)g->base;
 	case DELTA:
-		return last;
-	case DELTA2:
-		return i > 1 ? 2 * last - (uint64_t)v[i - 2] : last;
+		return i > 0 ? (uint64_t)v[i - 1] : 0;
 	case LINE:
 		return (uint64_t)(g->base * (int64_t)i / (int64_t)(g->n - 1));
 	default:
@@ -268,33 +302,46 @@ guess(const struct guess *g, const int64_t *v, unsigned i)
 static void
 learn(struct guess *g, int64_t v)
 {
-	if (g->kind >= TREND2)
+	if (g->kind == TREND)
 		g->trend += (uint64_t)((int64_t)((uint64_t)v * 256 - g->trend)
-		    / (g->kind == TREND2 ? 2 : 4));
+		    / 4);
 }
 
+/* 16 times the binary logarithm of x, at least 1; between powers a line. */
 static unsigned
-width(uint64_t u)
+logarithm(unsigned x)
 {
-	unsigned n = 1;
+	unsigned k = width(x) - 1;
 
-	for (; u > 0; u >>= 1)
-		n++;
-	return n;
+	return 16 * k + (16 * x >> k) - 16;
 }
 
-/* What a predictor leaves of w, into u; how many bits that is, about. */
+/* What a predictor leaves of w, into u; how many 16ths of a bit that is,
+ * about: what their widths and next bits tell, the bits after them, and what
+ * it takes to learn of each. */
 static uint64_t
 residuals(struct guess g, const int64_t *w, uint64_t *u, unsigned n)
 {
+	static uint16_t cell[65 << CELL_BITS];
+	unsigned i, k;
 	uint64_t sum = 0;
-	unsigned i;
 
+	memset(cell, 0, sizeof cell);
 	for (i = 0; i < n; i++) {
-		u[i] = zigzag((uint64_t)w[i] - guess(&g, w, i));
+		u[i] = (uint64_t)w[i] - guess(&g, w, i);
+		if (g.kind != LEAST)
+			u[i] = zigzag(u[i]);
 		learn(&g, w[i]);
-		sum += width(u[i]);
+		k = width(u[i]);
+		if (k > CELL_BITS + 1)
+			sum += 16 * (k - 1 - CELL_BITS);
+		cell[k << CELL_BITS | (k <= CELL_BITS ? u[i] :
+		    u[i] >> (k - 1 - CELL_BITS) & ((1u << CELL_BITS) - 1))]++;
 	}
+	for (i = 0; i < COUNT(cell); i++)
+		if (cell[i] > 0)
+			sum += cell[i] * (logarithm(n) - logarithm(cell[i])) +
+			    LEARNING;
 	return sum;
 }
 
@@ -303,17 +350,17 @@ static struct guess
 choose(const int64_t *w, uint64_t *u, unsigned n, bool small)
 {
 	struct guess g = { .kind = DELTA, .n = n }, best = g;
-	uint64_t least = UINT64_MAX, sum = 0, got;
+	uint64_t least = UINT64_MAX, got;
+	int64_t min = 0;
 	unsigned i, k;
 
 	for (i = 0; i < n; i++)
-		sum += (uint64_t)w[i];
-	for (k = MEAN; k < PREDICTORS; k++) {
+		min = w[i] < min ? w[i] : min;
+	for (k = LEAST; k < PREDICTORS; k++) {
 		g.kind = (enum predictor)k;
-		if (!small && k != DELTA && k != DELTA2)
+		if (!small && k != DELTA)
 			continue;
-		g.base = k == MEAN ? (int64_t)sum / (int64_t)n :
-		    k == LINE ? w[n - 1] : 0;
+		g.base = k == LEAST ? min : k == LINE ? w[n - 1] : 0;
 		got = residuals(g, w, u, n);
 		if (got < least) {
 			least = got;
@@ -377,7 +424,7 @@ store_code_column(struct store_code *c, int64_t *v, unsigned n)
 	if (g.kind >= PREDICTORS)
 		c->bad = true;
 	d = store_code(c, d);
-	if (g.kind == MEAN || g.kind == LINE)
+	if (g.kind == LEAST || g.kind == LINE)
 		g.base = store_code_signed(c, g.base, 0);
 	if (g.kind == LINE && (n < 2 || g.base <= -2 * SMALL ||
 	    g.base >= 2 * SMALL))
@@ -388,7 +435,8 @@ store_code_column(struct store_code *c, int64_t *v, unsigned n)
 	if (c->writing)
 		return;
 	for (i = 0; i < n; i++) {
-		w[i] = (int64_t)(guess(&g, w, i) + unzigzag(u[i]));
+		w[i] = (int64_t)(guess(&g, w, i) + (g.kind == LEAST ? u[i] :
+		    unzigzag(u[i])));
 		learn(&g, w[i]);
 	}
 	sum = (uint64_t)v[0];
@@ -430,7 +478,6 @@ store_record_begin(struct store_code *c, char *p, size_t cap, unsigned type,
     uint64_t n)
 {
 	c->writing = true;
-	c->have = 0;
 	buf_init(&c->out, p, cap);
 	buf_add(&c->out, (struct str){ "\0\0\0\0\0\0\0", STORE_FRAME });
 	(void)store_code_byte(c, type);

@@ -142,8 +142,6 @@ struct store_code {
 	bool bad;			/* it was cut short, or past a limit */
 	struct buf out;
 	struct str in;
-	uint64_t bits;			/* on their way into or out of bytes, */
-	unsigned have;			/* and how many */
 	struct store_report rep;
 	struct store_span span;
 	unsigned done;			/* results read */

@@ -53,7 +53,8 @@ plan(struct store *s, struct store_job *job, enum store_what what,
 	job->what = what;
 	job->number = t->next++;
 	/* It is an estimate: what failed gets more. */
-	job->max_bytes = (max_bytes << s->job_fails) + SLACK;
+	job->max_bytes = (max_bytes << s->job_fails) +
+	    store_cap(s, 8 * SLACK) / 8;
 	if (s->budget != 0 && job->max_bytes > s->budget / 4)
 		job->max_bytes = s->budget / 4;
 }
@@ -110,8 +111,11 @@ plan_run(struct store *s, const struct store_file *f, unsigned n,
 	job->first = f[0].block.first;
 	job->last = f[n - 1].block.last;
 	job->level = level;
-	plan(s, job, level == LEVEL_RAW ? STORE_MERGE : STORE_THIN,
-	    bytes + bytes / 8);
+	/* Means are three numbers each. */
+	if (level == LEVEL_RAW)
+		plan(s, job, STORE_MERGE, bytes + bytes / 8);
+	else
+		plan(s, job, STORE_THIN, 3 * bytes);
 }
 
 /* How many blocks from f on are alike, few and small enough: of one level,
@@ -216,7 +220,7 @@ snapshot_due(const struct store *s)
 	    store_cap(s, STORE_JOURNAL_BYTES) + s->snap_bytes;
 }
 
-static bool
+static void
 plan_snapshot(struct store *s, struct store_job *job)
 {
 	/* There is one each hour: not for each a file of a few lines. */
@@ -228,24 +232,29 @@ plan_snapshot(struct store *s, struct store_job *job)
 	plan(s, job, STORE_SNAPSHOT, 2 * s->snap_bytes + 4 * since_snapshot(s));
 	job->last = s->durable;
 	job->n = s->chain.n;
-	return true;
 }
 
 bool
 store_job_next(struct store *s, int64_t now_ms, int64_t mono_ms,
     struct store_job *job)
 {
+	bool due;
+
 	*job = (struct store_job){ .what = STORE_IDLE };
 	if (s->busy || mono_ms < s->job_ms)
 		return false;
-	s->sync_now = store_dirty(s);	/* the next commit leaves nothing */
-	if (s->sync_now)
+	due = plan_room(s, job) || plan_seal(s, now_ms, job) ||
+	    snapshot_due(s) || plan_merge(s, job);
+	s->sync_now = due && store_dirty(s);	/* for the next commit */
+	if (!due || s->sync_now)
 		return false;
-	if (!plan_room(s, job) && !plan_seal(s, now_ms, job) &&
-	    !(snapshot_due(s) && plan_snapshot(s, job)) &&
-	    !plan_merge(s, job))
-		return false;
-	/* What gives way may be what the job is about: then plan anew. */
+	if (job->what == STORE_IDLE)
+		plan_snapshot(s, job);
+	/* Thinning makes do with the room there is, if that may suffice; else
+	 * what gives way may be what the job is about: then plan anew. */
+	if (job->what == STORE_THIN && s->job_fails == 0 && s->budget >
+	    store_bytes(s) + job->max_bytes / 4)
+		job->max_bytes = s->budget - store_bytes(s);
 	if (s->budget != 0 && store_bytes(s) + job->max_bytes > s->budget) {
 		(void)store_make_room(s, job->max_bytes);
 		return false;

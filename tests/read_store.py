@@ -19,9 +19,11 @@ def unfold(z):
 def cut(a, b):
     return a // b if a >= 0 else -(-a // b)
 
+RATE = 1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5
+
 class Reader:
     def __init__(self, p):
-        self.p, self.i, self.bit = p, 0, 0
+        self.p, self.i = p, 0
     def u(self):
         c = self.b(1)[0]
         return c if c < 128 else c - 128 + (self.u() << 7)
@@ -32,40 +34,53 @@ class Reader:
         self.i += n
         assert self.i <= len(self.p)
         return self.p[self.i - n:self.i]
-    def bits(self, k):
-        self.bit += k
-        v = int.from_bytes(self.p[self.bit - k >> 3:self.bit + 7 >> 3], "big")
-        return v >> (-self.bit & 7) & (1 << k) - 1
+    def fill(self):
+        while self.span < 1 << 24:
+            self.span <<= 8
+            self.code = self.code << 8 | self.b(1)[0]
+    def likely(self, tree, place):
+        z, seen = tree.get(place, (2048, 0))
+        low = (self.span >> 12) * z
+        bit = self.code >= low
+        z += -(z - 31 >> RATE[seen]) if bit else 4065 - z >> RATE[seen]
+        tree[place] = z, min(seen + 1, 15)
+        self.code -= low if bit else 0
+        self.span = self.span - low if bit else low
+        self.fill()
+        return int(bit)
+    def tree(self, tree, n):
+        got = 1
+        for _ in range(n):
+            got = got << 1 | self.likely(tree, got)
+        return got
+    def plain(self, n):
+        got = 0
+        while n:
+            k = min(n, 16)
+            self.span >>= k
+            digit = self.code // self.span
+            self.code -= digit * self.span
+            got, n = got << k | digit, n - k
+            self.fill()
+        return got
     def residuals(self, n):
-        self.bit, mean, run, r = self.i * 8, 64, 0, []
-        while len(r) < n:
-            less = more = mean < 32
-            while more and len(r) < n:
-                k, more = run // 4, self.bits(1)
-                run = run + 2 * (run < 40) if more else max(run - 3, 0)
-                zeros = min(1 << k if more else self.bits(k), n - len(r))
-                r += [0] * zeros
-                for _ in range(zeros):
-                    mean -= (mean + 15) // 16
-            if len(r) < n:
-                k, ones = max((mean * 11 >> 8).bit_length() - 1, 0), 0
-                while ones < 24 and self.bits(1):
-                    ones += 1
-                u = ones << k | self.bits(k) if ones < 24 else self.bits(64)
-                r.append(unfold(u + less))
-                mean += min(u + less, 2**56) - mean // 16
-        self.i = self.bit + 7 >> 3
-        return r
+        most, trees = self.b(1)[0].bit_length(), {}
+        self.span, self.code = 2**32 - 1, int.from_bytes(self.b(4), "big")
+        for _ in range(n):
+            w = self.tree(trees.setdefault(None, {}), most) - (1 << most)
+            k = max(min(w - 1, 5), 0)
+            u = w and self.tree(trees.setdefault(w, {}), k)
+            yield u and u << w - 1 - k | self.plain(w - 1 - k)
     def column(self, n):
         how, first = self.b(1)[0], self.s()
         if how == 0:
             return [first] * n
-        d, base, w, t = self.u(), self.s() if how in (1, 4) else 0, [0], 0
+        d, base, w, t = self.u(), self.s() if how in (1, 3) else 0, [0], 0
         for i, r in enumerate(self.residuals(n)):
-            guess = (0, base, w[-1], 2 * w[-1] - (w[-2] if i > 1 else w[-1]),
-                     cut(base * i, max(n - 1, 1)), *[cut(t + 128, 256)] * 2)
-            w.append(signed(guess[how] + r))
-            t += cut(w[-1] * 256 - t, 2 if how == 5 else 4)
+            guess = (0, base, w[-1], cut(base * i, max(n - 1, 1)),
+                     cut(t + 128, 256))
+            w.append(signed(guess[how] + (r if how == 1 else unfold(r))))
+            t += cut(w[-1] * 256 - t, 4)
         return [signed(first + d * x) for x in w[1:]]
 
 def record(p, i):
