@@ -104,7 +104,7 @@ put_title(struct buf *b, const struct incident *in)
 	const struct agent *a = model_agent(in->agent);
 	const char *state = status_name((enum status)in->status);
 
-	if (in->check == 0 && in->status != STATUS_OK)
+	if (in->check == 0 && in->agent != 0 && in->status != STATUS_OK)
 		state = "silent";
 	else if (in->check == 0 && a != NULL && a->enabled)
 		state = "up";
