@@ -3,6 +3,9 @@
 
 KILLS (50) says how often.  What was answered 2xx must be there; what was
 sent without an answer may be; anything else would be invented.
+
+The budget is the smallest, so that snapshots and blocks are made often: the
+server's child, which makes them, is killed with it, or alone.
 """
 import http.client
 import os
@@ -14,6 +17,7 @@ import vil
 from vil import check, same
 
 ROUNDS = int(os.environ.get("KILLS", "50"))
+BUDGET = 4 << 20
 SENDERS = 3
 
 
@@ -96,8 +100,52 @@ def compare(sender, found):
     same(made_up, {}, "invented")
 
 
+def job_of(server):
+    """The server's child that is at a job of the store, if there is one."""
+    pid = server.process.p.pid
+    for child in vil.read("/proc/%d/task/%d/children" % (pid, pid)).split():
+        names = []
+        try:
+            names = [os.readlink("/proc/%s/fd/%s" % (child, fd))
+                     for fd in os.listdir("/proc/%s/fd" % child)]
+        except OSError:
+            pass
+        if any(n.startswith(server.dir) for n in names):
+            return int(child)
+    return None
+
+
+def look_at(server):
+    """What a start must leave: no file half made, and the budget kept."""
+    total, half = 0, []
+    for where, _, files in os.walk(server.dir):
+        for f in files:
+            try:
+                total += os.stat(os.path.join(where, f)).st_blocks * 512
+            except FileNotFoundError:
+                continue
+            half += [f] if f.endswith(".tmp") else []
+    check(total <= BUDGET, "within the budget", total)
+    return half
+
+
+def kill_job(server, seconds):
+    """Kill the child that is at a job alone, if one comes in that time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        child = job_of(server)
+        if child is not None:
+            try:
+                os.kill(child, 9)
+            except ProcessLookupError:
+                continue
+            return 1
+        time.sleep(0.002)
+    return 0
+
+
 def nothing_is_lost(bench):
-    server = vil.Server(bench)
+    server = vil.Server(bench, "disk %d\n" % BUDGET)
     agent = server.add("agent", hostname="web1")
     key = server.agent_key(agent)
     uris = [server.add("check", agent=agent["resource_uri"], type="cpu",
@@ -105,11 +153,15 @@ def nothing_is_lost(bench):
             for i in range(SENDERS)]
     begin = [None, vil.now_ms() - 7200000, vil.now_ms() - 86400000]
     senders = [Sender(server, key, u, b) for u, b in zip(uris, begin)]
-    worst = 0
+    worst = jobs = alone = 0
     for n in range(ROUNDS):
         for s in senders:
             s.start()
-        time.sleep(random.uniform(0.01, 0.3))
+        if n % 5 == 4:          # long enough for a tick, when jobs begin
+            alone += kill_job(server, 2)
+        time.sleep(random.uniform(0.01, 0.3) if n % 3 else
+                   random.uniform(0.9, 1.3))
+        jobs += job_of(server) is not None
         server.kill9()
         for s in senders:
             s.join()
@@ -117,6 +169,7 @@ def nothing_is_lost(bench):
         t = time.monotonic()
         server.start()
         worst = max(worst, time.monotonic() - t)
+        same(look_at(server), [], "files half made")
         senders = [s.again() for s in senders]
         if (n + 1) % max(10, ROUNDS // 5) == 0:
             for s in senders:
@@ -127,8 +180,12 @@ def nothing_is_lost(bench):
     server.start()
     for s in senders:
         compare(s, history(server, s.target))
-    print("%d kills, %d results acknowledged, slowest start %.0f ms"
-          % (ROUNDS, total, worst * 1000))
+    blocks = [int(f[:-4]) for f in os.listdir(server.dir + "/blocks")
+              if f.endswith(".blk")]
+    check(blocks and look_at(server) == [], "blocks were made", blocks)
+    print("%d kills, %d of them in a job, %d of a job's child alone, %d blocks,"
+          " %d results acknowledged, slowest start %.0f ms"
+          % (ROUNDS, jobs, alone, max(blocks or [0]), total, worst * 1000))
 
 
 vil.run(nothing_is_lost)
