@@ -4,12 +4,15 @@
 KILLS (50) says how often.  What was answered 2xx must be there; what was
 sent without an answer may be; anything else would be invented.
 
-The budget is the smallest, so that snapshots and blocks are made often: the
-server's child, which makes them, is killed with it, or alone.
+The server's wall clock runs faster (tests/preload/clock.c), so that an hour,
+and with it a snapshot and a block, comes every second or two, and a day, with
+its merging, every minute: the child that makes them is killed as well, with
+the server or alone.
 """
 import http.client
 import os
 import random
+import subprocess
 import threading
 import time
 
@@ -17,7 +20,8 @@ import vil
 from vil import check, same
 
 ROUNDS = int(os.environ.get("KILLS", "50"))
-BUDGET = 4 << 20
+BUDGET = 32 << 20
+FASTER = 2000                   # times as fast
 SENDERS = 3
 
 
@@ -129,23 +133,35 @@ def look_at(server):
     return half
 
 
-def kill_job(server, seconds):
-    """Kill the child that is at a job alone, if one comes in that time."""
+def wait_job(server, seconds):
+    """The child that is at a job, if one comes in that time."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    child = None
+    while child is None and time.monotonic() < end:
         child = job_of(server)
-        if child is not None:
-            try:
-                os.kill(child, 9)
-            except ProcessLookupError:
-                continue
-            return 1
-        time.sleep(0.002)
-    return 0
+        time.sleep(random.uniform(0, 0.003))
+    return child
+
+
+def kill_child(pid):
+    try:
+        os.kill(pid, 9)
+        return 1
+    except ProcessLookupError:
+        return 0
 
 
 def nothing_is_lost(bench):
-    server = vil.Server(bench, "disk %d\n" % BUDGET)
+    so = bench.path("clock.so")
+    cc = os.environ.get("CC", "cc").split()
+    r = subprocess.run(cc + [
+        "-O1", "-shared", "-fPIC", "-o", so,
+        os.path.join(vil.TOP, "tests/preload/clock.c"), "-ldl"],
+        capture_output=True, text=True)
+    vil.must(r.returncode == 0, "clock.so compiles", r.stderr)
+    server = vil.Server(bench, "disk %d\n" % BUDGET, env={
+        "LD_PRELOAD": so, "CLOCK_FROM": str(int(time.time())),
+        "CLOCK_TIMES": str(FASTER)})
     agent = server.add("agent", hostname="web1")
     key = server.agent_key(agent)
     uris = [server.add("check", agent=agent["resource_uri"], type="cpu",
@@ -157,11 +173,14 @@ def nothing_is_lost(bench):
     for n in range(ROUNDS):
         for s in senders:
             s.start()
-        if n % 5 == 4:          # long enough for a tick, when jobs begin
-            alone += kill_job(server, 2)
-        time.sleep(random.uniform(0.01, 0.3) if n % 3 else
-                   random.uniform(0.9, 1.3))
-        jobs += job_of(server) is not None
+        child = None
+        if n % 5 > 2:           # long enough for a tick, when jobs begin
+            child = wait_job(server, 2)
+        if n % 5 == 4 and child:
+            alone += kill_child(child)
+        if n % 5 != 3:
+            time.sleep(random.uniform(0.01, 0.3))
+        jobs += n % 5 == 3 and child is not None
         server.kill9()
         for s in senders:
             s.join()
