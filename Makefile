@@ -166,7 +166,7 @@ run: all
 E2E	= tests/e2e/main.py tests/e2e/crash.py tests/e2e/kill9.py \
 	  tests/e2e/sync.py tests/e2e/legacy.py tests/e2e/silent.py \
 	  tests/e2e/hostile.py tests/e2e/try.py tests/e2e/roles.py \
-	  tests/e2e/ctl.py
+	  tests/e2e/ctl.py tests/e2e/disk.py
 
 check: everything
 	tests/run $(TESTS) tests/style tests/e2e/cpu.py -p $(E2E)
@@ -179,8 +179,12 @@ check-san:
 	$(MAKE) check-unit FORTIFY= CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all' LDFLAGS='-fsanitize=address,undefined'
 	$(MAKE) clean
 
+# Full counts: half an hour.
 check-long: everything
+	ALL=1 STATES=10 tests/run tests/crash_test tests/block_test \
+	    tests/budget_test
 	KILLS=500 tests/run tests/e2e/kill9.py tests/chroot
+	ALL=1 tests/run tests/broken
 
 install: all
 	mkdir -p $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin
