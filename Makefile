@@ -43,7 +43,8 @@ HDR	= agent.h alert.h api.h api_impl.h change.h channel.h check.h child.h \
 	  loop.h model.h model_impl.h notify.h page.h pool.h probe.h proc.h \
 	  store.h store_impl.h str.h stream.h tls.h watch.h
 PROGS	= vilicus-server vilicus-agent vilicus
-TESTS	= tests/agent_test tests/alert_test tests/block_test tests/change_test tests/check_test \
+TESTS	= tests/agent_test tests/alert_test tests/block_test \
+	  tests/budget_test tests/change_test tests/check_test \
 	  tests/crash_test tests/child_test tests/channel_test tests/client_test \
 	  tests/config_test tests/conn_test tests/full_test tests/http_test tests/json_test \
 	  tests/key_test tests/loop_test tests/model_test tests/pool_test \
@@ -101,6 +102,8 @@ tests/check_test: tests/check_test.o $(T_check)
 	$(LINK) tests/check_test.o $(T_check) $(LDLIBS)
 tests/full_test: tests/full_test.o tests/memfs.o $(T_store)
 	$(LINK) tests/full_test.o tests/memfs.o $(T_store) $(LDLIBS)
+tests/budget_test: tests/budget_test.o tests/memfs.o $(T_store)
+	$(LINK) tests/budget_test.o tests/memfs.o $(T_store) $(LDLIBS)
 tests/crash_test: tests/crash_test.o tests/memfs.o $(T_store)
 	$(LINK) tests/crash_test.o tests/memfs.o $(T_store) $(LDLIBS)
 tests/child_test: tests/child_test.o $(T_child)
@@ -145,7 +148,7 @@ tests/change_test.o tests/conn_test.o tests/pool_test.o: $(HDR) tests/test.h
 tests/told_test.o tests/watch_test.o: $(HDR) tests/test.h tests/watch_world.h
 
 tests/store_test.o: tests/store_data.h tests/store_help.h
-tests/full_test.o: $(HDR) tests/test.h tests/memfs.h tests/store_data.h
+tests/budget_test.o tests/full_test.o: $(HDR) tests/test.h tests/memfs.h tests/store_data.h
 tests/block_test.o: $(HDR) tests/test.h tests/block_help.h \
 	tests/block_damage.h tests/memfs.h tests/store_data.h
 tests/crash_test.o tests/memfs.o: $(HDR) tests/test.h tests/crash.h \
@@ -163,7 +166,8 @@ run: all
 E2E	= tests/e2e/main.py tests/e2e/crash.py tests/e2e/kill9.py \
 	  tests/e2e/sync.py tests/e2e/legacy.py tests/e2e/silent.py \
 	  tests/e2e/hostile.py tests/e2e/try.py tests/e2e/roles.py \
-	  tests/e2e/ctl.py tests/e2e/format.py
+	  tests/e2e/ctl.py tests/e2e/format.py tests/e2e/disk.py \
+	  tests/e2e/verify.py
 
 check: everything
 	tests/run $(TESTS) tests/style tests/e2e/cpu.py -p $(E2E)
@@ -176,8 +180,12 @@ check-san:
 	$(MAKE) check-unit FORTIFY= CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all' LDFLAGS='-fsanitize=address,undefined'
 	$(MAKE) clean
 
+# Full counts: half an hour.
 check-long: everything
+	ALL=1 STATES=10 tests/run tests/crash_test tests/block_test \
+	    tests/budget_test
 	KILLS=500 tests/run tests/e2e/kill9.py tests/chroot
+	ALL=1 tests/run tests/broken
 
 install: all
 	mkdir -p $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin

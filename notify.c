@@ -64,7 +64,7 @@ title(struct delivery *d, const struct incident *in)
 	const struct agent *a = model_agent(in->agent);
 	const char *state = status_name(in->status);
 
-	if (in->check == 0 && in->status != STATUS_OK)
+	if (in->check == 0 && in->agent != 0 && in->status != STATUS_OK)
 		state = "silent";
 	else if (in->check == 0 && a != NULL && a->enabled)
 		state = "up";

@@ -843,7 +843,7 @@ open_set(struct store *s, struct store_set *t, struct fail *why)
 	(void)fail(why, "%s: cannot be listed", t->name);
 	if (s->io->list(t->dir, list_name, &l) != 0)
 		return -1;
-	for (f = t->file; f < t->file + t->files; f++) {
+	for (f = t->file; f < t->file + t->files && t != &s->b; f++) {
 		store_walk_begin(&w, t, (unsigned)(f - t->file));
 		if (!store_step(s, &w, &r)) {
 			if (store_unread(&w, why) != 0)

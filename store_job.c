@@ -459,7 +459,8 @@ static struct store_header
 header_of(const struct store *s, const struct store_job *job)
 {
 	struct store_header h = { .first = job->last, .last = job->last,
-	    .level = job->level };
+	    .level = job->level, .received_ms = job->what == STORE_SEAL ?
+	    s->newest_ms : INT64_MIN };
 	const struct store_set *t = job->what == STORE_SEAL ? &s->h : &s->b;
 	const struct store_file *f;
 

@@ -114,7 +114,8 @@ node_blocks(struct memfs *m, struct mem_node *d, size_t at, size_t n)
 		if (m->blocks_max != 0 && m->blocks >= m->blocks_max)
 			return i * MEM_BLOCK > at ? i * MEM_BLOCK - at : 0;
 		d->block[i] = true;
-		m->blocks++;
+		if (++m->blocks > m->blocks_peak)
+			m->blocks_peak = m->blocks;
 	}
 	return n;
 }

@@ -72,6 +72,7 @@ struct memfs {
 	struct mem_op *op;		/* recorded */
 	unsigned ops, ops_cap;
 	unsigned blocks, blocks_max;	/* in use; 0: without a limit */
+	unsigned blocks_peak;		/* the most that were */
 
 	/* Of the calls by this letter (0: of all) number fault_at fails. */
 	int fault, error;

@@ -3,10 +3,16 @@
 
 KILLS (50) says how often.  What was answered 2xx must be there; what was
 sent without an answer may be; anything else would be invented.
+
+The server's wall clock runs faster (tests/preload/clock.c), so that an hour,
+and with it a snapshot and a block, comes every second or two, and a day, with
+its merging, every minute: the child that makes them is killed as well, with
+the server or alone.
 """
 import http.client
 import os
 import random
+import subprocess
 import threading
 import time
 
@@ -14,6 +20,8 @@ import vil
 from vil import check, same
 
 ROUNDS = int(os.environ.get("KILLS", "50"))
+BUDGET = 32 << 20
+FASTER = 2000                   # times as fast
 SENDERS = 3
 
 
@@ -96,8 +104,64 @@ def compare(sender, found):
     same(made_up, {}, "invented")
 
 
+def job_of(server):
+    """The server's child that is at a job of the store, if there is one."""
+    pid = server.process.p.pid
+    for child in vil.read("/proc/%d/task/%d/children" % (pid, pid)).split():
+        names = []
+        try:
+            names = [os.readlink("/proc/%s/fd/%s" % (child, fd))
+                     for fd in os.listdir("/proc/%s/fd" % child)]
+        except OSError:
+            pass
+        if any(n.startswith(server.dir) for n in names):
+            return int(child)
+    return None
+
+
+def look_at(server):
+    """What a start must leave: no file half made, and the budget kept."""
+    total, half = 0, []
+    for where, _, files in os.walk(server.dir):
+        for f in files:
+            try:
+                total += os.stat(os.path.join(where, f)).st_blocks * 512
+            except FileNotFoundError:
+                continue
+            half += [f] if f.endswith(".tmp") else []
+    check(total <= BUDGET, "within the budget", total)
+    return half
+
+
+def wait_job(server, seconds):
+    """The child that is at a job, if one comes in that time."""
+    end = time.monotonic() + seconds
+    child = None
+    while child is None and time.monotonic() < end:
+        child = job_of(server)
+        time.sleep(random.uniform(0, 0.003))
+    return child
+
+
+def kill_child(pid):
+    try:
+        os.kill(pid, 9)
+        return 1
+    except ProcessLookupError:
+        return 0
+
+
 def nothing_is_lost(bench):
-    server = vil.Server(bench)
+    so = bench.path("clock.so")
+    cc = os.environ.get("CC", "cc").split()
+    r = subprocess.run(cc + [
+        "-O1", "-shared", "-fPIC", "-o", so,
+        os.path.join(vil.TOP, "tests/preload/clock.c"), "-ldl"],
+        capture_output=True, text=True)
+    vil.must(r.returncode == 0, "clock.so compiles", r.stderr)
+    server = vil.Server(bench, "disk %d\n" % BUDGET, env={
+        "LD_PRELOAD": so, "CLOCK_FROM": str(int(time.time())),
+        "CLOCK_TIMES": str(FASTER)})
     agent = server.add("agent", hostname="web1")
     key = server.agent_key(agent)
     uris = [server.add("check", agent=agent["resource_uri"], type="cpu",
@@ -105,11 +169,18 @@ def nothing_is_lost(bench):
             for i in range(SENDERS)]
     begin = [None, vil.now_ms() - 7200000, vil.now_ms() - 86400000]
     senders = [Sender(server, key, u, b) for u, b in zip(uris, begin)]
-    worst = 0
+    worst = jobs = alone = 0
     for n in range(ROUNDS):
         for s in senders:
             s.start()
-        time.sleep(random.uniform(0.01, 0.3))
+        child = None
+        if n % 5 > 2:           # long enough for a tick, when jobs begin
+            child = wait_job(server, 2)
+        if n % 5 == 4 and child:
+            alone += kill_child(child)
+        if n % 5 != 3:
+            time.sleep(random.uniform(0.01, 0.3))
+        jobs += n % 5 == 3 and child is not None
         server.kill9()
         for s in senders:
             s.join()
@@ -117,6 +188,7 @@ def nothing_is_lost(bench):
         t = time.monotonic()
         server.start()
         worst = max(worst, time.monotonic() - t)
+        same(look_at(server), [], "files half made")
         senders = [s.again() for s in senders]
         if (n + 1) % max(10, ROUNDS // 5) == 0:
             for s in senders:
@@ -127,8 +199,12 @@ def nothing_is_lost(bench):
     server.start()
     for s in senders:
         compare(s, history(server, s.target))
-    print("%d kills, %d results acknowledged, slowest start %.0f ms"
-          % (ROUNDS, total, worst * 1000))
+    blocks = [int(f[:-4]) for f in os.listdir(server.dir + "/blocks")
+              if f.endswith(".blk")]
+    check(blocks and look_at(server) == [], "blocks were made", blocks)
+    print("%d kills, %d of them in a job, %d of a job's child alone, %d blocks,"
+          " %d results acknowledged, slowest start %.0f ms"
+          % (ROUNDS, jobs, alone, max(blocks or [0]), total, worst * 1000))
 
 
 vil.run(nothing_is_lost)
