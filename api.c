@@ -408,15 +408,17 @@ static void
 identify(struct call *k)
 {
 	struct key *key = (struct key *)model_get(KIND_KEY, k->c->key);
+	struct buf by = BUF(k->by);
 
 	if (!is_key(key))
 		return;
 	k->key = key;
 	k->role = (enum role)key->role;
 	k->c->trusted = true;
-	k->key->last_used = k->c->now_ms - k->c->now_ms % 3600000;
-	snprintf(k->by, sizeof k->by, "key:%llu",
-	    (unsigned long long)k->key->o.id);
+	key->last_used = k->c->now_ms - k->c->now_ms % 3600000;
+	buf_addz(&by, "key:");
+	buf_addi(&by, (int64_t)key->o.id);
+	buf_addc(&by, '\0');
 }
 
 /* Route and key together decide; without a key nothing is told about what

@@ -137,13 +137,16 @@ read_members(struct reader *in, const struct member *m, unsigned n)
 	return tok == JSON_OBJ_END ? 0 : -1;
 }
 
-/* All of a body.  0, or -1 answered. */
+/* All of a body, into the reader.  0, or -1 answered. */
 static int
-read_body(struct reader *in, int (*read)(struct reader *in))
+read_body(struct call *k, int (*read)(struct reader *in))
 {
-	if (api_is_json(in->k) == -1)
+	struct reader *in = &reader;
+
+	if (api_is_json(k) == -1)
 		return -1;
-	in->j = JSON(in->k->c->body);
+	in->k = k;
+	in->j = JSON(k->c->body);
 	buf_init(&in->room, in->bytes, sizeof in->bytes);
 	in->n = 0;
 	in->refused = false;
@@ -154,7 +157,7 @@ read_body(struct reader *in, int (*read)(struct reader *in))
 	    json_next(&in->j, &in->text) == JSON_END)
 		return 0;
 	/* Before all else it is said that it is not JSON, and where. */
-	(void)api_body(in->k);
+	(void)api_body(k);
 	return -1;
 }
 
@@ -432,33 +435,30 @@ static void
 show_result(struct buf *b, const struct store_result *r,
     const struct store_row *row)
 {
-	char text[64];
-	struct buf id = BUF(text);
 	unsigned i;
 
-	put_id(&id, r);
 	json_obj(b);
-	json_add(b, "id", str_from(&id));
-	buf_addz(json_key(b, "resource_uri"), "\"" MODEL_API "check_history/");
-	buf_add(b, str_from(&id));
-	buf_addz(b, "/\"");
-	buf_addz(json_key(b, "check"), "\"" MODEL_API "check/");
+	buf_addz(b, "\"id\":\"");
+	put_id(b, r);
+	buf_addz(b, "\",\"resource_uri\":\"" MODEL_API "check_history/");
+	put_id(b, r);
+	buf_addz(b, "/\",\"check\":\"" MODEL_API "check/");
 	buf_addi(b, (int64_t)r->check);
-	buf_addz(b, "/\"");
-	json_key(b, "timestamp");
+	buf_addz(b, "/\",\"timestamp\":");
 	json_put_time(b, r->at_ms);
-	json_add(b, "status", str_of(status_name((enum status)r->code)));
-	json_key(b, "value");
+	buf_addz(b, ",\"status\":\"");
+	buf_addz(b, status_name((enum status)r->code));
+	buf_addz(b, "\",\"value\":");
 	if (r->has_value)
 		json_put_milli(b, r->value);
 	else
 		json_put_null(b);
-	json_add(b, "message", r->text);
-	json_key(b, "metrics");
-	json_obj(b);
+	buf_addz(b, ",\"message\":");
+	json_put(b, r->text);
+	buf_addz(b, ",\"metrics\":{");
 	for (i = 0; i < r->metrics; i++) {
-		str_copy(text, sizeof text, r->metric[i].name);
-		json_key(b, text);
+		json_put(b, r->metric[i].name);
+		buf_addc(b, ':');
 		json_put_milli(b, r->metric[i].value);
 	}
 	json_obj_end(b);
@@ -469,24 +469,61 @@ show_result(struct buf *b, const struct store_result *r,
 	json_obj_end(b);
 }
 
+/* The agent's clock, and what it lost. */
+static void
+note(struct agent *a, int64_t now_ms)
+{
+	a->dropped += reader.dropped;
+	if (a->dropped > MODEL_DROPPED_MAX)
+		a->dropped = MODEL_DROPPED_MAX;
+	if (reader.clock_ms != 0)
+		a->clock_skew_ms = reader.clock_ms - now_ms;
+}
+
+/* Store all that was read and can be taken; of the others it is told why not.
+ * How many were taken; -1: answered. */
+static int
+take_all(struct call *k)
+{
+	struct agent *a = reporter(k);
+	struct buf *out = k->c->out;
+	uint64_t seq = begin(k, (uint64_t)reader.dropped, reader.n);
+	struct entry *e;
+	int taken = 0;
+
+	if (seq == 0)
+		return -1;
+	if (a != NULL)
+		note(a, k->c->now_ms);
+	for (e = reader.e; e < reader.e + reader.n; e++) {
+		if (e->error == NULL) {
+			take(k, e, seq);
+			taken++;
+			continue;
+		}
+		json_obj(out);
+		json_add_int(out, "index", e - reader.e);
+		json_add(out, "error", str_of(e->error));
+		json_add(out, "field", str_of(e->field));
+		json_obj_end(out);
+	}
+	store_report_end(api_the_store);
+	k->c->wrote |= STORE_REPORTS;
+	return taken;
+}
+
 int
 api_history_post(struct call *k)
 {
 	struct entry *e = reader.e;
-	uint64_t seq;
 
-	reader.k = k;
-	if (read_body(&reader, read_result) == -1)
+	if (read_body(k, read_result) == -1)
 		return -1;
 	if (e->error != NULL)
 		return api_error(k->c, e->check == NULL ? 404 : 400, e->field,
 		    "%s", e->error);
-	seq = begin(k, 0, 1);
-	if (seq == 0)
+	if (take_all(k) == -1)
 		return -1;
-	take(k, e, seq);
-	store_report_end(api_the_store);
-	k->c->wrote |= STORE_REPORTS;
 	show_result(k->c->out, &e->r, NULL);
 	buf_addz(&k->c->extra, "Location: " MODEL_API "check_history/");
 	put_id(&k->c->extra, &e->r);
@@ -494,70 +531,29 @@ api_history_post(struct call *k)
 	return api_json(k, 201);
 }
 
-/* Take all that can be: how many; of the others it is told why not. */
-static unsigned
-take_all(struct call *k, uint64_t seq)
-{
-	struct buf *out = k->c->out;
-	struct entry *e = reader.e;
-	unsigned i, taken = 0;
-
-	for (i = 0; i < reader.n; i++, e++) {
-		if (e->error == NULL) {
-			take(k, e, seq);
-			taken++;
-			continue;
-		}
-		json_obj(out);
-		json_add_int(out, "index", i);
-		json_add(out, "error", str_of(e->error));
-		json_add(out, "field", str_of(e->field));
-		json_obj_end(out);
-	}
-	return taken;
-}
-
-/* The agent's clock, and what it lost. */
-static void
-note(struct call *k, struct agent *a)
-{
-	a->dropped += reader.dropped;
-	if (a->dropped > MODEL_DROPPED_MAX)
-		a->dropped = MODEL_DROPPED_MAX;
-	if (reader.clock_ms != 0)
-		a->clock_skew_ms = reader.clock_ms - k->c->now_ms;
-}
-
 int
 api_history_patch(struct call *k)
 {
 	struct agent *a = reporter(k);
 	struct buf *out = k->c->out;
-	uint64_t seq;
-	unsigned taken;
+	int taken;
 
-	reader.k = k;
-	if (read_body(&reader, read_bulk) == -1)
+	if (read_body(k, read_bulk) == -1)
 		return -1;
 	if (reader.n > STORE_RESULTS_MAX)
 		return api_error(k->c, 413, "objects", "objects: at most %d "
 		    "results at once", STORE_RESULTS_MAX);
-	seq = begin(k, (uint64_t)reader.dropped, reader.n);
-	if (seq == 0)
-		return -1;
-	if (a != NULL)
-		note(k, a);
 	json_obj(out);
 	json_arr(json_key(out, "refused"));
-	taken = take_all(k, seq);
-	store_report_end(api_the_store);
+	taken = take_all(k);
+	if (taken == -1)
+		return -1;
 	json_arr_end(out);
 	json_add_int(out, "stored", taken);
 	if (a != NULL)
 		json_add_int(out, "revision", a->revision);
 	json_add_int(out, "now_ms", k->c->now_ms);
 	json_obj_end(out);
-	k->c->wrote |= STORE_REPORTS;
 	return api_json(k, 202);
 }
 

@@ -1,4 +1,5 @@
 /* page.c: see page.h. */
+#include <stdarg.h>
 #include <string.h>
 
 #include "api_impl.h"
@@ -22,32 +23,47 @@ page_text(struct buf *b, struct str s)
 	}
 }
 
-/* The end tags of cells and rows may be left out, and are. */
-static void
-cell(struct buf *b, struct str text)
-{
-	buf_addz(b, "<td>");
-	page_text(b, text);
-}
+/* The clock of the page that is made. */
+static int64_t now_ms;
 
-/* A time and, with now_ms, how long ago that was. */
+/* "2026-11-22 06:53:11 UTC", and how long ago that was. */
 static void
-cell_time(struct buf *b, int64_t at_ms, int64_t now_ms)
+put_time(struct buf *b, int64_t at_ms, bool ago)
 {
-	buf_addz(b, at_ms == 0 ? "<td>never" : "<td>");
-	if (at_ms == 0)
+	int64_t passed = now_ms - at_ms;
+
+	if (at_ms == 0) {
+		buf_addz(b, "never");
 		return;
+	}
 	buf_time_human(b, at_ms);
-	if (now_ms == 0)
+	if (!ago)
 		return;
 	buf_addz(b, " (");
-	buf_duration(b, now_ms - at_ms < 1000 ? 0 :
-	    (now_ms - at_ms) / 1000 * 1000);
+	buf_duration(b, passed < 1000 ? 0 : passed / 1000 * 1000);
 	buf_addz(b, " ago)");
 }
 
+/* HTML as it stands, but for %s: a text, %t: a time, %a: and how long ago.
+ * The end tags of cells and rows may be left out, and are. */
 static void
-incidents(struct buf *b, int64_t now_ms)
+put(struct buf *b, const char *html, ...)
+{
+	va_list ap;
+
+	va_start(ap, html);
+	for (; *html != '\0'; html++)
+		if (*html != '%')
+			buf_addc(b, *html);
+		else if (*++html == 's')
+			page_text(b, str_of(va_arg(ap, const char *)));
+		else
+			put_time(b, va_arg(ap, int64_t), *html == 'a');
+	va_end(ap);
+}
+
+static void
+incidents(struct buf *b)
 {
 	const struct incident *in;
 	unsigned n = 0;
@@ -56,59 +72,47 @@ incidents(struct buf *b, int64_t now_ms)
 		if (in->closed != 0)
 			continue;
 		if (n++ == 0)
-			buf_addz(b, "<h2>What is wrong</h2>\n<table border>\n"
-			    "<tr><th>What<th>Severity<th>Since"
-			    "<th>Last told\n");
-		buf_addz(b, "<tr>");
-		cell(b, str_of(in->what));
-		cell(b, str_of(status_name((enum status)in->status)));
-		cell_time(b, in->opened, now_ms);
-		cell(b, str_of(in->text));
-		buf_addc(b, '\n');
+			put(b, "<h2>What is wrong</h2>\n<table border>\n<tr>"
+			    "<th>What<th>Severity<th>Since<th>Last told\n");
+		put(b, "<tr><td>%s<td>%s<td>%a<td>%s\n", in->what,
+		    status_name(in->status), in->opened, in->text);
 	}
-	buf_addz(b, n == 0 ? "<p>Nothing is wrong.</p>\n" : "</table>\n");
+	put(b, n == 0 ? "<p>Nothing is wrong.</p>\n" : "</table>\n");
 }
 
 static void
-agents(struct buf *b, int64_t now_ms)
+agents(struct buf *b)
 {
 	static const char *const states[] = { "never", "up", "silent",
 	    "stopped" };
 	const struct agent *a;
 
-	buf_addz(b, "<h2>Agents</h2>\n<table border>\n<tr><th>Agent"
-	    "<th>State<th>Status<th>Last check-in<th>Version\n");
+	put(b, "<h2>Agents</h2>\n<table border>\n<tr><th>Agent<th>State"
+	    "<th>Status<th>Last check-in<th>Version\n");
 	MODEL_ALL(a, KIND_AGENT) {
-		buf_addz(b, "<tr><td><a href=\"/status?agent=");
+		put(b, "<tr><td><a href=\"/status?agent=");
 		http_escape(b, str_of(a->hostname));
-		buf_addz(b, "\">");
-		page_text(b, str_of(a->hostname));
-		buf_addz(b, "</a>");
-		cell(b, str_of(a->enabled ? states[a->state] : "disabled"));
-		cell(b, str_of(status_name(model_agent_status(a))));
-		cell_time(b, a->last_checkin, now_ms);
-		cell(b, str_of(a->version));
-		buf_addc(b, '\n');
+		put(b, "\">%s</a><td>%s<td>%s<td>%a<td>%s\n", a->hostname,
+		    a->enabled ? states[a->state] : "disabled",
+		    status_name(model_agent_status(a)), a->last_checkin,
+		    a->version);
 	}
-	buf_addz(b, "</table>\n");
+	put(b, "</table>\n");
 }
 
 static void
-check_line(struct buf *b, const struct check *c, int64_t now_ms)
+check_line(struct buf *b, const struct check *c)
 {
 	char text[512];
 	struct buf t;
 
-	buf_init(&t, text, sizeof text);
+	buf_init(&t, text, sizeof text - 1);
 	model_check_text(&t, c);
-	buf_addz(b, "<tr>");
-	cell(b, str_of(c->agent->hostname));
-	cell(b, str_of(c->name));
-	cell(b, str_of(c->enabled ? status_name(c->alert.held) : "disabled"));
-	cell(b, str_from(&t));
-	cell_time(b, c->alert.since_ms, 0);
-	cell_time(b, c->last_result, now_ms);
-	buf_addc(b, '\n');
+	text[t.n] = '\0';
+	put(b, "<tr><td>%s<td>%s<td>%s<td>%s<td>%t<td>%a\n",
+	    c->agent->hostname, c->name,
+	    c->enabled ? status_name(c->alert.held) : "disabled", text,
+	    c->alert.since_ms, c->last_result);
 }
 
 static void
@@ -122,27 +126,20 @@ results(struct buf *b, const struct check *c)
 	struct fail why;
 	unsigned i;
 
-	buf_addz(b, "<h3>");
-	page_text(b, str_of(c->agent->hostname));
-	buf_addc(b, ' ');
-	page_text(b, str_of(c->name));
-	buf_addz(b, "</h3>\n<table border>\n"
-	    "<tr><th>Time<th>Status<th>Value<th>Message\n");
+	put(b, "<h3>%s %s</h3>\n<table border>\n<tr><th>Time<th>Status"
+	    "<th>Value<th>Message\n", c->agent->hostname, c->name);
 	if (store_rows(api_the_store, &ask, &why) == -1)
 		return;
 	for (i = 0; i < RESULTS && store_row_next(api_the_store, &row,
 	    &why) == 1; i++) {
-		buf_addz(b, "<tr>");
-		cell_time(b, r->at_ms, 0);
-		cell(b, str_of(status_name((enum status)r->code)));
-		buf_addz(b, "<td>");
+		put(b, "<tr><td>%t<td>%s<td>", r->at_ms, status_name(r->code));
 		if (r->has_value)
 			buf_milli(b, r->value);
-		buf_addf(b, " %s", c->type->unit);
-		cell(b, r->text);
-		buf_addc(b, '\n');
+		put(b, " %s<td>", c->type->unit);
+		page_text(b, r->text);
+		put(b, "\n");
 	}
-	buf_addz(b, "</table>\n");
+	put(b, "</table>\n");
 }
 
 /* The agent asked for by ?agent=HOST, or NULL.  0 or -1: no such. */
@@ -170,14 +167,14 @@ checks(struct call *k, const struct agent *only)
 	struct buf *b = k->c->out;
 	const struct check *c;
 
-	buf_addz(b, "<h2>Checks</h2>\n<table border>\n<tr><th>Agent<th>Check"
+	put(b, "<h2>Checks</h2>\n<table border>\n<tr><th>Agent<th>Check"
 	    "<th>Status<th>Reads<th>Since<th>Last result\n");
 	MODEL_ALL(c, KIND_CHECK)
 		if (only == NULL || c->agent == only)
-			check_line(b, c, k->c->now_ms);
-	buf_addz(b, "</table>\n<h2>Last results</h2>\n");
+			check_line(b, c);
+	put(b, "</table>\n<h2>Last results</h2>\n");
 	if (only == NULL && model_count(KIND_CHECK) > CHECKS_MAX) {
-		buf_addz(b, "<p>Choose an agent above.</p>\n");
+		put(b, "<p>Choose an agent above.</p>\n");
 		return;
 	}
 	MODEL_ALL(c, KIND_CHECK)
@@ -193,19 +190,19 @@ page_status(struct call *k)
 
 	if (chosen(k, &only) == -1)
 		return api_error(k->c, 404, "agent", "there is no such agent");
-	buf_addz(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
+	now_ms = k->c->now_ms;
+	put(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
 	    "<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
 	    "content=\"width=device-width\">\n<title>vilicus status</title>\n"
-	    "</head>\n<body>\n<h1>vilicus status</h1>\n<p>As of ");
-	buf_time_human(b, k->c->now_ms);
-	buf_addz(b, "</p>\n");
-	incidents(b, k->c->now_ms);
-	agents(b, k->c->now_ms);
+	    "</head>\n<body>\n<h1>vilicus status</h1>\n<p>As of "
+	    "%t</p>\n", now_ms);
+	incidents(b);
+	agents(b);
 	checks(k, only);
-	buf_addz(b, "</body>\n</html>\n");
+	put(b, "</body>\n</html>\n");
 	if (b->full)
-		return api_error(k->c, 413, "agent", "too much for a page: choose "
-		    "an agent with ?agent=HOST");
+		return api_error(k->c, 413, "agent", "too much for a page: "
+		    "choose an agent with ?agent=HOST");
 	k->c->status = 200;
 	k->c->type = "text/html; charset=utf-8";
 	return 0;

@@ -485,6 +485,65 @@ test_int(void)
 	    &v) == 0 && v == INT64_MIN);
 }
 
+/* A number's thousandths are those of str_milli, however it is written. */
+static void
+test_milli(void)
+{
+	static const char *const row[] = { "0", "-0", "7", "-7", "0.5", "-0.5",
+	    "1.25", "1.125", "-1.125", "1.0005", "1.00049", "0.001", "0.0",
+	    "123456789012", "12345678901234", "123456789012345",
+	    "1234567890123456", "1234567890.123", "12345678901.234",
+	    "123456789012.345", "8999999999999999.999", "9e15", "9.1e15",
+	    "-9e15", "1e3", "1E-3", "1.5e0", "1e400", "9000000000000000",
+	    "9000000000000001" };
+	int64_t want, got;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < COUNT(row); i++) {
+		want = got = 7;
+		rc = str_milli(str_of(row[i]), &want);
+		CHECK_ROW(i, json_milli(str_of(row[i]), &got) == rc);
+		CHECK_ROW(i, got == want);
+	}
+}
+
+/* A string stays where it is, or is undone in as much room as it needs. */
+static void
+test_meant(void)
+{
+	static const struct {
+		const char *in, *want;	/* NULL: none */
+		bool stays;
+	} row[] = {
+		{ "\"\"", "", true }, { "\"a b\"", "a b", true },
+		{ "\"<&>\"", "<&>", false }, { "\"\\n\"", "\n", false },
+		{ "\"a\\u00e9b\"", "a\xc3\xa9" "b", false },
+		{ "\"\xc3\xa9\"", "\xc3\xa9", false },
+		{ "\"\\\"\\\"\"", "\"\"", false },
+		{ "\"a\\u0000\"", NULL, false },
+	};
+	char p[8];
+	struct str text;
+	struct json j;
+	struct buf b;
+	size_t i, k, need;
+
+	for (i = 0; i < COUNT(row); i++)
+		for (k = 0; k <= sizeof p; k++) {
+			buf_init(&b, p, k);
+			json_open(&j, str_of(row[i].in));
+			CHECK_ROW(i, json_next(&j, &text) == JSON_STR);
+			need = row[i].want == NULL ? sizeof p + 1 :
+			    row[i].stays ? 0 : strlen(row[i].want) + 1;
+			CHECK_ROW(i, json_meant(&j, &text, &b) ==
+			    (k < need ? -1 : 0));
+			CHECK_ROW(i, k < need || (b.n == need &&
+			    str_is(text, row[i].want)));
+			CHECK_ROW(i, json_next(&j, &text) == JSON_END);
+		}
+}
+
 static void
 test_put(void)
 {
@@ -595,6 +654,8 @@ main(void)
 	test_member();
 	test_unescape();
 	test_int();
+	test_milli();
+	test_meant();
 	test_put();
 	test_writer();
 	return test_end();

@@ -346,8 +346,10 @@ test_recipients(void)
 	off = add_recipient("off", STATUS_WARNING);
 	off->enabled = false;
 	c = add_check(add_agent("web1"), "cpu", "cpu", "");
+	c = (struct check *)model_draft(KIND_CHECK, &c->o);
 	model_text(&c->warn, STR("above 80"));
 	model_text(&c->crit, STR("above 90"));
+	c = (struct check *)change_put(KIND_CHECK, &c->o, &client, &why);
 	result(c, 85);
 	CHECK(model_count(KIND_DELIVERY) == 1 &&
 	    last_delivery()->recipient == 1);
