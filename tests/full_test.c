@@ -228,10 +228,14 @@ test_interval(void)
 	/* A record takes the reports with it. */
 	CHECK(put_record(s, 0, true) == 0 && syncs() == 3);
 	CHECK(!store_dirty(s) && s->durable == 4);
-	/* And so does a job. */
+	/* And so does a job, but not to be asked for one. */
 	CHECK(put_report(s, &seq) == 0 && syncs() == 0);
+	CHECK(!store_job_next(s, T0, mono, &job) && syncs() == 0);
+	store_want_snapshot(s);
 	CHECK(!store_job_next(s, T0, mono, &job) && syncs() == 1);
-	CHECK(!store_job_next(s, T0, mono, &job));
+	CHECK(store_job_next(s, T0, mono, &job));
+	CHECK(job.what == STORE_SNAPSHOT);
+	store_job_end(s, &job, false, mono);
 	/* The process ends: what was written is there. */
 	mono += 10;
 	CHECK(put_report(s, &seq) == 0 && syncs() == 0 && s->durable == 5);
