@@ -32,12 +32,12 @@ SERVER	= server.o alert.o api.o api_list.o api_object.o api_result.o api_series.
 	  change.o channel.o check.o child.o config.o conn.o model.o \
 	  model_field.o model_set.o notify.o page.o pool.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
-	  store_part.o store_rows.o tls.o watch.o
+	  store_open.o store_part.o store_rows.o tls.o watch.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
 	  alert.o check.o child.o probe.o proc_$(SYS).o
 CTL	= ctl.o ctl_edit.o ctl_show.o ctl_table.o alert.o check.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
-	  store_part.o store_rows.o store_verify.o
+	  store_open.o store_part.o store_rows.o store_verify.o
 HDR	= agent.h alert.h api.h api_impl.h change.h channel.h check.h child.h \
 	  client.h config.h conn.h ctl.h fail.h http.h json.h key.h log.h \
 	  loop.h model.h model_impl.h notify.h page.h pool.h probe.h proc.h \
@@ -88,7 +88,8 @@ T_watch	= watch.o notify.o change.o $(MODEL)
 T_pool	= pool.o
 T_probe	= probe.o check.o alert.o proc_$(SYS).o json.o str.o fail.o
 T_store	= store.o store_block.o store_code.o store_head.o store_job.o \
-	  store_journal.o store_part.o store_rows.o store_verify.o json.o str.o fail.o
+	  store_journal.o store_open.o store_part.o store_rows.o \
+	  store_verify.o json.o str.o fail.o
 T_str	= str.o fail.o
 T_tls	= tls.o loop_$(SYS).o str.o stream.o fail.o
 

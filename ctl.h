@@ -4,9 +4,9 @@
  * ctl.c has the options, the commands and the exchange with the server;
  * ctl_table.c what goes to the terminal; ctl_show.c and ctl_edit.c the
  * commands that look and those that change.  Everything goes through the
- * HTTP API; nothing here but verify reads the server's files, and its key; what the
- * server can judge is left to it.  What cannot go on says why and exits: a
- * command has nothing to clean up.
+ * HTTP API; nothing here but verify reads the server's files, but for its
+ * key, and what the server can judge is left to it.  What cannot go on says
+ * why and exits: a command has nothing to clean up.
  */
 #ifndef CTL_H
 #define CTL_H

@@ -216,7 +216,7 @@ struct store_query {
 struct store_row {
 	struct store_result r;		/* of many: worst code, means */
 	uint64_t count;			/* results it is made of, */
-	int64_t span_ms;		/* from r.at_ms on for so long; 0: one */
+	int64_t span_ms;		/* from r.at_ms on; 0: it is one */
 	int64_t value[3];		/* mean, least, greatest */
 	int64_t metric[STORE_METRICS_MAX][3];
 };

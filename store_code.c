@@ -21,7 +21,7 @@
 #define RANGE_MIN	(UINT32_C(1) << 24)
 #define RARE		31		/* 4096ths: nothing is less likely */
 #define HALF		0x8000		/* 2048 of 4096 */
-#define TREE_MAX	5		/* bits that have chances of their own */
+#define TREE_MAX	5		/* bits with chances of their own */
 #define CELL_BITS	3
 #define LEARNING	80		/* 16ths of a bit */
 #define SMALL		(INT64_C(1) << 50)

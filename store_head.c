@@ -61,7 +61,8 @@ code_result(struct store_code *c, struct store_result *r)
 	}
 	for (i = 0; i < r->metrics; i++) {
 		r->metric[i].name = store_code_name(c, r->metric[i].name);
-		r->metric[i].value = store_code_signed(c, r->metric[i].value, 0);
+		r->metric[i].value = store_code_signed(c,
+		    r->metric[i].value, 0);
 	}
 	if (flags & HAS_TEXT)
 		r->text = store_code_bytes(c, r->text, STORE_TEXT_MAX);
@@ -212,7 +213,8 @@ store_report_next(struct store *s, uint64_t from_seq, struct store_report *r,
 		store_walk_begin(w, &s->h, w->i + 1);
 	do
 		rc = store_next(s, w, &rec, why);
-	while (rc == 1 && (rec.n < from_seq || !store_report_open(&s->dec, &rec)));
+	while (rc == 1 && (rec.n < from_seq ||
+	    !store_report_open(&s->dec, &rec)));
 	*r = s->dec.rep;
 	s->dec.bad |= rc != 1;
 	return rc;

@@ -242,7 +242,7 @@ struct store {
 	bool look;			/* nothing is changed or locked */
 	int dir, lock;
 	uint64_t budget, other_bytes, reserve_bytes;
-	struct store_set j, n, h, b;	/* journal, its snapshots, head, blocks */
+	struct store_set j, n, h, b;	/* journal, snapshots, head, blocks */
 	int64_t sync_ms;		/* results may wait so long */
 	int64_t synced_ms;		/* monotonic, as all below */
 	bool sync_now;
@@ -290,6 +290,17 @@ const char *store_win(struct store_set *t, const struct store_file *f,
     uint64_t off, size_t n);
 struct store_file *store_newest(const struct store_set *t);
 uint64_t store_first(const struct store_set *t, unsigned i);
+int store_file_open(const struct store_io *io, int dir, const char *name,
+    int flags);
+int store_file_add(struct store_set *t, uint32_t number, const struct stat *st,
+    struct fail *why);
+int store_file_fail(const struct store_set *t, const struct store_file *f,
+    const char *what, struct fail *why);
+int store_file_sync(struct store_set *t, struct fail *why);
+void store_win_close(struct store_set *t);
+/* Have a file of zeros, that gives its room to decisions on a full disk. */
+void store_reserve(struct store *s);
+/* store_open.c */
 struct store *store_look(const char *dir, const struct store_io *io,
     struct fail *why);
 int store_cut(struct store *s, const struct store_walk *w, struct fail *why);

@@ -284,7 +284,7 @@ check_open(bool killed)
 }
 
 #ifdef __SANITIZE_ADDRESS__
-#define EACH	9			/* memory takes its time: some of them */
+#define EACH	9			/* memory is slow: some of them */
 #else
 #define EACH	1
 #endif
