@@ -8,6 +8,7 @@
 #include "../store.h"
 #include "test.h"
 
+#define MAY_GO	__attribute__((unused))
 #define T0	INT64_C(1700000000000)
 #define LATER	(STORE_RETRY_MS + 1)
 
@@ -72,7 +73,7 @@ same_result(const struct store_result *a, const struct store_result *b)
 	return true;
 }
 
-static int
+MAY_GO static int
 put_report(struct store *s, uint64_t *seq)
 {
 	struct store_report r;
@@ -132,7 +133,7 @@ do_job(struct store *s, int64_t now_ms, const bool *has, unsigned n)
 }
 
 /* Make a snapshot; has NULL: of the records below n. */
-static bool
+MAY_GO static bool
 do_snapshot(struct store *s, const bool *has, unsigned n)
 {
 	enum store_what what;
@@ -194,7 +195,7 @@ read_reports(struct store *s, uint64_t from)
 	}
 }
 
-static void
+MAY_GO static void
 read_all(struct store *s)
 {
 	struct str line, text;
