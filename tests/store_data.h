@@ -39,7 +39,7 @@ make_result(uint64_t seq, unsigned j, struct store_result *r)
 	r->text = str_of(seq % 2 ? "" : text);
 }
 
-static void
+MAY_GO static void
 make_report(uint64_t seq, struct store_report *r)
 {
 	*r = (struct store_report){ .seq = seq, .source = seq % 5,
@@ -47,7 +47,7 @@ make_report(uint64_t seq, struct store_report *r)
 	    .results = (unsigned)(1 + seq % 3) };
 }
 
-static bool
+MAY_GO static bool
 same_report(const struct store_report *a, const struct store_report *b)
 {
 	return a->seq == b->seq && a->source == b->source &&
@@ -55,7 +55,7 @@ same_report(const struct store_report *a, const struct store_report *b)
 	    a->results == b->results;
 }
 
-static bool
+MAY_GO static bool
 same_result(const struct store_result *a, const struct store_result *b)
 {
 	unsigned i;
@@ -93,7 +93,7 @@ put_report(struct store *s, uint64_t *seq)
 }
 
 /* Record i of the journal; mark makes two lives of one number differ. */
-static int
+MAY_GO static int
 put_record(struct store *s, unsigned i, bool keep)
 {
 	struct fail why;
@@ -105,7 +105,7 @@ put_record(struct store *s, unsigned i, bool keep)
 
 /* Do a job that is due, as a child would: a snapshot has the records below n
  * that are in `has`.  What it was; IDLE: nothing is due. */
-static enum store_what
+MAY_GO static enum store_what
 do_job(struct store *s, int64_t now_ms, const bool *has, unsigned n)
 {
 	struct store_job job;
@@ -145,7 +145,7 @@ do_snapshot(struct store *s, const bool *has, unsigned n)
 	return what == STORE_SNAPSHOT;
 }
 
-static long
+MAY_GO static long
 record_i(struct str line)
 {
 	const char *p = memchr(line.p, 'i', line.n);
