@@ -341,7 +341,8 @@ apply_write(struct memfs *m, const struct mem_op *op, struct mem_part part)
 	(void)node_blocks(m, d, at, n);
 	if (at + n > d->size)
 		node_size(m, d, at + n);
-	memcpy(d->p + at, op->p, n);
+	if (n > 0)
+		memcpy(d->p + at, op->p, n);
 	if (part.how < MEM_ZEROS || end <= was)
 		return;
 	from = at + n > was ? at + n : was;

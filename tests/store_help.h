@@ -280,7 +280,7 @@ find_made(struct store *s, uint64_t check, int64_t before, unsigned limit,
     bool *wrong)
 {
 	struct store_query ask = { .check = check, .from_ms = INT64_MIN,
-	    .to_ms = before - 1, .down = true };
+	    .down = true };
 	static struct store_row row;
 	struct store_result want;
 	struct fail why;
@@ -291,6 +291,7 @@ find_made(struct store *s, uint64_t check, int64_t before, unsigned limit,
 
 	if (before == INT64_MIN)
 		return 0;
+	ask.to_ms = before - 1;
 	*wrong |= store_rows(s, &ask, &why) != 0;
 	while (n < limit && (rc = store_row_next(s, &row, &why)) == 1) {
 		since = row.r.at_ms - T0;
