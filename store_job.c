@@ -26,8 +26,8 @@
 #define THIN_MAX	8
 #define SLACK		65536
 
-/* What goes first: of blocks the oldest of the thinnest; then the oldest
- * report files that a start does not need.  NULL: none is left. */
+/* The block that goes first: one that was replaced, else of the thinnest the
+ * oldest.  NULL: there is none. */
 struct store_file *
 store_oldest(struct store *s)
 {
