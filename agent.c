@@ -13,16 +13,13 @@
 #include "proc.h"
 
 #define CONF_FILE	"/etc/vilicus/agent.conf"
-#define CONF_MAX	4096	/* bytes of it */
-#define MACHINE_ID	32	/* bytes of a machine-id(5) */
-#define EXIT_USAGE	2
 
 volatile sig_atomic_t agent_stop;
 
 static struct agent_conf conf;
 static const char *file;		/* -f, or NULL */
 static char *url_arg;			/* the argument, or NULL */
-static uint64_t ring_bytes = AGENT_RING_DEFAULT;
+static uint64_t ring = AGENT_RING_DEFAULT;	/* -b, bytes */
 
 static int
 options(int argc, char **argv, struct fail *why)
@@ -37,9 +34,8 @@ options(int argc, char **argv, struct fail *why)
 		case 'V': puts("vilicus-agent " AGENT_VERSION); exit(0);
 		case 'f': file = optarg; break;
 		case 'b':
-			if (str_size(str_of(optarg), &ring_bytes) == 0 &&
-			    ring_bytes >= AGENT_RING_MIN &&
-			    ring_bytes <= AGENT_RING_MAX)
+			if (str_size(str_of(optarg), &ring) == 0 &&
+			    ring >= AGENT_RING_MIN && ring <= AGENT_RING_MAX)
 				break;
 			return fail(why, "-b %s: not a size from 4K to 4M",
 			    optarg);
@@ -77,22 +73,39 @@ conf_url(struct str url, struct fail *why)
 	return 0;
 }
 
-/* The URL is the file's first line.  What else may stand there one day narrows
- * what the server may ask: ignoring that would be worse than stopping. */
+/* The URL of the command line, the environment or the file. */
 static int
-conf_file(const char *path, struct fail *why)
+find_url(struct fail *why)
 {
-	static char text[CONF_MAX];
+	static char text[AGENT_CONF_MAX];
+	const char *path = file != NULL ? file : CONF_FILE;
+	char *env = getenv("VILICUS_URL"), *at, *p;
 	struct str rest, line, url = { NULL, 0 };
 	struct stat st;
 	unsigned n = 0;
+	int rc;
 
+	if (url_arg != NULL) {
+		rc = conf_url(str_of(url_arg), why);
+		/* What others may see of us in ps: it without its key. */
+		at = strchr(url_arg, '@');
+		p = strstr(url_arg, "//");
+		if (at != NULL)
+			for (p = p == NULL || p > at ? url_arg : p + 2; p < at;)
+				*p++ = 'x';
+		return rc;
+	}
+	if (file == NULL && env != NULL)
+		return conf_url(str_of(env), why);
 	if (proc_read(path, text, sizeof text, &rest) == -1)
 		return fail_errno(why, "%s", path);
 	if (rest.n == sizeof text)
-		return fail(why, "%s: %d bytes or more", path, CONF_MAX);
+		return fail(why, "%s: %d bytes or more", path, AGENT_CONF_MAX);
 	if (stat(path, &st) == 0 && (st.st_mode & S_IROTH))
 		log_line("%s: everyone may read it, and it holds a key", path);
+	/* It is the first line.  What else may stand there one day narrows
+	 * what the server may ask: ignoring that would be worse than
+	 * stopping. */
 	while (str_cut(&rest, '\n', &line) == 0) {
 		line = str_trim(line);
 		if (n++ == 0)
@@ -104,39 +117,12 @@ conf_file(const char *path, struct fail *why)
 	return conf_url(url, why) == 0 ? 0 : fail_in(why, "%s:1", path);
 }
 
-/* What others may see of us in ps: the URL without its key. */
-static void
-hide(char *url)
-{
-	char *at = strchr(url, '@'), *p = strstr(url, "//");
-
-	if (at != NULL)
-		for (p = p == NULL || p > at ? url : p + 2; p < at; p++)
-			*p = 'x';
-}
-
-static int
-find_url(struct fail *why)
-{
-	const char *env = getenv("VILICUS_URL");
-	int rc;
-
-	if (url_arg != NULL) {
-		rc = conf_url(str_of(url_arg), why);
-		hide(url_arg);
-		return rc;
-	}
-	if (file == NULL && env != NULL)
-		return conf_url(str_of(env), why);
-	return conf_file(file != NULL ? file : CONF_FILE, why);
-}
-
 /* What this host is, and a name for it that stays: a hash of its machine-id,
  * which is to be kept from the network (machine-id(5)). */
 static void
 describe_host(void)
 {
-	char id[14 + MACHINE_ID] = "vilicus agent ";
+	char id[14 + AGENT_MACHINE_ID] = "vilicus agent ";
 	unsigned char hash[KEY_HASH];
 	struct utsname u;
 	struct str got;
@@ -144,8 +130,8 @@ describe_host(void)
 	if (uname(&u) == 0)
 		snprintf(conf.platform, sizeof conf.platform, "%.20s %.24s "
 		    "%.16s", u.sysname, u.release, u.machine);
-	if (proc_read("/etc/machine-id", id + 14, MACHINE_ID, &got) == -1 ||
-	    got.n != MACHINE_ID)
+	if (proc_read("/etc/machine-id", id + 14, sizeof id - 14,
+	    &got) == -1 || got.n != AGENT_MACHINE_ID)
 		return;
 	key_hash((struct str){ id, sizeof id }, hash);
 	str_hex(conf.guid, hash, 16);
@@ -161,35 +147,28 @@ on_signal(int sig)
 	alarm(1);
 }
 
-static int
-signals(struct fail *why)
+int
+main(int argc, char **argv)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
+	struct fail why;
+	int code = AGENT_USAGE;
 
+	log_name("vilicus-agent");
+	if (options(argc, argv, &why) == -1 || find_url(&why) == -1)
+		goto out;
+	code = AGENT_BAD;
 	sigemptyset(&sa.sa_mask);
 	if (sigaction(SIGTERM, &sa, NULL) == -1 ||
 	    sigaction(SIGINT, &sa, NULL) == -1 ||
 	    sigaction(SIGALRM, &sa, NULL) == -1 ||
 	    signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-		return fail_errno(why, "signals");
-	return 0;
-}
-
-int
-main(int argc, char **argv)
-{
-	struct fail why;
-	int code = EXIT_USAGE;
-
-	log_name("vilicus-agent");
-	if (options(argc, argv, &why) == -1 || find_url(&why) == -1)
-		goto out;
-	code = 1;
-	if (signals(&why) == -1 || proc_open("/proc", &why) == -1)
-		goto out;
-	describe_host();
-	agent_ring_init((size_t)ring_bytes);
-	return agent_cycle_run(&conf);
+		fail_errno(&why, "signals");
+	else if (proc_open("/proc", &why) == 0) {
+		describe_host();
+		agent_ring_init((size_t)ring);
+		return agent_cycle_run(&conf);
+	}
 out:
 	log_line("%s", why.msg);
 	return code;

@@ -27,15 +27,33 @@
 #define AGENT_LIST_MAX		65536	/* bytes of an answer's body */
 #define AGENT_BODY_MAX		262144	/* bytes of a report */
 #define AGENT_BATCH_MAX		1000	/* results of a report */
+#define AGENT_REPORT_END	128	/* bytes of one after its results */
 #define AGENT_HEAD_MAX		2048	/* bytes of a request's head */
 #define AGENT_TEXT_MAX		65	/* a name, version ... and a NUL */
 #define AGENT_RING_MIN		4096	/* -b, bytes */
 #define AGENT_RING_DEFAULT	262144
 #define AGENT_RING_MAX		4194304
+#define AGENT_VARINT_MAX	10u	/* bytes of a number in the ring */
+#define AGENT_RECORD_MAX	(AGENT_VARINT_MAX * \
+	(6 + PROBE_METRICS_MAX * 2) + PROBE_TEXT)	/* bytes, a result's */
+#define AGENT_NAMES_MAX		64	/* metric names in it, and a NULL */
+#define AGENT_CONF_MAX		4096	/* bytes of agent.conf */
+#define AGENT_MACHINE_ID	32	/* bytes of a machine-id(5) */
 #define AGENT_EVERY_MIN_MS	1000	/* shortest and longest interval */
 #define AGENT_EVERY_MAX_MS	INT64_C(31536000000)
+#define AGENT_TOGETHER_MS	50	/* due within this: one request */
+#define AGENT_AGAIN_MS		1000	/* after "no result yet" */
+#define AGENT_BACKOFF_MIN_MS	2000	/* doubled to the greatest; then a */
+#define AGENT_BACKOFF_MAX_MS	30000	/* random half to whole is waited */
+#define AGENT_RETRY_MAX_S	600	/* longest Retry-After we honour */
+#define AGENT_CHILD_S		9	/* a child's deadline; within it: */
+#define AGENT_CONNECT_MS	8000	/* all addresses, once resolved */
 #define AGENT_ANSWER_MS		10000	/* a round waits this long */
 #define AGENT_STOP_MS		2000	/* a goodbye, in all */
+#define AGENT_PAUSE_MS		60000	/* the loop's longest wait */
+
+/* How the program exits. */
+enum { AGENT_FINE, AGENT_BAD, AGENT_USAGE, AGENT_REFUSED };
 
 /* Where the server is, and who we are to it. */
 struct agent_conf {
@@ -104,10 +122,10 @@ int agent_wire_answer(struct str body, struct agent_answer *a,
 void agent_wire_error(struct str body, char text[FAIL_MAX]);
 
 /* Body of our own fields, and of a report: the oldest results of the ring, as
- * many as fit and at most max, stamped mono + offset_ms; now_ms is our own
+ * many as fit and at most max, stamped mono + shift_ms; now_ms is our own
  * wall clock.  The number of results. */
 void agent_wire_own(struct buf *b, const struct agent_conf *conf);
-unsigned agent_wire_report(struct buf *b, unsigned max, int64_t offset_ms,
+unsigned agent_wire_report(struct buf *b, unsigned max, int64_t shift_ms,
     int64_t now_ms);
 
 /* -- agent_ring.c -- */
@@ -137,11 +155,11 @@ int64_t agent_ring_dropped(void);	/* and not yet told */
 
 /* Begin an exchange; conf and request are borrowed until it is over. */
 void agent_link_ask(const struct agent_conf *conf, struct str request,
-    int64_t now_mono);
+    int64_t mono);
 /* Go on with it: HTTP_DONE, the answer is agent_link_answer's until the next
  * one; HTTP_BAD, *why; HTTP_MORE, after a LOOP event or at the time of
  * agent_link_due, again. */
-enum http_rc agent_link_step(int64_t now_mono, struct fail *why);
+enum http_rc agent_link_step(int64_t mono, struct fail *why);
 int64_t agent_link_due(void);		/* INT64_MAX: there is no exchange */
 const struct http_head *agent_link_answer(struct str *body);
 /* Drop the connection, and the exchange if there is one. */

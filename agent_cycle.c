@@ -22,14 +22,7 @@
 #include "log.h"
 #include "loop.h"
 
-#define TOGETHER_MS	50	/* due within this: one request */
-#define AGAIN_MS	1000	/* after "no result yet" */
-#define BACKOFF_MIN_MS	2000	/* doubled to the greatest; then a */
-#define BACKOFF_MAX_MS	30000	/* random half to whole of it is waited */
-#define RETRY_AFTER_MAX_S 600	/* of a Retry-After, the most we honour */
 #define NEVER		INT64_MAX
-
-enum { EXIT_DONE = 0, EXIT_BAD = 1, EXIT_REFUSED = 3 };
 
 enum ask { BYE, SELF, LIST, OWN, REPORT, ASKS };
 
@@ -100,31 +93,18 @@ print_result(const struct agent_check *c, const struct probe_result *r)
 	    .has_value = r->has_value, .value = r->value };
 	char raw[1024], text[1024];
 	struct buf b = BUF(raw), line = BUF(text);
-	unsigned i;
+	const struct probe_metric *m = r->metric;
 
 	buf_addf(&b, "%-24s  ", c->name);
 	check_text(&b, c->type, NULL, &res, NULL, str_of(r->text));
-	for (i = 0; i < r->metrics; i++) {
-		buf_addf(&b, "%s%s ", i == 0 ? "  (" : ", ",
-		    r->metric[i].name);
-		buf_milli(&b, r->metric[i].value);
+	for (; m < r->metric + r->metrics; m++) {
+		buf_addf(&b, "%s%s ", m == r->metric ? "  (" : ", ", m->name);
+		buf_milli(&b, m->value);
 	}
 	buf_addz(&b, r->metrics > 0 ? ")" : "");
 	buf_line(&line, str_from(&b));
 	if (printf("%.*s\n", (int)line.n, line.p) < 0 || fflush(stdout) == EOF)
-		finish(EXIT_BAD);
-}
-
-static void
-take_result(struct agent_check *c, const struct probe_result *r, int64_t mono)
-{
-	if (a.conf->once && c->ran)
-		return;
-	c->ran = true;
-	if (a.conf->dry)
-		print_result(c, r);
-	else
-		agent_ring_add(c->id, mono, r);
+		finish(AGENT_BAD);
 }
 
 /* Run what is due, and what will be in a moment. */
@@ -137,9 +117,8 @@ run_due(int64_t mono)
 	int64_t after;
 	unsigned i, n = 0;
 
-	for (i = 0; i < a.now->n; i++) {
-		c = &a.now->check[i];
-		if (c->next_mono > mono + TOGETHER_MS)
+	for (c = a.now->check; c < a.now->check + a.now->n; c++) {
+		if (c->next_mono > mono + AGENT_TOGETHER_MS)
 			continue;
 		/* Its next time comes by its own interval, from a phase that
 		 * all checks of this agent share, so that those of like
@@ -155,10 +134,17 @@ run_due(int64_t mono)
 	}
 	probe_all(job, n);
 	for (i = 0; i < n; i++) {
-		if (job[i].rc == 0)
-			take_result(of[i], &job[i].r, mono);
-		else if (of[i]->next_mono > mono + AGAIN_MS)
-			of[i]->next_mono = mono + AGAIN_MS;
+		c = of[i];
+		if (job[i].rc != 0) {
+			if (c->next_mono > mono + AGENT_AGAIN_MS)
+				c->next_mono = mono + AGENT_AGAIN_MS;
+		} else if (!a.conf->once || !c->ran) {
+			c->ran = true;
+			if (a.conf->dry)
+				print_result(c, &job[i].r);
+			else
+				agent_ring_add(c->id, mono, &job[i].r);
+		}
 	}
 }
 
@@ -188,23 +174,16 @@ next_ask(int64_t mono, enum ask *ask)
 	return at;
 }
 
-/* We may not be who we were. */
-static void
-want_self(void)
-{
-	a.due[SELF] = a.asked_mono[SELF] + AGAIN_MS;
-}
-
 static void
 begin(enum ask ask, int64_t mono)
 {
 	char head[AGENT_HEAD_MAX];
-	struct buf body, h = BUF(head);
+	struct buf h = BUF(head), body = { a.out + AGENT_HEAD_MAX, 0,
+	    AGENT_BODY_MAX, false };
 	struct agent_request q = { asks[ask].method, asks[ask].path,
 	    asks[ask].id ? a.self.id : 0, ask == LIST ? a.etag : "", -1 };
 	int rc;
 
-	buf_init(&body, a.out + AGENT_HEAD_MAX, AGENT_BODY_MAX);
 	if (ask == BYE)
 		buf_addz(&body, "{\"state\":\"stopped\"}");
 	else if (ask == OWN)
@@ -231,84 +210,40 @@ begin(enum ask ask, int64_t mono)
 static void
 failed(int64_t mono, int64_t at_least_ms, int code, struct fail *why)
 {
-	int64_t ms = a.backoff_ms == 0 ? BACKOFF_MIN_MS : 2 * a.backoff_ms;
+	int64_t ms = a.backoff_ms > 0 ? 2 * a.backoff_ms : AGENT_BACKOFF_MIN_MS;
 
 	fail_in(why, "%s port %s", a.conf->host, a.conf->port);
 	say(why);
 	if (a.due[BYE] != NEVER)
-		finish(EXIT_DONE);
+		finish(AGENT_FINE);
 	else if (a.conf->once)
 		finish(code);
-	a.backoff_ms = ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
+	a.backoff_ms = ms < AGENT_BACKOFF_MAX_MS ? ms : AGENT_BACKOFF_MAX_MS;
 	ms = a.backoff_ms / 2;
 	ms += (int64_t)spread() % (ms + 1);
 	a.retry_mono = mono + (ms > at_least_ms ? ms : at_least_ms);
-}
-
-/*
- * The server's clock stood at now_ms at some moment between request and
- * answer: the offset lies within those bounds.  The first is taken in their
- * middle; later ones move only as far as they must, so that stamps keep
- * their distances.  No result keeps a stamp by an older offset: whatever was
- * sent before is in each later report, until one is answered.
- */
-static void
-learn_clock(int64_t now_ms, int64_t mono)
-{
-	int64_t least = now_ms - mono, most = now_ms - a.asked_mono[REPORT];
-
-	if (!a.have_clock)
-		a.offset_ms = least + (most - least) / 2;
-	else if (a.offset_ms < least)
-		a.offset_ms = least;
-	else if (a.offset_ms > most)
-		a.offset_ms = most;
-	a.have_clock = true;
-}
-
-static int
-took_self(struct str body, struct fail *why)
-{
-	bool first = a.self.id == 0;
-	struct agent_self s;
-
-	if (agent_wire_self(body, &s, why) == -1)
-		return -1;
-	a.self = s;
-	a.due[LIST] = 0;
-	if (first && !a.conf->dry)
-		a.due[OWN] = 0;
-	return 0;
-}
-
-/* A check that is as it was goes on as it was. */
-static void
-carry_over(struct agent_check *c, const struct agent_set *was)
-{
-	const struct agent_check *w = was->check;
-
-	while (w < was->check + was->n && w->id != c->id)
-		w++;
-	if (w == was->check + was->n || w->type != c->type ||
-	    !str_eq(w->params, c->params) || w->interval_ms != c->interval_ms)
-		return;
-	c->state = w->state;
-	c->next_mono = w->next_mono;
-	c->ran = w->ran;
 }
 
 static int
 took_list(struct str body, const struct http_head *h, struct fail *why)
 {
 	struct agent_set *was = a.now;
-	unsigned i;
+	struct agent_check *c, *w;
 
 	if (h->status == 304)
 		return 0;
 	if (agent_wire_checks(body, a.self.interval_ms, a.next, why) == -1)
 		return -1;
-	for (i = 0; i < a.next->n; i++)
-		carry_over(&a.next->check[i], was);
+	/* A check that is as it was goes on as it was. */
+	for (c = a.next->check; c < a.next->check + a.next->n; c++)
+		for (w = was->check; w < was->check + was->n; w++)
+			if (w->id == c->id && w->type == c->type &&
+			    str_eq(w->params, c->params) &&
+			    w->interval_ms == c->interval_ms) {
+				c->state = w->state;
+				c->next_mono = w->next_mono;
+				c->ran = w->ran;
+			}
 	a.now = a.next;
 	a.next = was;
 	/* One too long is as good as none. */
@@ -322,18 +257,33 @@ static int
 took_report(struct str body, int64_t mono, struct fail *why)
 {
 	struct agent_answer ans;
+	int64_t least, most;
 
 	agent_ring_answered(true);
 	if (agent_wire_answer(body, &ans, why) == -1)
 		return -1;
-	learn_clock(ans.now_ms, mono);
+	/* The server's clock stood at now_ms at some moment between request
+	 * and answer: the offset lies within those bounds.  The first is taken
+	 * in their middle; later ones move only as far as they must, so that
+	 * stamps keep their distances.  No result keeps a stamp by an older
+	 * offset: whatever was sent before is in each later report, until one
+	 * is answered. */
+	least = ans.now_ms - mono;
+	most = ans.now_ms - a.asked_mono[REPORT];
+	if (!a.have_clock)
+		a.offset_ms = least + (most - least) / 2;
+	else if (a.offset_ms < least)
+		a.offset_ms = least;
+	else if (a.offset_ms > most)
+		a.offset_ms = most;
+	a.have_clock = true;
 	if (ans.revision != a.self.revision && !a.conf->once)
-		want_self();
+		a.due[SELF] = a.asked_mono[SELF] + AGENT_AGAIN_MS;
 	if (ans.refused > 0) {
 		fail(why, "%lld results were refused: %s",
 		    (long long)ans.refused, ans.error);
 		say(why);
-		a.code = EXIT_BAD;
+		a.code = AGENT_BAD;
 	} else {
 		if (a.backoff_ms > 0)
 			log_line("%s answers again", a.conf->host);
@@ -356,18 +306,19 @@ refused(const struct http_head *h, struct str body, int64_t mono)
 	if (a.asked == REPORT && (status == 400 || status == 403 ||
 	    status == 404 || status == 413))
 		agent_ring_answered(false);
+	/* We may not be who we were. */
 	if (status == 403 || status == 404 || status == 410)
-		want_self();
+		a.due[SELF] = a.asked_mono[SELF] + AGENT_AGAIN_MS;
 	if (a.asked == OWN && status < 500 && status != 429)
 		a.due[OWN] = NEVER;	/* so be it */
 	agent_wire_error(body, error);
 	fail(&why, "answered %d to %s%s%s", status, asks[a.asked].what,
 	    error[0] != '\0' ? ": " : "", error);
 	str_u64(http_field(h, "Retry-After"), 0, UINT64_MAX, &after_s);
-	if (after_s > RETRY_AFTER_MAX_S)
-		after_s = RETRY_AFTER_MAX_S;
+	if (after_s > AGENT_RETRY_MAX_S)
+		after_s = AGENT_RETRY_MAX_S;
 	failed(mono, (int64_t)after_s * 1000, status == 401 || status == 403 ?
-	    EXIT_REFUSED : EXIT_BAD, &why);
+	    AGENT_REFUSED : AGENT_BAD, &why);
 }
 
 static void
@@ -375,11 +326,12 @@ answered(int64_t mono)
 {
 	struct str body;
 	const struct http_head *h = agent_link_answer(&body);
+	struct agent_self self;
 	struct fail why;
 	int rc = 0;
 
 	if (a.asked == BYE) {
-		finish(EXIT_DONE);
+		finish(AGENT_FINE);
 		return;
 	}
 	if (h->status / 100 != 2 && !(h->status == 304 && a.asked == LIST)) {
@@ -387,9 +339,15 @@ answered(int64_t mono)
 		return;
 	}
 	a.due[a.asked] = NEVER;
-	if (a.asked == SELF)
-		rc = took_self(body, &why);
-	else if (a.asked == LIST)
+	if (a.asked == SELF) {
+		rc = agent_wire_self(body, &self, &why);
+		if (rc == 0) {
+			a.due[LIST] = 0;
+			if (a.self.id == 0 && !a.conf->dry)
+				a.due[OWN] = 0;
+			a.self = self;
+		}
+	} else if (a.asked == LIST)
 		rc = took_list(body, h, &why);
 	else if (a.asked == REPORT)
 		rc = took_report(body, mono, &why);
@@ -397,69 +355,30 @@ answered(int64_t mono)
 		return;
 	a.due[a.asked] = 0;
 	fail_in(&why, "%s", asks[a.asked].what);
-	failed(mono, 0, EXIT_BAD, &why);
+	failed(mono, 0, AGENT_BAD, &why);
 }
 
 /* -- the loop -- */
-
-static void
-stop(int64_t mono)
-{
-	a.due[BYE] = mono;
-	a.stop_mono = mono + AGENT_STOP_MS;
-	if (a.conf->once)
-		finish(EXIT_BAD);
-	else if (a.self.id == 0)
-		finish(EXIT_DONE);
-}
-
-/* Is the one cycle of -1 or -n over? */
-static bool
-cycle_over(void)
-{
-	unsigned i;
-
-	for (i = 0; i < a.now->n; i++)
-		if (!a.now->check[i].ran)
-			return false;
-	return a.due[SELF] == NEVER && a.due[LIST] == NEVER &&
-	    a.due[OWN] == NEVER && agent_link_due() == NEVER && (a.conf->dry ||
-	    (a.have_clock && agent_ring_count() == 0));
-}
-
-/* How long there is nothing to do, in ms. */
-static int
-pause_ms(int64_t mono)
-{
-	enum ask ask;
-	int64_t t = agent_link_due();
-	unsigned i;
-
-	if (t == NEVER)
-		t = next_ask(mono, &ask);
-	if (t > a.stop_mono)
-		t = a.stop_mono;
-	if (t > mono + 60000)
-		t = mono + 60000;
-	for (i = 0; i < a.now->n; i++)
-		if (t > a.now->check[i].next_mono)
-			t = a.now->check[i].next_mono;
-	return t < mono ? 0 : (int)(t - mono);
-}
 
 /* Go on with what there is to do at this moment. */
 static void
 step(void)
 {
 	int64_t mono = loop_mono_ms();
+	struct agent_check *c;
 	enum http_rc rc;
 	enum ask ask;
 	struct fail why;
+	bool over;
 
 	if (mono >= a.stop_mono)
-		finish(EXIT_DONE);
-	if (agent_stop && a.due[BYE] == NEVER)
-		stop(mono);
+		finish(AGENT_FINE);
+	if (agent_stop && a.due[BYE] == NEVER) {
+		a.due[BYE] = mono;
+		a.stop_mono = mono + AGENT_STOP_MS;
+		if (a.conf->once || a.self.id == 0)
+			finish(a.conf->once ? AGENT_BAD : AGENT_FINE);
+	}
 	if (a.due[BYE] == NEVER)
 		run_due(mono);
 	if (a.done)
@@ -471,8 +390,14 @@ step(void)
 	if (rc == HTTP_DONE)
 		answered(mono);
 	else if (rc == HTTP_BAD)
-		failed(mono, 0, EXIT_REFUSED, &why);
-	if (a.conf->once && cycle_over())
+		failed(mono, 0, AGENT_REFUSED, &why);
+	/* Is the one cycle of -1 or -n over? */
+	over = a.conf->once && a.due[SELF] == NEVER && a.due[LIST] == NEVER &&
+	    a.due[OWN] == NEVER && agent_link_due() == NEVER && (a.conf->dry ||
+	    (a.have_clock && agent_ring_count() == 0));
+	for (c = a.now->check; c < a.now->check + a.now->n; c++)
+		over = over && c->ran;
+	if (over)
 		finish(a.code);
 }
 
@@ -480,7 +405,10 @@ int
 agent_cycle_run(const struct agent_conf *conf)
 {
 	static struct loop_event ev[LOOP_EVENTS_MAX];
+	struct agent_check *c;
+	int64_t mono, at;
 	struct fail why;
+	enum ask ask;
 	int n = loop_open(&why);
 
 	a.conf = conf;
@@ -492,7 +420,19 @@ agent_cycle_run(const struct agent_conf *conf)
 		step();
 		if (a.done)
 			break;
-		n = loop_wait(pause_ms(loop_mono_ms()), ev, &why);
+		/* Until when there is nothing to do. */
+		mono = loop_mono_ms();
+		at = agent_link_due();
+		if (at == NEVER)
+			at = next_ask(mono, &ask);
+		if (at > a.stop_mono)
+			at = a.stop_mono;
+		if (at > mono + AGENT_PAUSE_MS)
+			at = mono + AGENT_PAUSE_MS;
+		for (c = a.now->check; c < a.now->check + a.now->n; c++)
+			if (at > c->next_mono)
+				at = c->next_mono;
+		n = loop_wait(at < mono ? 0 : (int)(at - mono), ev, &why);
 		if (n > 0 && agent_link_due() == NEVER)
 			agent_link_close();	/* nothing was asked */
 	}
@@ -500,5 +440,5 @@ agent_cycle_run(const struct agent_conf *conf)
 	if (n != -1)
 		return a.code;
 	log_line("%s", why.msg);
-	return EXIT_BAD;
+	return AGENT_BAD;
 }

@@ -21,15 +21,13 @@
 #include "loop.h"
 #include "stream.h"
 
-#define CONNECT_S	9	/* a child's deadline; within it: */
-#define CONNECT_MS	8000	/* all addresses, but for their resolving */
-
 enum state { DOWN, CONNECT, UP };
 
 static struct {
 	const struct agent_conf *conf;
 	enum state state;
 	bool asked;		/* there is an exchange to be done */
+	bool begun;		/* it was, on this connection */
 	bool kept;		/* one was done on this connection */
 	struct str request;
 	int64_t until;
@@ -44,11 +42,11 @@ static char answer_room[HTTP_HEAD_MAX + 2 * AGENT_LIST_MAX];
 
 /* In the child: a socket, or why there is none. */
 static void
-reach(int fd, const void *arg)
+dial(int fd, const void *arg)
 {
 	const struct agent_conf *conf = arg;
 	struct fail why = { "" };
-	int s = stream_connect(conf->host, conf->port, CONNECT_MS, &why);
+	int s = stream_connect(conf->host, conf->port, AGENT_CONNECT_MS, &why);
 
 	if (child_send(fd, 0, str_of(why.msg), s) == -1)
 		_exit(1);
@@ -68,7 +66,7 @@ down(void)
 	}
 	link_.fd = -1;
 	link_.state = DOWN;
-	link_.kept = false;
+	link_.kept = link_.begun = false;
 }
 
 void
@@ -76,23 +74,6 @@ agent_link_close(void)
 {
 	down();
 	link_.asked = false;
-}
-
-static enum http_rc
-step_down(struct fail *why)
-{
-	link_.fd = child_fork(reach, link_.conf, CONNECT_S, &link_.pid, why);
-	if (link_.fd == -1)
-		return HTTP_BAD;
-	link_.state = CONNECT;
-	return loop_set(link_.fd, LOOP_IN, AGENT_TAG_LINK, why);
-}
-
-static void
-begin(void)
-{
-	client_begin(&link_.c, &link_.s, link_.request, false, answer_room,
-	    sizeof answer_room);
 }
 
 static enum http_rc
@@ -112,15 +93,19 @@ step_connect(struct fail *why)
 	link_.fd = fd;
 	link_.state = UP;
 	stream_plain(&link_.s, fd);
-	begin();
 	return HTTP_MORE;
 }
 
 static enum http_rc
 step_up(struct fail *why)
 {
-	enum http_rc rc = client_step(&link_.c);
+	enum http_rc rc;
 
+	if (!link_.begun)
+		client_begin(&link_.c, &link_.s, link_.request, false,
+		    answer_room, sizeof answer_room);
+	link_.begun = true;
+	rc = client_step(&link_.c);
 	if (rc == HTTP_MORE)
 		return loop_set(link_.fd, link_.s.ops->want(&link_.s),
 		    AGENT_TAG_LINK, why);
@@ -141,23 +126,18 @@ step_up(struct fail *why)
 }
 
 void
-agent_link_ask(const struct agent_conf *conf, struct str request,
-    int64_t now_mono)
+agent_link_ask(const struct agent_conf *conf, struct str request, int64_t mono)
 {
 	link_.conf = conf;
 	link_.request = request;
 	link_.asked = true;
-	link_.until = now_mono + AGENT_ANSWER_MS;
-	if (link_.state == UP)
-		begin();
+	link_.begun = false;
+	link_.until = mono + AGENT_ANSWER_MS;
 }
 
 enum http_rc
-agent_link_step(int64_t now_mono, struct fail *why)
+agent_link_step(int64_t mono, struct fail *why)
 {
-	static enum http_rc (*const step[])(struct fail *) = {
-		step_down, step_connect, step_up
-	};
 	enum http_rc rc = HTTP_MORE;
 	enum state was;
 
@@ -166,11 +146,18 @@ agent_link_step(int64_t now_mono, struct fail *why)
 	/* On, as long as one state leads to the next at once. */
 	do {
 		was = link_.state;
-		rc = step[was](why);
+		if (was == DOWN) {
+			link_.fd = child_fork(dial, link_.conf, AGENT_CHILD_S,
+			    &link_.pid, why);
+			link_.state = link_.fd == -1 ? DOWN : CONNECT;
+			rc = link_.fd == -1 ? HTTP_BAD :
+			    loop_set(link_.fd, LOOP_IN, AGENT_TAG_LINK, why);
+		} else {
+			rc = was == CONNECT ? step_connect(why) : step_up(why);
+		}
 	} while (rc == HTTP_MORE && was != link_.state);
-	if (rc == HTTP_MORE && now_mono >= link_.until)
-		rc = fail(why, "no answer within %d s",
-		    AGENT_ANSWER_MS / 1000);
+	if (rc == HTTP_MORE && mono >= link_.until)
+		rc = fail(why, "no answer within %d s", AGENT_ANSWER_MS / 1000);
 	if (rc == HTTP_BAD)
 		agent_link_close();
 	return rc;

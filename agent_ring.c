@@ -15,18 +15,13 @@
 
 #include "agent.h"
 
-#define VARINT_MAX	10u
-#define RECORD_MAX	(6 * VARINT_MAX + \
-	PROBE_METRICS_MAX * 2 * VARINT_MAX + PROBE_TEXT)
-#define NAMES_MAX	64
-
 static struct {
 	unsigned char mem[AGENT_RING_MAX];
 	size_t cap, first, used;	/* bytes */
 	unsigned n;			/* results */
 	unsigned sent;			/* of them, on their way */
 	int64_t dropped, told;		/* told: if those sent are taken */
-	const char *name[NAMES_MAX];	/* of metrics, as first met; NULL */
+	const char *name[AGENT_NAMES_MAX];	/* of metrics; NULL */
 } ring;
 
 void
@@ -66,20 +61,6 @@ code(size_t *off, int64_t n)
 	return got & 1 ? -(int64_t)(got >> 1) - 1 : (int64_t)(got >> 1);
 }
 
-/* Names are static, so alike by address.  NULL, where one is read, takes no
- * place. */
-static unsigned
-name_index(const char *name)
-{
-	unsigned i = 0;
-
-	while (ring.name[i] != NULL && ring.name[i] != name)
-		i++;
-	assert(i < NAMES_MAX - 1);
-	ring.name[i] = name;
-	return i;
-}
-
 /* A record, both ways: past the last one *a is written, before that its
  * numbers do not matter, and *a becomes what stands there. */
 static void
@@ -97,7 +78,14 @@ code_record(size_t *off, struct agent_result *a)
 	r->value = r->has_value ? code(off, r->value) : 0;
 	r->metrics = (unsigned)code(off, r->metrics);
 	for (; m < r->metric + r->metrics; m++) {
-		m->name = ring.name[code(off, name_index(m->name))];
+		/* Names are static, so alike by address.  NULL, where one is
+		 * read, takes no place. */
+		i = 0;
+		while (ring.name[i] != NULL && ring.name[i] != m->name)
+			i++;
+		assert(i < AGENT_NAMES_MAX - 1);
+		ring.name[i] = m->name;
+		m->name = ring.name[code(off, (int64_t)i)];
 		m->value = code(off, m->value);
 	}
 	n = (size_t)code(off, (int64_t)n);
@@ -126,7 +114,7 @@ agent_ring_add(int64_t check, int64_t mono_ms, const struct probe_result *r)
 	struct agent_result a = { check, mono_ms, *r };
 	size_t end;
 
-	while (ring.cap - ring.used < RECORD_MAX) {
+	while (ring.cap - ring.used < AGENT_RECORD_MAX) {
 		drop_oldest();
 		ring.dropped++;
 		if (ring.sent > 0) {

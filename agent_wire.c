@@ -1,8 +1,5 @@
 /* agent_wire.c: what goes over the wire, as bytes; see agent.h. */
 #include "agent.h"
-#include "json.h"
-
-#define REPORT_END	128	/* bytes of a report after its results */
 
 int
 agent_wire_head(struct buf *b, const struct agent_conf *conf,
@@ -60,8 +57,7 @@ agent_wire_self(struct str body, struct agent_self *s, struct fail *why)
 	    json_value(&j, &more) != JSON_ARR_END)
 		return fail(why, "the key is not that of one agent");
 	if (json_number(obj, "id", 1, INT64_MAX, &s->id) != 1 ||
-	    json_number(obj, "revision", 0, INT64_MAX,
-	    &s->revision) != 1 ||
+	    json_number(obj, "revision", 0, INT64_MAX, &s->revision) != 1 ||
 	    json_number(obj, "check_interval_ms", 0, INT64_MAX,
 	    &s->interval_ms) != 1)
 		return fail(why, "an agent without id, revision or "
@@ -71,52 +67,44 @@ agent_wire_self(struct str body, struct agent_self *s, struct fail *why)
 	return 0;
 }
 
-/* Type and parameters of a check, or why it has no type. */
-static void
-take_params(struct str obj, struct agent_check *c, struct buf *text)
-{
-	char type[AGENT_TEXT_MAX];
-	struct str raw = { NULL, 0 };
-	const char *field;
-	struct fail why;
-	size_t from = text->n;
-
-	json_text(obj, "type", type, sizeof type);
-	c->type = check_type(str_of(type));
-	if (json_member(obj, "params", &raw) == JSON_NULL)
-		raw.n = 0;
-	if (c->type == NULL)
-		fail(&why, "this agent has no %s check",
-		    check_name_ok(str_of(type)) ? type : "such");
-	else if (check_params(c->type, raw, text, &field, &why) == -1)
-		c->type = NULL;
-	if (c->type == NULL) {
-		text->n = from;
-		buf_addz(text, why.msg);
-	}
-	c->params = (struct str){ text->p + from, text->n - from };
-}
-
 /* One check into the set, if it is enabled.  0 or -1. */
 static int
-take_check(struct str obj, int64_t default_ms, struct agent_set *set,
-    struct fail *why)
+take_check(struct str obj, int64_t ms, struct agent_set *set, struct fail *why)
 {
 	struct agent_check *c = &set->check[set->n];
+	struct buf *text = &set->text;
+	size_t from = text->n;
+	char type[AGENT_TEXT_MAX];
+	const char *field;
+	struct fail wrong;
 	struct str raw;
 
 	if (json_member(obj, "enabled", &raw) == JSON_FALSE)
 		return 0;
 	if (set->n++ == AGENT_CHECKS_MAX)
 		return fail(why, "more than %d checks", AGENT_CHECKS_MAX);
-	*c = (struct agent_check){ .interval_ms = default_ms };
+	*c = (struct agent_check){ .interval_ms = ms };
 	json_text(obj, "name", c->name, sizeof c->name);
 	if (json_number(obj, "id", 1, INT64_MAX, &c->id) != 1 ||
 	    !check_name_ok(str_of(c->name)))
 		return fail(why, "a check without id or name");
 	json_number(obj, "interval_ms", 0, INT64_MAX, &c->interval_ms);
 	c->interval_ms = interval(c->interval_ms);
-	take_params(obj, c, &set->text);
+	/* Type and parameters, or why it has no type. */
+	json_text(obj, "type", type, sizeof type);
+	c->type = check_type(str_of(type));
+	if (json_member(obj, "params", &raw) == JSON_NULL)
+		raw.n = 0;
+	if (c->type == NULL)
+		fail(&wrong, "this agent has no %s check",
+		    check_name_ok(str_of(type)) ? type : "such");
+	else if (check_params(c->type, raw, text, &field, &wrong) == -1)
+		c->type = NULL;
+	if (c->type == NULL) {
+		text->n = from;
+		buf_addz(text, wrong.msg);
+	}
+	c->params = (struct str){ text->p + from, text->n - from };
 	return 0;
 }
 
@@ -154,8 +142,7 @@ agent_wire_answer(struct str body, struct agent_answer *a, struct fail *why)
 	*a = (struct agent_answer){ .refused = 0 };
 	if (valid(body, why) == -1)
 		return -1;
-	if (json_number(body, "revision", 0, INT64_MAX,
-	    &a->revision) != 1 ||
+	if (json_number(body, "revision", 0, INT64_MAX, &a->revision) != 1 ||
 	    json_number(body, "now_ms", 1, TIME_MAX, &a->now_ms) != 1)
 		return fail(why, "an answer without revision or now_ms");
 	if (json_list(&j, body, "refused") == 0)
@@ -183,53 +170,45 @@ agent_wire_own(struct buf *b, const struct agent_conf *conf)
 	json_obj_end(b);
 }
 
-static void
-put_result(struct buf *b, const struct agent_result *res, int64_t offset_ms)
-{
-	const struct probe_result *r = &res->r;
-	unsigned i;
-
-	json_obj(b);
-	buf_addf(b, "\"check\":\"/api/v1/check/%lld/\"", (long long)res->check);
-	json_put_time(json_key(b, "timestamp"), res->mono_ms + offset_ms);
-	if (r->has_value)
-		json_put_milli(json_key(b, "value"), r->value);
-	if (r->metrics > 0) {
-		json_obj(json_key(b, "metrics"));
-		for (i = 0; i < r->metrics; i++)
-			json_put_milli(json_key(b, r->metric[i].name),
-			    r->metric[i].value);
-		json_obj_end(b);
-	}
-	if (r->text[0] != '\0')
-		json_add(b, "message", str_of(r->text));
-	if (r->given != STATUS_NONE)
-		json_add(b, "status", str_of(status_name(r->given)));
-	json_obj_end(b);
-}
-
 unsigned
-agent_wire_report(struct buf *b, unsigned max, int64_t offset_ms,
-    int64_t now_ms)
+agent_wire_report(struct buf *b, unsigned max, int64_t shift_ms, int64_t now_ms)
 {
 	static struct agent_result res;
+	const struct probe_result *r = &res.r;
+	const struct probe_metric *m;
 	size_t at = 0;
 	struct buf was;
 	unsigned n = 0;
 
 	json_obj(b);
 	json_arr(json_key(b, "objects"));
-	b->cap -= REPORT_END;
+	b->cap -= AGENT_REPORT_END;
 	while (n < max && agent_ring_next(&at, &res)) {
 		was = *b;
-		put_result(b, &res, offset_ms);
+		json_obj(b);
+		buf_addf(b, "\"check\":\"/api/v1/check/%lld/\"",
+		    (long long)res.check);
+		json_put_time(json_key(b, "timestamp"), res.mono_ms + shift_ms);
+		if (r->has_value)
+			json_put_milli(json_key(b, "value"), r->value);
+		if (r->metrics > 0) {
+			json_obj(json_key(b, "metrics"));
+			for (m = r->metric; m < r->metric + r->metrics; m++)
+				json_put_milli(json_key(b, m->name), m->value);
+			json_obj_end(b);
+		}
+		if (r->text[0] != '\0')
+			json_add(b, "message", str_of(r->text));
+		if (r->given != STATUS_NONE)
+			json_add(b, "status", str_of(status_name(r->given)));
+		json_obj_end(b);
 		if (b->full) {
 			*b = was;
 			break;
 		}
 		n++;
 	}
-	b->cap += REPORT_END;
+	b->cap += AGENT_REPORT_END;
 	json_arr_end(b);
 	json_add_int(b, "dropped", agent_ring_dropped());
 	json_add_int(b, "now_ms", now_ms);
