@@ -14,17 +14,11 @@
 
 #define URL_DEFAULT	"http://127.0.0.1:8454"
 #define KEY_DEFAULT	CTL_DIR "/admin.key"
-#define KEY_MAX		256		/* bytes of a key and a NUL */
-#define CONNECT_MS	10000
-#define ANSWER_MS	30000
-#define REQUEST_MAX	16384		/* bytes of head and body */
-#define ANSWER_MAX	(8u << 20)
-#define PAGE		1000u		/* objects the API gives at once */
 #define API		"/api/v1/"
 
 struct ctl ctl;
 
-static char key[KEY_MAX];
+static char key[CTL_KEY];
 
 static const struct command {
 	const char *name;
@@ -32,28 +26,26 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *args;
 } commands[] = {
-	{ "status",	0, 1,	ctl_status,	"[HOST[/CHECK]]" },
-	{ "agents",	0, 0,	ctl_show,	"" },
-	{ "checks",	0, 1,	ctl_show,	"[HOST]" },
-	{ "history",	1, 5,	ctl_show,	"[-o csv] HOST/CHECK [-n N]" },
-	{ "incidents",	0, 1,	ctl_incidents,	"[ID]" },
-	{ "events",	0, 2,	ctl_show,	"[-n N]" },
-	{ "recipients",	0, 0,	ctl_show,	"" },
-	{ "keys",	0, 0,	ctl_show,	"" },
-	{ "agent add",	1, 5,	ctl_add,	"HOST [interval 30s] "
-	    "[late 5m]" },
-	{ "agent rm",	1, 1,	ctl_rm,		"HOST" },
-	{ "check add",	2, 99,	ctl_add,	"HOST TYPE [PARAMETER ...] "
+	{ "status",	0, 1,  ctl_status,    "[HOST[/CHECK]]" },
+	{ "agents",	0, 0,  ctl_show,      "" },
+	{ "checks",	0, 1,  ctl_show,      "[HOST]" },
+	{ "history",	1, 5,  ctl_show,      "[-o csv] HOST/CHECK [-n N]" },
+	{ "incidents",	0, 1,  ctl_incidents, "[ID]" },
+	{ "events",	0, 2,  ctl_show,      "[-n N]" },
+	{ "recipients",	0, 0,  ctl_show,      "" },
+	{ "keys",	0, 0,  ctl_show,      "" },
+	{ "agent add",	1, 5,  ctl_add,	      "HOST [interval 30s] [late 5m]" },
+	{ "agent rm",	1, 1,  ctl_rm,	      "HOST" },
+	{ "check add",	2, 99, ctl_add,	      "HOST TYPE [PARAMETER ...] "
 	    "[RULE ...]" },
-	{ "check rm",	1, 1,	ctl_rm,		"HOST/CHECK" },
-	{ "recipient add", 3, 5, ctl_add,	"NAME pushover USERKEY "
+	{ "check rm",	1, 1,  ctl_rm,	      "HOST/CHECK" },
+	{ "recipient add", 3, 5, ctl_add,     "NAME pushover USERKEY "
 	    "[severity critical]" },
-	{ "recipient rm", 1, 1,	ctl_rm,		"NAME" },
+	{ "recipient rm", 1, 1, ctl_rm,	      "NAME" },
 	{ "recipient test", 1, 1, ctl_recipient_test, "NAME" },
-	{ "key add",	2, 4,	ctl_add,	"NAME admin|agent "
-	    "[agent HOST]" },
-	{ "key rm",	1, 1,	ctl_rm,		"NAME|ID" },
-	{ "verify",	0, 1,	ctl_verify,	"[DIR]" },
+	{ "key add",	2, 4,  ctl_add,	      "NAME admin|agent [agent HOST]" },
+	{ "key rm",	1, 1,  ctl_rm,	      "NAME|ID" },
+	{ "verify",	0, 1,  ctl_verify,    "[DIR]" },
 };
 
 const char *
@@ -97,20 +89,19 @@ ctl_line(const char *text)
 _Noreturn static void
 usage(void)
 {
-	size_t i;
+	const struct command *k;
 
 	fputs("usage: vilicus [-s URL] [-i FILE] [-j] COMMAND [ARG ...]\n",
 	    stderr);
-	for (i = 0; i < COUNT(commands); i++)
-		fprintf(stderr, "\t%s %s\n", commands[i].name,
-		    commands[i].args);
+	for (k = commands; k < commands + COUNT(commands); k++)
+		fprintf(stderr, "\t%s %s\n", k->name, k->args);
 	exit(CTL_USAGE);
 }
 
 struct str
 ctl_call(enum http_method m, const char *path, struct str body)
 {
-	static char answer[ANSWER_MAX], request[REQUEST_MAX];
+	static char answer[CTL_ANSWER], request[CTL_REQUEST];
 	static struct client c;
 	struct http_url u = ctl.url;
 	char host[256], port[16];
@@ -130,12 +121,12 @@ ctl_call(enum http_method m, const char *path, struct str body)
 	if (b.full || str_copy(host, sizeof host, u.host) == -1 ||
 	    str_copy(port, sizeof port, u.port) == -1)
 		ctl_die(CTL_USAGE, "the request is too long");
-	fd = stream_connect(host, port, CONNECT_MS, &why);
+	fd = stream_connect(host, port, CTL_CONNECT_MS, &why);
 	if (fd == -1)
 		ctl_die(CTL_REFUSED, "%s port %s: %s", host, port, why.msg);
 	stream_plain(&s, fd);
 	client_begin(&c, &s, str_from(&b), false, answer, sizeof answer);
-	if (client_run(&c, ANSWER_MS) != HTTP_DONE)
+	if (client_run(&c, CTL_ANSWER_MS) != HTTP_DONE)
 		ctl_die(CTL_REFUSED, "%s port %s: %s", host, port, c.why.msg);
 	close(fd);
 	json = (struct str){ c.body, c.body_n };
@@ -148,37 +139,33 @@ ctl_call(enum http_method m, const char *path, struct str body)
 	return json;
 }
 
-static void
-fetch_page(struct ctl_list *l)
-{
-	struct str page = ctl_call(HTTP_GET, l->next, STR("")), raw = page;
-
-	if (l->show)
-		ctl_json(page);
-	json_member(page, "meta", &raw);
-	str_copy(l->next, sizeof l->next, str_of(ctl_text(raw, "next")));
-	if (json_list(&l->j, page, "objects") == -1)
-		ctl_die(CTL_REFUSED, "the server's answer is not a list");
-}
-
 void
-ctl_list(struct ctl_list *l, const char *path, unsigned left, bool show)
+ctl_list(struct ctl_list *l, const char *path, unsigned n, bool show)
 {
-	*l = (struct ctl_list){ .left = left, .show = show };
+	*l = (struct ctl_list){ .left = n, .show = show };
 	snprintf(l->next, sizeof l->next, "%s%climit=%u", path,
-	    strchr(path, '?') == NULL ? '?' : '&', left < PAGE ? left : PAGE);
-	fetch_page(l);
+	    strchr(path, '?') == NULL ? '?' : '&', n < CTL_PAGE ? n : CTL_PAGE);
 }
 
 bool
 ctl_next(struct ctl_list *l, struct str *obj)
 {
+	struct str page, meta;
+
 	if (l->left == 0)
 		return false;
 	while (json_value(&l->j, obj) != JSON_OBJ) {
 		if (l->next[0] == '\0')
 			return false;
-		fetch_page(l);
+		page = meta = ctl_call(HTTP_GET, l->next, STR(""));
+		if (l->show)
+			ctl_json(page);
+		json_member(page, "meta", &meta);
+		str_copy(l->next, sizeof l->next,
+		    str_of(ctl_text(meta, "next")));
+		if (json_list(&l->j, page, "objects") == -1)
+			ctl_die(CTL_REFUSED, "the server's answer is not a "
+			    "list");
 	}
 	l->left--;
 	return true;
@@ -205,9 +192,8 @@ ctl_find(const char *kind, const char *name)
 	struct str rest = str_of(name), host, found, more;
 	char path[1024];
 	struct ctl_list l;
-	struct buf b;
+	struct buf b = { path, 0, sizeof path - 1, false };
 
-	buf_init(&b, path, sizeof path - 1);
 	buf_addf(&b, "%s/?", kind);
 	if (strcmp(kind, "check") == 0) {
 		str_cut(&rest, '/', &host);
@@ -231,10 +217,14 @@ ctl_find(const char *kind, const char *name)
 	return found;
 }
 
+/* The URL, and the key: of the URL, or line 1 of a file. */
 static void
-use_url(void)
+use_server(const char *path)
 {
+	char line[CTL_KEY] = "";
 	struct fail why;
+	struct str s;
+	FILE *f;
 
 	if (http_url(str_of(ctl.server), &ctl.url, &why) == -1)
 		ctl_die(CTL_USAGE, "-s: %s", why.msg);
@@ -242,16 +232,7 @@ use_url(void)
 		ctl_die(CTL_USAGE, "-s: a server's URL has no path");
 	if (ctl.url.tls)
 		ctl_die(CTL_REFUSED, "https is not built in yet");
-}
-
-/* The key: of the URL, or line 1 of a file. */
-static void
-use_key(const char *path)
-{
-	struct str s = ctl.url.user;
-	char line[KEY_MAX] = "";
-	FILE *f;
-
+	s = ctl.url.user;
 	if (s.n == 0) {
 		f = fopen(path, "r");
 		if (f == NULL)
@@ -266,25 +247,6 @@ use_key(const char *path)
 		ctl_die(CTL_REFUSED, "%s: line 1 is not a key", path);
 }
 
-/* The command of these words, or usage. */
-static const struct command *
-find_command(int argc, char **argv)
-{
-	const char *two = ctl_fmt("%s %s", argc > 0 ? argv[0] : "",
-	    argc > 1 ? argv[1] : "");
-	const struct command *k = STR_ROW(commands, str_of(two));
-	int n;
-
-	if (k == NULL)
-		k = STR_ROW(commands, str_of(argv[0]));
-	if (k == NULL)
-		usage();
-	n = argc - (strchr(k->name, ' ') == NULL ? 1 : 2);
-	if (n < k->min || n > k->max)
-		usage();
-	return k;
-}
-
 static const char *
 or_env(const char *name, const char *otherwise)
 {
@@ -296,9 +258,9 @@ or_env(const char *name, const char *otherwise)
 int
 main(int argc, char **argv)
 {
-	const char *file = or_env("VILICUS_KEY_FILE", KEY_DEFAULT);
+	const char *file = or_env("VILICUS_KEY_FILE", KEY_DEFAULT), *two;
 	const struct command *k;
-	int opt, code;
+	int opt, n, code;
 
 	ctl.server = or_env("VILICUS_URL", URL_DEFAULT);
 	while ((opt = getopt(argc, argv, "s:i:j")) != -1)
@@ -312,12 +274,18 @@ main(int argc, char **argv)
 			usage();
 	argc -= optind;
 	argv += optind;
-	k = find_command(argc, argv);
+	/* The command is two words, or one; n are left. */
+	two = ctl_fmt("%s %s", argc > 0 ? argv[0] : "",
+	    argc > 1 ? argv[1] : "");
+	k = STR_ROW(commands, str_of(two));
+	n = k != NULL ? argc - 2 : argc - 1;
+	if (k == NULL)
+		k = STR_ROW(commands, str_of(argv[0]));
+	if (k == NULL || n < k->min || n > k->max)
+		usage();
 	ctl.now_ms = log_clock_ms();
-	if (k->run != ctl_verify) {
-		use_url();
-		use_key(file);
-	}
+	if (k->run != ctl_verify)
+		use_server(file);
 	code = k->run(argc, argv);
 	if (fflush(stdout) != 0 || ferror(stdout) != 0)
 		ctl_die(CTL_REFUSED, "standard output cannot be written");

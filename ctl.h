@@ -24,6 +24,23 @@
 #define CTL_ALL		UINT_MAX
 #define CTL_DIR		"/var/lib/vilicus"
 
+#define CTL_KEY		256	/* bytes of a key and a NUL */
+#define CTL_CONNECT_MS	10000
+#define CTL_ANSWER_MS	30000
+#define CTL_REQUEST	16384	/* bytes of head and body */
+#define CTL_BODY	8192	/* bytes of a body */
+#define CTL_ANSWER	(8u << 20)	/* bytes of an answer */
+#define CTL_PAGE	1000u	/* objects the API gives at once */
+#define CTL_HOSTS	20000	/* agents whose names are known */
+#define CTL_LINES	20	/* of history and events, unless -n */
+#define CTL_N_MAX	1000000	/* -n at most */
+#define CTL_TEST_MS	60000	/* how long a test is watched */
+#define CTL_POLL_MS	250	/* and how often looked at */
+#define CTL_COLUMNS	16	/* of a table; bytes of a cell, and of a row: */
+#define CTL_CELL	512
+#define CTL_ROW_MAX	(1 + CTL_COLUMNS * (CTL_CELL + 1))
+#define CTL_ROOM	(8u << 20)	/* bytes of the rows that wait */
+
 /* How the program exits. */
 enum { CTL_FINE, CTL_BAD_NEWS, CTL_USAGE, CTL_REFUSED };
 
@@ -52,8 +69,9 @@ void ctl_line(const char *text);
 struct str ctl_call(enum http_method m, const char *path, struct str body);
 
 /*
- * A list of at most `left` objects, page by page, with no other request in
- * between: for (ctl_list(&l, path, CTL_ALL, show); ctl_next(&l, &obj);).
+ * A list of at most n objects, page by page as they are asked for, with no
+ * other request in between:
+ * for (ctl_list(&l, path, CTL_ALL, show); ctl_next(&l, &obj);).
  * path ends in '/', or has a query.  show: print the pages under -j.
  */
 struct ctl_list {
@@ -62,7 +80,7 @@ struct ctl_list {
 	unsigned left;
 	bool show;
 };
-void ctl_list(struct ctl_list *l, const char *path, unsigned left, bool show);
+void ctl_list(struct ctl_list *l, const char *path, unsigned n, bool show);
 bool ctl_next(struct ctl_list *l, struct str *obj);
 
 /* A member as text: "" for null or none, the JSON of an object or array. */

@@ -6,10 +6,6 @@
 #include "check.h"
 #include "ctl.h"
 
-#define BODY_MAX	8192
-#define TEST_MS		60000		/* how long a test is watched */
-#define POLL_MS		250
-
 /* The words of a command that are still to be read, and what they made. */
 struct words {
 	char **word;
@@ -20,11 +16,15 @@ struct words {
 	struct buf body, params;
 };
 
-/* A word, and the field that the value after it becomes, by put; of one of
- * the first words of a kind, which are values, the kind. */
+/* What the value of a word becomes.  NUMBER: a text, too, if it is none: the
+ * server says what is wrong. */
+enum value { TEXT, NUMBER, DURATION, AGENT, TYPE, BOUNDS };
+
+/* A word, and the field that the value after it becomes; of one of the first
+ * words of a kind, which are values, the kind. */
 struct word {
 	const char *name, *field;
-	void (*put)(struct words *w, struct buf *to, const char *field);
+	enum value value;
 };
 
 static const char *
@@ -52,55 +52,6 @@ static bool
 is_number(const char *word)
 {
 	return word[0] != '\0' && str_number(str_of(word)) == strlen(word);
-}
-
-/* ---- what the value of a word becomes ---- */
-
-static void
-put_text(struct words *w, struct buf *to, const char *field)
-{
-	json_add(to, field, str_of(next(w)));
-}
-
-/* What is no number goes as a text: the server says what is wrong. */
-static void
-put_number(struct words *w, struct buf *to, const char *field)
-{
-	if (is_number(peek(w)))
-		json_put_raw(json_key(to, field), str_of(next(w)));
-	else
-		put_text(w, to, field);
-}
-
-static void
-put_duration(struct words *w, struct buf *to, const char *field)
-{
-	int unit = strstr(field, "_ms") != NULL ? 1 : 1000;
-	const char *s = next(w);
-	int64_t ms;
-
-	if (str_duration(str_of(s), &ms) == -1 || ms % unit != 0)
-		ctl_die(CTL_USAGE, "\"%s\" is not a duration like 30s, 5m",
-		    s);
-	json_add_int(to, field, ms / unit);
-}
-
-static void
-put_agent(struct words *w, struct buf *to, const char *field)
-{
-	struct str agent = ctl_find("agent", next(w));
-
-	json_add(to, field, str_of(ctl_text(agent, "resource_uri")));
-}
-
-static void
-put_type(struct words *w, struct buf *to, const char *field)
-{
-	w->type = check_type(str_of(peek(w)));
-	if (w->type == NULL)
-		ctl_die(CTL_USAGE, "%s: no such type of check", peek(w));
-	w->first = w->type->params > 0 ? w->type->param : NULL;
-	put_text(w, to, field);
 }
 
 /* Bounds, with "or" between them: [METRIC] above|below NUMBER; `clear` may be
@@ -137,31 +88,66 @@ put_bounds(struct words *w, struct buf *to, const char *field)
 	json_arr_end(to);
 }
 
+/* The next value (or more, of bounds) as a field. */
+static void
+put(struct words *w, struct buf *to, const char *field, enum value value)
+{
+	int unit = strstr(field, "_ms") != NULL ? 1 : 1000;
+	const char *s;
+	int64_t ms;
+
+	if (value == BOUNDS) {
+		put_bounds(w, to, field);
+		return;
+	}
+	s = next(w);
+	if (value == DURATION) {
+		if (str_duration(str_of(s), &ms) == -1 || ms % unit != 0)
+			ctl_die(CTL_USAGE, "\"%s\" is not a duration like "
+			    "30s, 5m", s);
+		json_add_int(to, field, ms / unit);
+		return;
+	}
+	if (value == NUMBER && is_number(s)) {
+		json_put_raw(json_key(to, field), str_of(s));
+		return;
+	}
+	if (value == AGENT)
+		s = ctl_text(ctl_find("agent", s), "resource_uri");
+	if (value == TYPE) {
+		w->type = check_type(str_of(s));
+		if (w->type == NULL)
+			ctl_die(CTL_USAGE, "%s: no such type of check", s);
+		w->first = w->type->params > 0 ? w->type->param : NULL;
+	}
+	json_add(to, field, str_of(s));
+}
+
 /* ---- add ---- */
 
 static const struct word firsts[] = {
-	{ "agent",	"hostname",		put_text },
-	{ "check",	"agent",		put_agent },
-	{ "check",	"type",			put_type },
-	{ "recipient",	"name",			put_text },
-	{ "recipient",	"channel",		put_text },
-	{ "recipient",	"address",		put_text },
-	{ "key",	"name",			put_text },
-	{ "key",	"role",			put_text },
+	{ "agent",	"hostname",		TEXT },
+	{ "check",	"agent",		AGENT },
+	{ "check",	"type",			TYPE },
+	{ "recipient",	"name",			TEXT },
+	{ "recipient",	"channel",		TEXT },
+	{ "recipient",	"address",		TEXT },
+	{ "key",	"name",			TEXT },
+	{ "key",	"role",			TEXT },
 };
 
 /* What may follow them; whether it may with this kind, the server says. */
 static const struct word words[] = {
-	{ "interval",	"check_interval_ms",	put_duration },
-	{ "late",	"late_after_s",		put_duration },
-	{ "warn",	"warn",			put_bounds },
-	{ "crit",	"crit",			put_bounds },
-	{ "clear",	"clear",		put_bounds },
-	{ "for",	"for_s",		put_duration },
-	{ "every",	"interval_ms",		put_duration },
-	{ "name",	"name",			put_text },
-	{ "severity",	"severity",		put_text },
-	{ "agent",	"agent",		put_agent },
+	{ "interval",	"check_interval_ms",	DURATION },
+	{ "late",	"late_after_s",		DURATION },
+	{ "warn",	"warn",			BOUNDS },
+	{ "crit",	"crit",			BOUNDS },
+	{ "clear",	"clear",		BOUNDS },
+	{ "for",	"for_s",		DURATION },
+	{ "every",	"interval_ms",		DURATION },
+	{ "name",	"name",			TEXT },
+	{ "severity",	"severity",		TEXT },
+	{ "agent",	"agent",		AGENT },
 };
 
 /* The next value, and the word before it if it has one: a parameter of the
@@ -178,27 +164,26 @@ put_next(struct words *w)
 	} else if (w->type != NULL && is_direction(peek(w))) {
 		row = STR_ROW(words, STR("crit"));
 	} else if (w->n - w->i >= 3 && strcmp(w->word[w->i + 1], "of") == 0) {
-		put_number(w, &w->body, "hits");
+		put(w, &w->body, "hits", NUMBER);
 		w->i++;
-		put_number(w, &w->body, "of");
+		put(w, &w->body, "of", NUMBER);
 		return;
 	} else if ((p = w->first) == NULL) {
 		ctl_die(CTL_USAGE, "\"%s\" is not understood here", peek(w));
 	}
 	w->first = p == w->first ? NULL : w->first;
 	if (p == NULL)
-		row->put(w, &w->body, row->field);
-	else if (p->type == PARAM_TEXT)
-		put_text(w, &w->params, p->name);
+		put(w, &w->body, row->field, row->value);
 	else
-		put_number(w, &w->params, p->name);
+		put(w, &w->params, p->name, p->type == PARAM_TEXT ? TEXT :
+		    NUMBER);
 }
 
 /* Make an object of the words: the server's answer. */
 static struct str
 add(int argc, char **argv)
 {
-	char body[BODY_MAX], params[BODY_MAX / 2];
+	char body[CTL_BODY], params[CTL_BODY / 2];
 	struct words w = { .word = argv, .n = argc, .i = 2,
 	    .body = BUF(body), .params = BUF(params) };
 	struct str json;
@@ -208,7 +193,7 @@ add(int argc, char **argv)
 	json_obj(&w.params);
 	for (i = 0; i < COUNT(firsts); i++)
 		if (strcmp(firsts[i].name, argv[0]) == 0)
-			firsts[i].put(&w, &w.body, firsts[i].field);
+			put(&w, &w.body, firsts[i].field, firsts[i].value);
 	while (w.i < w.n)
 		put_next(&w);
 	json_obj_end(&w.params);
@@ -217,37 +202,9 @@ add(int argc, char **argv)
 	json_obj_end(&w.body);
 	if (w.body.full || w.params.full)
 		ctl_die(CTL_USAGE, "too many words");
-	json = ctl_call(HTTP_POST, ctl_fmt("%s/", argv[0]),
-	    str_from(&w.body));
+	json = ctl_call(HTTP_POST, ctl_fmt("%s/", argv[0]), str_from(&w.body));
 	ctl_json(json);
 	return json;
-}
-
-/* The URL an agent is started with: the server's public address, or the one
- * in use. */
-static const char *
-agent_url(const char *secret)
-{
-	const char *base = "", *host, *url;
-	struct ctl_list l;
-	struct str obj;
-	int scheme;
-
-	ctl_list(&l, "setting/", CTL_ALL, false);
-	if (ctl_next(&l, &obj))
-		base = ctl_text(obj, "public");
-	if (strstr(base, "://") == NULL)
-		base = ctl.server;
-	host = strstr(base, "://") + 3;
-	scheme = (int)(host - base);
-	if (strchr(host, '@') != NULL)
-		host = strchr(host, '@') + 1;
-	url = ctl_fmt("%.*s%s@%.*s/%s", scheme, base, secret,
-	    (int)strcspn(host, "/#"), host, host + strcspn(host, "#"));
-	/* It goes between quotes into somebody's shell. */
-	if (strpbrk(url, "' \\") != NULL)
-		ctl_die(CTL_REFUSED, "the server's public address is no URL");
-	return url;
 }
 
 /* A key for an agent that was just added, and how to start it. */
@@ -256,11 +213,29 @@ agent_made(char *host)
 {
 	static char noun[] = "key", verb[] = "add", role[] = "agent";
 	char *key[] = { noun, verb, host, role, role, host };
-	const char *url;
+	const char *secret, *base = "", *at, *url;
+	struct ctl_list l;
+	struct str obj;
+	int scheme;
 
 	snprintf(ctl.doing, sizeof ctl.doing, "%s was added, but has no key "
 	    "(try vilicus key add %s agent agent %s): ", host, host, host);
-	url = agent_url(ctl_text(add(COUNT(key), key), "secret"));
+	secret = ctl_text(add(COUNT(key), key), "secret");
+	/* The server's public address, or the one in use. */
+	ctl_list(&l, "setting/", CTL_ALL, false);
+	if (ctl_next(&l, &obj))
+		base = ctl_text(obj, "public");
+	if (strstr(base, "://") == NULL)
+		base = ctl.server;
+	at = strstr(base, "://") + 3;
+	scheme = (int)(at - base);
+	if (strchr(at, '@') != NULL)
+		at = strchr(at, '@') + 1;
+	url = ctl_fmt("%.*s%s@%.*s/%s", scheme, base, secret,
+	    (int)strcspn(at, "/#"), at, at + strcspn(at, "#"));
+	/* It goes between quotes into somebody's shell. */
+	if (strpbrk(url, "' \\") != NULL)
+		ctl_die(CTL_REFUSED, "the server's public address is no URL");
 	ctl_say("%s", url);
 	ctl_say("Start the agent on %s with", host);
 	ctl_say("    vilicus-agent '%s'", url);
@@ -313,7 +288,7 @@ ctl_rm(int argc, char **argv)
 int
 ctl_recipient_test(int argc, char **argv)
 {
-	const struct timespec pause = { 0, POLL_MS * 1000000L };
+	const struct timespec pause = { 0, CTL_POLL_MS * 1000000L };
 	struct str json = ctl_find("recipient", argv[2]);
 	char path[CTL_TEXT], was[CTL_TEXT] = "";
 	const char *state = "", *error, *now;
@@ -324,7 +299,7 @@ ctl_recipient_test(int argc, char **argv)
 	json = ctl_call(HTTP_POST, ctl_fmt("%stest/", ctl_text(json,
 	    "resource_uri")), STR(""));
 	str_copy(path, sizeof path, str_of(ctl_text(json, "resource_uri")));
-	for (i = 0; i < TEST_MS / POLL_MS && waits; i++) {
+	for (i = 0; i < CTL_TEST_MS / CTL_POLL_MS && waits; i++) {
 		nanosleep(&pause, NULL);
 		json = ctl_call(HTTP_GET, path, STR(""));
 		state = ctl_text(json, "state");
@@ -342,6 +317,6 @@ ctl_recipient_test(int argc, char **argv)
 	ctl_json(json);
 	if (waits)
 		ctl_die(CTL_BAD_NEWS, "not accepted within %d s; the server "
-		    "goes on trying", TEST_MS / 1000);
+		    "goes on trying", CTL_TEST_MS / 1000);
 	return strcmp(state, "given up") == 0 ? CTL_BAD_NEWS : CTL_FINE;
 }

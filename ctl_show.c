@@ -5,10 +5,6 @@
 #include "ctl.h"
 #include "store.h"
 
-#define HOSTS_MAX	20000
-#define LINES		20		/* of history and events, unless -n */
-#define LINES_MAX	1000000
-
 /* What a check can be, the worst first: that is the rank of its row, too. */
 static const struct {
 	const char *word, *plugin;
@@ -48,11 +44,11 @@ static const struct list {
 	    "FOR_S=for_s HITS=hits OF=of", "agent", CTL_ALL, NULL },
 	{ "history", "check_history/?", "TIME=timestamp "
 	    "STATUS=!status VALUE=value MESSAGE=message METRICS=metrics",
-	    "check", LINES, NULL },
+	    "check", CTL_LINES, NULL },
 	{ "incidents", "incident/?closed=null", INCIDENT, NULL, CTL_ALL,
 	    "no incident is open" },
 	{ "events", "event/?order_by=-n", "N=n TIME=at BY=by WHAT=what "
-	    "OBJECT=object NEW=new", NULL, LINES, NULL },
+	    "OBJECT=object NEW=new", NULL, CTL_LINES, NULL },
 	{ "recipients", "recipient/", "NAME=name CHANNEL=channel "
 	    "SEVERITY=severity ENABLED=enabled ADDRESS=address", NULL,
 	    CTL_ALL, NULL },
@@ -63,22 +59,10 @@ static const struct list {
 /* The agents, for what names them by URI. */
 static struct host {
 	char uri[48], name[65];
-} hosts[HOSTS_MAX];
+} hosts[CTL_HOSTS];
 static unsigned hosts_n;
 
 /* ---- cells ---- */
-
-/* Lists are in the order of their agents: the next one is not far. */
-static void
-put_host(struct buf *b, const char *uri)
-{
-	static unsigned at;
-	unsigned i;
-
-	for (i = 0; i < hosts_n && strcmp(hosts[at].uri, uri) != 0; i++)
-		at = (at + 1) % hosts_n;
-	buf_addz(b, i < hosts_n ? hosts[at].name : uri);
-}
 
 static unsigned
 status(struct str check)
@@ -93,18 +77,6 @@ status(struct str check)
 	return w;
 }
 
-/* How long ago a time was. */
-static void
-put_age(struct buf *b, const char *time)
-{
-	int64_t at;
-
-	if (str_time(str_of(time), &at) == -1)
-		return;
-	at = ctl.now_ms > at ? ctl.now_ms - at : 0;
-	buf_duration(b, at < 1000 ? at : at - at % 1000);
-}
-
 void
 ctl_put(struct buf *b, struct str obj, const char *member)
 {
@@ -112,17 +84,30 @@ ctl_put(struct buf *b, struct str obj, const char *member)
 	struct str raw;
 	enum json_tok tok = json_member(obj, member, &raw);
 	bool whole = tok == JSON_OBJ || tok == JSON_ARR;
+	static unsigned host;
+	unsigned i;
+	int64_t ms;
 
-	if (member[0] == '@')
-		put_host(b, text);
-	else if (member[0] == '!')
+	if (member[0] == '@') {
+		/* Lists are in the order of their agents: the next one is not
+		 * far. */
+		for (i = 0; i < hosts_n && strcmp(hosts[host].uri, text) != 0;
+		    i++)
+			host = (host + 1) % hosts_n;
+		buf_addz(b, i < hosts_n ? hosts[host].name : text);
+	} else if (member[0] == '!') {
 		buf_addz(b, words[status(obj)].word);
-	else if (member[0] == '~')
-		put_age(b, text);
-	else	/* of JSON what people read: user:1.5,system:2 */
+	} else if (member[0] == '~') {
+		if (str_time(str_of(text), &ms) == -1)
+			return;
+		ms = ctl.now_ms > ms ? ctl.now_ms - ms : 0;
+		buf_duration(b, ms < 1000 ? ms : ms - ms % 1000);
+	} else {
+		/* Of JSON what people read: user:1.5,system:2 */
 		for (; *text != '\0'; text++)
 			if (!whole || strchr("{}[]\"", *text) == NULL)
 				buf_addc(b, *text);
+	}
 }
 
 /* ---- commands ---- */
@@ -136,7 +121,7 @@ take_agent(struct str agent, bool row)
 	const char *state = ctl_text(agent, "state");
 	bool silent = strcmp(state, "silent") == 0;
 
-	if (hosts_n < HOSTS_MAX) {
+	if (hosts_n < CTL_HOSTS) {
 		hosts_n++;
 		str_copy(h->uri, sizeof h->uri,
 		    str_of(ctl_text(agent, "resource_uri")));
@@ -228,13 +213,12 @@ ctl_show(int argc, char **argv)
 		path = ctl_fmt("%s%s=%s", path, s->of,
 		    ctl_text(ctl_find(s->of, argv[i++]), "id"));
 	if (argc > i && (argc - i != 2 || strcmp(argv[i], "-n") != 0 ||
-	    str_u64(str_of(argv[i + 1]), 1, LINES_MAX, &lines) == -1))
-		ctl_die(CTL_USAGE, "%s: not -n 1 to %d", argv[i], LINES_MAX);
+	    str_u64(str_of(argv[i + 1]), 1, CTL_N_MAX, &lines) == -1))
+		ctl_die(CTL_USAGE, "%s: not -n 1 to %d", argv[i], CTL_N_MAX);
 	ctl_table(s->columns);
 	if (csv)
 		ctl_say("timestamp,status,metric,value,message");
-	for (ctl_list(&l, path, (unsigned)lines, true); ctl_next(&l, &obj);
-	    n++)
+	for (ctl_list(&l, path, (unsigned)lines, true); ctl_next(&l, &obj); n++)
 		if (csv)
 			put_csv(obj);
 		else
@@ -273,7 +257,7 @@ int
 ctl_status(int argc, char **argv)
 {
 	unsigned n[CTL_RANKS] = { 0 }, silent, bad, w;
-	const char *path = "check/?order_by=agent", *summary;
+	const char *path = "check/?order_by=agent", *sum;
 	struct ctl_list l;
 	struct str obj;
 
@@ -292,12 +276,11 @@ ctl_status(int argc, char **argv)
 		ctl_row(STATUS, obj, w);
 	}
 	ctl_table_end();
-	summary = ctl_fmt("agents: %u, silent: %u; checks:", hosts_n, silent);
+	sum = ctl_fmt("agents: %u, silent: %u; checks:", hosts_n, silent);
 	for (w = 0; w < CTL_RANKS; w++)
 		if (n[w] > 0 || w == GOOD)
-			summary = ctl_fmt("%s %u %s", summary, n[w],
-			    words[w].word);
-	ctl_say("%s", summary);
+			sum = ctl_fmt("%s %u %s", sum, n[w], words[w].word);
+	ctl_say("%s", sum);
 	bad = silent + n[CRITICAL] + n[UNKNOWN] + n[WARNING];
 	return bad > 0 ? CTL_BAD_NEWS : CTL_FINE;
 }

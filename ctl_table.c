@@ -6,17 +6,12 @@
 
 #include "ctl.h"
 
-#define COLUMNS_MAX	16
-#define CELL_MAX	512		/* bytes of a cell */
-#define ROW_MAX		(1 + COLUMNS_MAX * (CELL_MAX + 1))
-#define ROOM		(8u << 20)	/* bytes of the rows that wait */
-
 /* Rows as they wait: a byte of rank, then the cells, each with a NUL.  The
  * titles are the first row, of rank 0. */
-static char room[ROOM];
+static char room[CTL_ROOM];
 static struct buf rows;
 static unsigned columns, waiting;
-static size_t width[COLUMNS_MAX];
+static size_t width[CTL_COLUMNS];
 
 /* How many characters a text takes. */
 static size_t
@@ -29,8 +24,9 @@ characters(const char *s)
 	return n;
 }
 
-static void
-print_cell(const char *text, unsigned column, bool colours)
+/* Past a row, which is printed if wanted. */
+static const char *
+one_row(const char *p, bool wanted, bool colours)
 {
 	static const struct colour {
 		const char *word;
@@ -39,69 +35,65 @@ print_cell(const char *text, unsigned column, bool colours)
 		{ "ok", 32 }, { "up", 32 }, { "warning", 33 },
 		{ "unknown", 35 }, { "critical", 31 }, { "silent", 31 },
 	};
-	const struct colour *colour = !colours ? NULL :
-	    STR_ROW(table, str_of(text));
-	int pad = (int)(width[column] - characters(text)) + 2;
-
-	if (colour != NULL)
-		printf("\033[%dm%s\033[0m", colour->sgr, text);
-	else
-		fputs(text, stdout);
-	if (column + 1 == columns)
-		putchar('\n');
-	else
-		printf("%*s", pad, "");
-}
-
-/* Past a row, which is printed if wanted. */
-static const char *
-one_row(const char *p, bool wanted, bool colours)
-{
+	const struct colour *colour;
 	unsigned i;
 
-	for (p++, i = 0; i < columns; p += strlen(p) + 1, i++)
-		if (wanted)
-			print_cell(p, i, colours);
+	for (p++, i = 0; i < columns; p += strlen(p) + 1, i++) {
+		if (!wanted)
+			continue;
+		colour = colours ? STR_ROW(table, str_of(p)) : NULL;
+		if (colour != NULL)
+			printf("\033[%dm%s\033[0m", colour->sgr, p);
+		else
+			fputs(p, stdout);
+		if (i + 1 == columns)
+			putchar('\n');
+		else
+			printf("%*s", (int)(width[i] - characters(p)) + 2, "");
+	}
 	return p;
 }
 
 void
 ctl_table_end(void)
 {
-	const char *none = getenv("NO_COLOR"), *p, *end = rows.p + rows.n;
-	bool colours = isatty(STDOUT_FILENO) && (none == NULL ||
-	    none[0] == '\0');
+	const char *no = getenv("NO_COLOR"), *p, *end = rows.p + rows.n;
+	bool colours = isatty(STDOUT_FILENO) && (no == NULL || no[0] == '\0');
 	char rank;
 
-	for (rank = 0; rank <= CTL_RANKS && waiting > 0; rank++)
+	for (rank = 0; rank < CTL_RANKS && waiting > 0; rank++)
 		for (p = rows.p; p < end;)
 			p = one_row(p, *p == rank, colours);
 	rows.n = waiting = 0;
 }
 
-/* obj NULL: the titles. */
-static void
-add_row(const char *spec, const struct str *obj, unsigned rank)
+/* obj empty: the titles. */
+void
+ctl_row(const char *spec, struct str obj, unsigned rank)
 {
-	struct str rest = str_of(spec), member, title;
-	char text[CTL_TEXT], line[CELL_MAX + 1];
+	struct str rest = str_of(spec), name, title;
+	char text[CTL_TEXT], line[CTL_CELL + 1];
 
+	if (ctl.json)
+		return;
+	if (rows.cap - rows.n < CTL_ROW_MAX)
+		ctl_table_end();
 	buf_addc(&rows, (char)rank);
-	for (columns = 0; str_cut(&rest, ' ', &member) == 0; columns++) {
-		struct buf b = BUF(text), cell = { line, 0, CELL_MAX, false };
+	for (columns = 0; str_cut(&rest, ' ', &name) == 0; columns++) {
+		struct buf b = BUF(text), cell = { line, 0, CTL_CELL, false };
 
-		str_cut(&member, '=', &title);
-		if (obj == NULL)
+		str_cut(&name, '=', &title);
+		if (obj.n == 0)
 			buf_add(&b, title);
 		else
-			ctl_put(&b, *obj, ctl_fmt("%.*s", (int)member.n,
-			    member.p));
+			ctl_put(&b, obj, ctl_fmt("%.*s", (int)name.n, name.p));
 		buf_line(&cell, b.n == 0 ? STR("-") : str_from(&b));
 		line[cell.n] = '\0';
 		if (characters(line) > width[columns])
 			width[columns] = characters(line);
 		buf_add(&rows, (struct str){ line, cell.n + 1 });
 	}
+	waiting++;
 }
 
 void
@@ -109,19 +101,8 @@ ctl_table(const char *spec)
 {
 	buf_init(&rows, room, sizeof room);
 	memset(width, 0, sizeof width);
-	add_row(spec, NULL, 0);
+	ctl_row(spec, STR(""), 0);
 	waiting = 0;
-}
-
-void
-ctl_row(const char *spec, struct str obj, unsigned rank)
-{
-	if (ctl.json)
-		return;
-	if (rows.cap - rows.n < ROW_MAX)
-		ctl_table_end();
-	add_row(spec, &obj, rank + 1);
-	waiting++;
 }
 
 void
