@@ -38,43 +38,16 @@ check_param(const struct check_type *t, struct str name)
 	    str_row(t->param, t->params, sizeof *t->param, name);
 }
 
-/* Is json an object of the type's parameters?  0 or -1. */
-static int
-keys(const struct check_type *t, struct str json, struct fail *why)
-{
-	struct json j = JSON(json);
-	struct str key, raw;
-	char name[32];
-
-	if (json_valid(json, why) == -1)
-		return fail_in(why, "params");
-	if (json_next(&j, &key) != JSON_OBJ)
-		return fail(why, "params: not an object");
-	while (json_next(&j, &key) == JSON_KEY) {
-		if (json_unescape(key, name, sizeof name) == -1 ||
-		    check_param(t, str_of(name)) == NULL)
-			return fail(why, "params: %s has no parameter "
-			    "\"%.*s\"", t->name, key.n > 32 ? 32 : (int)key.n,
-			    key.p);
-		json_value(&j, &raw);
-	}
-	return 0;
-}
-
-/* How many must run unless min is given, and may: max -1 is any number. */
+/* How many must run, and may: max -1 is any number.  What min is when it is
+ * not given. */
 static int64_t
-least(struct str params, int64_t *max)
+process_limits(struct str params, int64_t *min, int64_t *max)
 {
 	*max = -1;
 	check_param_int(params, "max", 0, INT32_MAX, max);
-	return *max != 0;
-}
-
-static void
-process_limits(struct str params, int64_t *min, int64_t *max)
-{
-	*min = least(params, max);
+	*min = *max != 0;
 	check_param_int(params, "min", 0, INT32_MAX, min);
+	return *max != 0;
 }
 
 /* A parameter to the canonical ones: it may be absent, or what it is anyway. */
@@ -85,7 +58,7 @@ put_param(struct buf *b, const struct check_type *t,
 	char text[CHECK_TEXT_MAX + 1];
 	struct str raw;
 	enum json_tok tok = json_member(json, p->name, &raw);
-	int64_t n, max;
+	int64_t n, min, max;
 
 	if (tok == JSON_END || tok == JSON_NULL)
 		return !p->required ? 0 : fail(why, "%s: a %s check needs it",
@@ -95,7 +68,7 @@ put_param(struct buf *b, const struct check_type *t,
 			return fail(why, "%s: not a whole number from %d "
 			    "to %d", p->name, (int)p->min, (int)p->max);
 		if (!is_process(t) || strcmp(p->name, "min") != 0 ||
-		    n != least(json, &max))
+		    n != process_limits(json, &min, &max))
 			json_add_int(b, p->name, n);
 		return 0;
 	}
@@ -112,18 +85,32 @@ int
 check_params(const struct check_type *t, struct str json, struct buf *out,
     const char **field, struct fail *why)
 {
-	char text[CHECK_PARAMS_MAX];
+	char text[CHECK_PARAMS_MAX], name[CHECK_PARAM_MAX];
 	/* Apart from what out holds, which the writer would put a comma
 	 * after. */
 	struct buf b = BUF(text);
+	struct json j;
+	struct str key, raw;
 	int64_t min, max;
 	unsigned i;
 
 	*field = "params";
 	if (json.n == 0)
 		json = STR("{}");
-	if (keys(t, json, why) == -1)
-		return -1;
+	/* Is it an object, of the type's parameters? */
+	if (json_valid(json, why) == -1)
+		return fail_in(why, "params");
+	json_open(&j, json);
+	if (json_next(&j, &key) != JSON_OBJ)
+		return fail(why, "params: not an object");
+	while (json_next(&j, &key) == JSON_KEY) {
+		if (json_unescape(key, name, sizeof name) == -1 ||
+		    check_param(t, str_of(name)) == NULL)
+			return fail(why, "params: %s has no parameter "
+			    "\"%.*s\"", t->name, key.n > CHECK_PARAM_MAX ?
+			    CHECK_PARAM_MAX : (int)key.n, key.p);
+		json_value(&j, &raw);
+	}
 	json_obj(&b);
 	for (i = 0; i < t->params; i++) {
 		*field = t->param[i].name;
@@ -201,34 +188,16 @@ put_short(struct buf *b, int64_t v)
 	buf_milli(b, (v / 100 + (v % 100 + half) / 100) * 100);
 }
 
-/* "above 90", "iowait 63 above 50", "at least 1 expected". */
-static void
-put_bound(struct buf *b, const struct check_type *t,
-    const struct alert_result *res, const struct alert_bound *bound)
-{
-	int64_t v;
-
-	if (is_process(t) && bound->metric[0] == '\0') {
-		buf_addz(b, bound->above ? "at most " : "at least ");
-		buf_milli(b, bound->limit);
-		buf_addz(b, " expected");
-		return;
-	}
-	if (bound->metric[0] != '\0' && alert_value(bound, res, &v) == 0) {
-		buf_addf(b, "%s ", bound->metric);
-		put_short(b, v);
-		buf_addc(b, ' ');
-	}
-	buf_addz(b, bound->above ? "above " : "below ");
-	buf_milli(b, bound->limit);
-}
-
 void
 check_text(struct buf *b, const struct check_type *t,
     const struct alert_rule *r, const struct alert_result *res,
     const struct alert_bound *bound, struct str message)
 {
+	static const char *const words[2][2] = { { "below ", "above " },
+	    { "at least ", "at most " } };
 	size_t from = b->n;
+	bool wanted;
+	int64_t v;
 
 	if (res->has_value) {
 		put_short(b, res->value);
@@ -236,7 +205,17 @@ check_text(struct buf *b, const struct check_type *t,
 	}
 	if (bound != NULL) {
 		buf_addz(b, b->n > from ? ", " : "");
-		put_bound(b, t, res, bound);
+		/* "above 90", "iowait 63 above 50", "at least 1 expected". */
+		wanted = is_process(t) && bound->metric[0] == '\0';
+		if (bound->metric[0] != '\0' &&
+		    alert_value(bound, res, &v) == 0) {
+			buf_addf(b, "%s ", bound->metric);
+			put_short(b, v);
+			buf_addc(b, ' ');
+		}
+		buf_addz(b, words[wanted][bound->above]);
+		buf_milli(b, bound->limit);
+		buf_addz(b, wanted ? " expected" : "");
 		if (r != NULL && r->for_ms > 0) {
 			buf_addz(b, is_process(t) ? ", for " : " for ");
 			buf_duration(b, r->for_ms);

@@ -26,8 +26,6 @@
 #include "child.h"
 #include "log.h"
 
-#define FD_GUESS_MAX	65536	/* descriptors closed where /proc is not */
-
 /* What prepare() made of which arg, for one kind. */
 struct prepared {
 	bool ready;
@@ -47,36 +45,6 @@ static const struct child_kind *kind_table;
 static size_t kind_count;
 static struct prepared prepared[CHILD_KINDS_MAX];
 static int control = -1;	/* server: to the helper; helper: to us */
-
-/* Leave behind what a new process has of its parent's: signals, 0 and 1,
- * which become /dev/null, and all descriptors from 3 up but keep.  The limit
- * on those may be a thousand million, so ask which there are before trying
- * them all.  0 or -1. */
-static int
-strip(int keep)
-{
-	int null = open("/dev/null", O_RDWR), sig;
-	struct dirent *e;
-	sigset_t none;
-	uint64_t fd;
-	DIR *dir;
-
-	for (sig = 1; sig < SIGRTMIN; sig++)
-		(void)signal(sig, SIG_DFL);	/* SIGKILL cannot be set */
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (null == -1 || dup2(null, 0) == -1 || dup2(null, 1) == -1)
-		return -1;
-	dir = opendir("/proc/self/fd");
-	for (fd = 3; dir == NULL && fd < FD_GUESS_MAX; fd++)
-		if ((int)fd != keep)
-			close((int)fd);
-	while (dir != NULL && (e = readdir(dir)) != NULL)
-		if (str_u64(str_of(e->d_name), 3, INT32_MAX, &fd) == 0 &&
-		    (int)fd != keep && (int)fd != dirfd(dir))
-			close((int)fd);
-	return dir == NULL ? 0 : closedir(dir);
-}
 
 static void
 address(struct letter *l, void *p, size_t n)
@@ -199,12 +167,13 @@ help(void)
 	_exit(0);
 }
 
-/* Close-on-exec, and non-blocking. */
+/* A pair, our end p[0] close-on-exec and non-blocking. */
 static int
-tame(int fd)
+pair(int p[2])
 {
-	return fcntl(fd, F_SETFL, O_NONBLOCK) == -1 ||
-	    fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 ? -1 : 0;
+	return socketpair(AF_UNIX, SOCK_SEQPACKET, 0, p) == -1 ||
+	    fcntl(p[0], F_SETFL, O_NONBLOCK) == -1 ||
+	    fcntl(p[0], F_SETFD, FD_CLOEXEC) == -1 ? -1 : 0;
 }
 
 /* What could not be had: close both ends of p and say why.  -1. */
@@ -223,19 +192,43 @@ give_up(const int p[2], const char *what, struct fail *why)
 static int
 split(const char *what, int *pid, struct fail *why)
 {
-	int p[2] = { -1, -1 }, fd;
+	int p[2] = { -1, -1 }, end, null, sig;
+	struct dirent *e;
+	sigset_t none;
+	uint64_t fd;
+	DIR *dir;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, p) == -1 ||
-	    tame(p[0]) == -1 || (*pid = (int)fork()) == -1)
+	if (pair(p) == -1 || (*pid = (int)fork()) == -1)
 		return give_up(p, what, why);
 	if (*pid > 0) {
 		close(p[1]);
 		return p[0];
 	}
-	fd = fcntl(p[1], F_DUPFD_CLOEXEC, 3);
-	if (fd == -1 || strip(fd) == -1)
+	/* Leave behind what it has of its parent's: signals ... */
+	for (sig = 1; sig < SIGRTMIN; sig++)
+		(void)signal(sig, SIG_DFL);	/* SIGKILL cannot be set */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* 0 and 1, which become /dev/null ... */
+	end = fcntl(p[1], F_DUPFD_CLOEXEC, 3);
+	null = open("/dev/null", O_RDWR);
+	if (end == -1 || null == -1 || dup2(null, 0) == -1 ||
+	    dup2(null, 1) == -1)
 		_exit(1);
-	return fd;
+	/* and all descriptors from 3 up but its end.  The limit on those may
+	 * be a thousand million, so ask which there are before trying them
+	 * all. */
+	dir = opendir("/proc/self/fd");
+	for (fd = 3; dir == NULL && fd < CHILD_FDS_MAX; fd++)
+		if ((int)fd != end)
+			close((int)fd);
+	while (dir != NULL && (e = readdir(dir)) != NULL)
+		if (str_u64(str_of(e->d_name), 3, INT32_MAX, &fd) == 0 &&
+		    (int)fd != end && (int)fd != dirfd(dir))
+			close((int)fd);
+	if (dir != NULL && closedir(dir) == -1)
+		_exit(1);
+	return end;
 }
 
 int
@@ -267,8 +260,7 @@ child_start(size_t kind, struct str arg, struct fail *why)
 	assert(kind < kind_count);
 	if (arg.n > CHILD_ARG_MAX)
 		return fail(why, "over %d bytes for a child", CHILD_ARG_MAX);
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, p) == -1 ||
-	    tame(p[0]) == -1 ||
+	if (pair(p) == -1 ||
 	    child_send(control, (unsigned char)kind, arg, p[1]) == -1)
 		return give_up(p, "no child from the helper process", why);
 	close(p[1]);

@@ -29,6 +29,7 @@
 #define CHILD_ANSWER	512
 #define CHILD_ARG_MAX	4096
 #define CHILD_KINDS_MAX	8
+#define CHILD_FDS_MAX	65536	/* descriptors closed where /proc is not */
 
 /* What a child of one kind does until its pair ends: run() is called in the
  * child, job after job, and must fill answer. */

@@ -54,14 +54,22 @@ send_some(struct client *c)
 	return c->sent > was;
 }
 
-/* Read the head from what is there, past any 1xx. */
+/* Make of what was read what can be made: the head, past any 1xx; the body,
+ * decoded over its framing. */
 static enum http_rc
-take_head(struct client *c)
+take(struct client *c)
 {
-	enum http_rc rc;
+	enum http_rc rc = HTTP_DONE;
+	size_t got, at;
+	struct buf in;
+	uint64_t n;
 
-	while ((rc = http_answer((struct str){ c->in, c->in_n }, c->to_head,
-	    &c->head, &c->why)) == HTTP_DONE && c->head.status < 200) {
+	while (!c->have_head && rc == HTTP_DONE) {
+		rc = http_answer((struct str){ c->in, c->in_n }, c->to_head,
+		    &c->head, &c->why);
+		c->have_head = rc == HTTP_DONE && c->head.status >= 200;
+		if (rc != HTTP_DONE || c->have_head)
+			break;
 		if (c->head.status == 101)
 			return fail(&c->why, "switched protocols unasked");
 		if (c->interim++ == CLIENT_INTERIM_MAX)
@@ -69,25 +77,13 @@ take_head(struct client *c)
 		c->in_n -= c->head.size;
 		memmove(c->in, c->in + c->head.size, c->in_n);
 	}
-	if (rc != HTTP_DONE)
-		return rc;
-	c->have_head = true;
-	c->body = c->in + c->head.size;
-	http_body_init(&c->framing, &c->head, true);
-	return HTTP_DONE;
-}
-
-/* Make of what was read what can be made: the body is decoded over its
- * framing. */
-static enum http_rc
-take(struct client *c)
-{
-	enum http_rc rc = c->have_head ? HTTP_DONE : take_head(c);
-	size_t got, at = c->head.size + c->body_n;
-	struct buf in = { .p = c->in + at, .n = c->in_n - at };
-	uint64_t n;
-
+	if (rc == HTTP_DONE && c->body == NULL) {
+		c->body = c->in + c->head.size;
+		http_body_init(&c->framing, &c->head, true);
+	}
 	if (rc == HTTP_DONE) {
+		at = c->head.size + c->body_n;
+		in = (struct buf){ .p = c->in + at, .n = c->in_n - at };
 		rc = http_body(&c->framing, &in, &got, &c->why);
 		c->body_n += got;
 		c->in_n = at + got;
@@ -152,13 +148,13 @@ client_run(struct client *c, int timeout_ms)
 
 	while ((rc = client_step(c)) == HTTP_MORE) {
 		unsigned want = c->s->ops->want(c->s);
-		struct pollfd p = { c->s->fd, 0, 0 };
+		struct pollfd p = { c->s->fd,
+		    (short)((want & LOOP_IN ? POLLIN : 0) |
+		    (want & LOOP_OUT ? POLLOUT : 0)), 0 };
 
 		left = until_ms - loop_mono_ms();
 		if (left <= 0)
 			return cut(c, "time-out");
-		p.events = (short)((want & LOOP_IN ? POLLIN : 0) |
-		    (want & LOOP_OUT ? POLLOUT : 0));
 		if (poll(&p, 1, (int)left) == -1 && errno != EINTR)
 			return cut(c, strerror(errno));
 	}

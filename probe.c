@@ -8,9 +8,6 @@
 #include "probe.h"
 #include "proc.h"
 
-/* Of one field of CPU time; so that five of them and a factor fit 64 bits. */
-#define TICKS_MAX	(UINT64_C(1) << 40)
-
 static void
 unknown(struct probe_result *r, struct str text)
 {
@@ -40,16 +37,6 @@ percent(uint64_t part, uint64_t whole)
 	return (int64_t)((part * 100000 + whole / 2) / whole);
 }
 
-/* Ticks from a to b.  What went back (the kernel's idle and iowait do, a
- * little) stood still. */
-static uint64_t
-ticks(uint64_t a, uint64_t b)
-{
-	if (b < a)
-		return 0;
-	return b - a > TICKS_MAX ? TICKS_MAX : b - a;
-}
-
 /*
  * Busy is all but idle and iowait: time that was stolen was wanted.  When
  * user, system or stolen time goes back (a CPU was unplugged), the two looks
@@ -68,7 +55,10 @@ cpu_share(const struct proc_cpu *now, struct probe_state *st,
 	unsigned i;
 
 	for (i = 0; i < 5; i++) {
-		d[i] = ticks(st->v[i], look[i]);
+		/* What went back (idle and iowait do, a little) stood still. */
+		d[i] = look[i] < st->v[i] ? 0 : look[i] - st->v[i];
+		if (d[i] > PROBE_TICKS_MAX)
+			d[i] = PROBE_TICKS_MAX;
 		all += d[i];
 		first = first || (i < 3 && look[i] < st->v[i]);
 	}
@@ -97,8 +87,7 @@ run_cpu(struct probe_job **job, unsigned n)
 		if (rc == -1)
 			unknown(&job[i]->r, str_of(why.msg));
 		else
-			job[i]->rc = cpu_share(&now, job[i]->state,
-			    &job[i]->r);
+			job[i]->rc = cpu_share(&now, job[i]->state, &job[i]->r);
 }
 
 static void
@@ -121,7 +110,8 @@ process_result(struct probe_job *job, const struct proc_query *q, bool hidden)
 	/* The group's share of one CPU since the last look, if it is the
 	 * same processes as then. */
 	if (st->primed && st->v[2] == q->mark && q->ticks >= st->v[0] &&
-	    now > st->v[1] && spent <= TICKS_MAX && past <= TICKS_MAX)
+	    now > st->v[1] && spent <= PROBE_TICKS_MAX &&
+	    past <= PROBE_TICKS_MAX)
 		metric(&job->r, "cpu_percent", percent(spent * 1000 /
 		    (uint64_t)sysconf(_SC_CLK_TCK), past));
 	*st = (struct probe_state){ { q->ticks, now, q->mark }, true };
@@ -139,8 +129,7 @@ process_query(struct str params, char name[CHECK_TEXT_MAX + 1],
 	    CHECK_TEXT_MAX + 1) == -1)
 		return fail(why, "no process_name");
 	q->name = str_of(name);
-	q->one_user = check_param_text(params, "user", user,
-	    sizeof user) == 0;
+	q->one_user = check_param_text(params, "user", user, sizeof user) == 0;
 	return q->one_user ? proc_uid(str_of(user), &q->uid, why) : 0;
 }
 

@@ -15,6 +15,9 @@
 
 #define PROBE_METRICS_MAX	8
 #define PROBE_TEXT		256	/* bytes of a message and a NUL */
+#define PROBE_JOBS_MAX		256	/* checks run together */
+/* Of one field of CPU time; so that five of them and a factor fit 64 bits. */
+#define PROBE_TICKS_MAX		(UINT64_C(1) << 40)
 
 struct probe_result {
 	enum status given;	/* NONE, or UNKNOWN with text */
@@ -47,7 +50,6 @@ struct probe_job {
 
 /* Run n checks (at most PROBE_JOBS_MAX) together: what several of them look
  * at is looked at once. */
-#define PROBE_JOBS_MAX	256
 void probe_all(struct probe_job *job, unsigned n);
 
 #endif

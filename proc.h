@@ -16,6 +16,12 @@
 #include "str.h"
 
 #define PROC_COMM	15	/* bytes of a name that the kernel keeps */
+#define PROC_STAT	1024	/* enough of a stat file, of either kind */
+#define PROC_CMDLINE	512	/* of a command line */
+#define PROC_PASSWD	262144	/* and all that is looked at of passwd */
+#define PROC_DENTS	8192	/* of a directory, at once */
+#define PROC_PID	12	/* bytes of a process id and a NUL */
+#define PROC_PATH	(PROC_PID + 16)	/* and of a path below it */
 
 /* Open what is mounted at root ("/proc"), once, before the rest.  0 or -1. */
 int proc_open(const char *root, struct fail *why);

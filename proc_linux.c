@@ -12,10 +12,6 @@
 
 #include "proc.h"
 
-#define STAT_BYTES	1024	/* enough of a stat file, of either kind */
-#define ARG0_BYTES	512
-#define PASSWD_BYTES	262144	/* all that is looked at of it */
-#define PID_TEXT	12
 #define KTHREAD		0x00200000u	/* PF_KTHREAD, kernel's sched.h */
 #define DIRENT_LEN	16	/* offset of d_reclen in linux_dirent64 */
 #define DIRENT_NAME	19	/* and of d_name */
@@ -182,7 +178,7 @@ proc_dirent(struct str *rest, struct str *name)
 int
 proc_cpu(struct proc_cpu *c, struct fail *why)
 {
-	char text[STAT_BYTES];
+	char text[PROC_STAT];
 	ssize_t n = pread(stat_fd, text, sizeof text, 0);
 
 	if (n == -1)
@@ -210,42 +206,33 @@ proc_read(const char *path, char *dst, size_t cap, struct str *text)
 
 /* One process, its names read when they are first asked for. */
 struct seen {
-	char pid[PID_TEXT];
+	char pid[PROC_PID];
 	struct proc_stat st;
-	bool have_names;
+	bool named;
 	struct str arg0, exe;
-	char stat[STAT_BYTES], cmdline[ARG0_BYTES], link[PATH_MAX];
+	char stat[PROC_STAT], cmdline[PROC_CMDLINE], link[PATH_MAX];
 };
-
-static void
-read_names(struct seen *s)
-{
-	char path[PID_TEXT + 16];
-	struct str text;
-	ssize_t n;
-
-	s->have_names = true;
-	s->arg0 = s->exe = (struct str){ NULL, 0 };
-	if (s->st.kernel)
-		return;
-	snprintf(path, sizeof path, "%s/cmdline", s->pid);
-	if (proc_read(path, s->cmdline, sizeof s->cmdline, &text) == 0)
-		s->arg0 = proc_arg0(text);
-	snprintf(path, sizeof path, "%s/exe", s->pid);
-	n = readlinkat(dir_fd, path, s->link, sizeof s->link);
-	if (n > 0)
-		s->exe = proc_exe((struct str){ s->link, (size_t)n });
-}
 
 /* Count it, if it is what is looked for. */
 static void
 count(struct seen *s, uint64_t pid, struct proc_query *q)
 {
 	uint64_t page, room;
+	char path[PROC_PATH];
+	struct str text;
 	struct stat st;
+	ssize_t n;
 
-	if (!str_eq(s->st.comm, q->name) && !s->have_names)
-		read_names(s);
+	if (!str_eq(s->st.comm, q->name) && !s->named && !s->st.kernel) {
+		s->named = true;
+		snprintf(path, sizeof path, "%s/cmdline", s->pid);
+		if (proc_read(path, s->cmdline, sizeof s->cmdline, &text) == 0)
+			s->arg0 = proc_arg0(text);
+		snprintf(path, sizeof path, "%s/exe", s->pid);
+		n = readlinkat(dir_fd, path, s->link, sizeof s->link);
+		if (n > 0)
+			s->exe = proc_exe((struct str){ s->link, (size_t)n });
+	}
 	if (!proc_named(s->st.comm, s->arg0, s->exe, q->name))
 		return;
 	/* /proc/N itself belongs to the process's effective user, always;
@@ -267,7 +254,7 @@ static int
 look(uint64_t pid, struct proc_query *q, size_t n, struct fail *why)
 {
 	static struct seen s;
-	char path[PID_TEXT + 16];
+	char path[PROC_PATH];
 	struct str text;
 	size_t i;
 
@@ -280,7 +267,8 @@ look(uint64_t pid, struct proc_query *q, size_t n, struct fail *why)
 	if (proc_stat_parse(text, &s.st) == -1 || s.st.state == 'Z' ||
 	    s.st.state == 'X')
 		return 0;
-	s.have_names = false;
+	s.named = false;
+	s.arg0 = s.exe = (struct str){ NULL, 0 };
 	for (i = 0; i < n; i++)
 		count(&s, pid, &q[i]);
 	return 0;
@@ -289,7 +277,7 @@ look(uint64_t pid, struct proc_query *q, size_t n, struct fail *why)
 int
 proc_count(struct proc_query *q, size_t n, struct fail *why)
 {
-	static alignas(8) char dents[8192];
+	static alignas(8) char dents[PROC_DENTS];
 	struct str rest, name;
 	uint64_t pid;
 	bool whole = false, barred = false;
@@ -301,8 +289,7 @@ proc_count(struct proc_query *q, size_t n, struct fail *why)
 		q[i].count = q[i].rss_bytes = q[i].ticks = q[i].mark = 0;
 	if (lseek(dir_fd, 0, SEEK_SET) == -1)
 		return fail_errno(why, "/proc");
-	while ((got = syscall(SYS_getdents64, dir_fd, dents,
-	    sizeof dents)) > 0) {
+	while ((got = syscall(SYS_getdents64, dir_fd, dents, PROC_DENTS)) > 0) {
 		rest = (struct str){ dents, (size_t)got };
 		while (proc_dirent(&rest, &name) == 0) {
 			if (str_u64(name, 1, INT_MAX, &pid) == -1)
@@ -323,7 +310,7 @@ proc_count(struct proc_query *q, size_t n, struct fail *why)
 int
 proc_uid(struct str user, uint32_t *uid, struct fail *why)
 {
-	static char text[PASSWD_BYTES];
+	static char text[PROC_PASSWD];
 	struct str rest, line;
 	uint64_t v;
 
