@@ -117,26 +117,6 @@ find_url(struct fail *why)
 	return conf_url(url, why) == 0 ? 0 : fail_in(why, "%s:1", path);
 }
 
-/* What this host is, and a name for it that stays: a hash of its machine-id,
- * which is to be kept from the network (machine-id(5)). */
-static void
-describe_host(void)
-{
-	char id[14 + AGENT_MACHINE_ID] = "vilicus agent ";
-	unsigned char hash[KEY_HASH];
-	struct utsname u;
-	struct str got;
-
-	if (uname(&u) == 0)
-		snprintf(conf.platform, sizeof conf.platform, "%.20s %.24s "
-		    "%.16s", u.sysname, u.release, u.machine);
-	if (proc_read("/etc/machine-id", id + 14, sizeof id - 14,
-	    &got) == -1 || got.n != AGENT_MACHINE_ID)
-		return;
-	key_hash((struct str){ id, sizeof id }, hash);
-	str_hex(conf.guid, hash, 16);
-}
-
 /* It ends the loop's wait.  The alarm ends one that begins right now, after
  * the look at agent_stop. */
 static void
@@ -150,9 +130,13 @@ on_signal(int sig)
 int
 main(int argc, char **argv)
 {
+	char id[14 + AGENT_MACHINE_ID] = "vilicus agent ";
 	struct sigaction sa = { .sa_handler = on_signal };
-	struct fail why;
+	unsigned char hash[KEY_HASH];
 	int code = AGENT_USAGE;
+	struct utsname u;
+	struct fail why;
+	struct str got;
 
 	log_name("vilicus-agent");
 	if (options(argc, argv, &why) == -1 || find_url(&why) == -1)
@@ -162,13 +146,24 @@ main(int argc, char **argv)
 	if (sigaction(SIGTERM, &sa, NULL) == -1 ||
 	    sigaction(SIGINT, &sa, NULL) == -1 ||
 	    sigaction(SIGALRM, &sa, NULL) == -1 ||
-	    signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	    signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
 		fail_errno(&why, "signals");
-	else if (proc_open("/proc", &why) == 0) {
-		describe_host();
-		agent_ring_init((size_t)ring);
-		return agent_cycle_run(&conf);
+		goto out;
 	}
+	if (proc_open("/proc", &why) == -1)
+		goto out;
+	/* What this host is, and a name for it that stays: a hash of its
+	 * machine-id, which is to be kept from the network (machine-id(5)). */
+	if (uname(&u) == 0)
+		snprintf(conf.platform, sizeof conf.platform, "%.20s %.24s "
+		    "%.16s", u.sysname, u.release, u.machine);
+	if (proc_read("/etc/machine-id", id + 14, sizeof id - 14, &got) == 0 &&
+	    got.n == AGENT_MACHINE_ID) {
+		key_hash((struct str){ id, sizeof id }, hash);
+		str_hex(conf.guid, hash, 16);
+	}
+	agent_ring_init((size_t)ring);
+	return agent_cycle_run(&conf);
 out:
 	log_line("%s", why.msg);
 	return code;

@@ -127,9 +127,8 @@ run_due(int64_t mono)
 		after = mono + c->interval_ms / 2;
 		c->next_mono = after + c->interval_ms -
 		    (after + a.phase) % c->interval_ms;
-		job[n].type = c->type;
-		job[n].params = c->params;
-		job[n].state = &c->state;
+		job[n] = (struct probe_job){ .type = c->type,
+		    .params = c->params, .state = &c->state };
 		of[n++] = c;
 	}
 	probe_all(job, n);
@@ -293,32 +292,25 @@ took_report(struct str body, int64_t mono, struct fail *why)
 	return 0;
 }
 
-/* An answer that is none of 2xx and 304. */
-static void
-refused(const struct http_head *h, struct str body, int64_t mono)
+/* One that is what was asked for.  0 or -1. */
+static int
+took(struct str body, const struct http_head *h, int64_t mono, struct fail *why)
 {
-	int status = h->status;
-	char error[FAIL_MAX];
-	uint64_t after_s = 0;
-	struct fail why;
+	struct agent_self self;
 
-	/* Reports of these would be answered alike again (DESIGN 5). */
-	if (a.asked == REPORT && (status == 400 || status == 403 ||
-	    status == 404 || status == 413))
-		agent_ring_answered(false);
-	/* We may not be who we were. */
-	if (status == 403 || status == 404 || status == 410)
-		a.due[SELF] = a.asked_mono[SELF] + AGENT_AGAIN_MS;
-	if (a.asked == OWN && status < 500 && status != 429)
-		a.due[OWN] = NEVER;	/* so be it */
-	agent_wire_error(body, error);
-	fail(&why, "answered %d to %s%s%s", status, asks[a.asked].what,
-	    error[0] != '\0' ? ": " : "", error);
-	str_u64(http_field(h, "Retry-After"), 0, UINT64_MAX, &after_s);
-	if (after_s > AGENT_RETRY_MAX_S)
-		after_s = AGENT_RETRY_MAX_S;
-	failed(mono, (int64_t)after_s * 1000, status == 401 || status == 403 ?
-	    AGENT_REFUSED : AGENT_BAD, &why);
+	if (a.asked == LIST)
+		return took_list(body, h, why);
+	if (a.asked == REPORT)
+		return took_report(body, mono, why);
+	if (a.asked == OWN)
+		return 0;
+	if (agent_wire_self(body, &self, why) == -1)
+		return -1;
+	a.due[LIST] = 0;
+	if (a.self.id == 0 && !a.conf->dry)
+		a.due[OWN] = 0;
+	a.self = self;
+	return 0;
 }
 
 static void
@@ -326,36 +318,41 @@ answered(int64_t mono)
 {
 	struct str body;
 	const struct http_head *h = agent_link_answer(&body);
-	struct agent_self self;
+	int status = h->status, code = AGENT_BAD;
+	char error[FAIL_MAX];
+	uint64_t after_s = 0;
 	struct fail why;
-	int rc = 0;
 
 	if (a.asked == BYE) {
 		finish(AGENT_FINE);
 		return;
 	}
-	if (h->status / 100 != 2 && !(h->status == 304 && a.asked == LIST)) {
-		refused(h, body, mono);
-		return;
+	if (status / 100 == 2 || (status == 304 && a.asked == LIST)) {
+		a.due[a.asked] = NEVER;
+		if (took(body, h, mono, &why) == 0)
+			return;
+		a.due[a.asked] = 0;
+		fail_in(&why, "%s", asks[a.asked].what);
+	} else {
+		/* Reports of these would be answered alike again (DESIGN 5). */
+		if (a.asked == REPORT && (status == 400 || status == 403 ||
+		    status == 404 || status == 413))
+			agent_ring_answered(false);
+		/* We may not be who we were. */
+		if (status == 403 || status == 404 || status == 410)
+			a.due[SELF] = a.asked_mono[SELF] + AGENT_AGAIN_MS;
+		if (a.asked == OWN && status < 500 && status != 429)
+			a.due[OWN] = NEVER;	/* so be it */
+		if (status == 401 || status == 403)
+			code = AGENT_REFUSED;
+		agent_wire_error(body, error);
+		fail(&why, "answered %d to %s%s%s", status, asks[a.asked].what,
+		    error[0] != '\0' ? ": " : "", error);
+		str_u64(http_field(h, "Retry-After"), 0, UINT64_MAX, &after_s);
+		if (after_s > AGENT_RETRY_MAX_S)
+			after_s = AGENT_RETRY_MAX_S;
 	}
-	a.due[a.asked] = NEVER;
-	if (a.asked == SELF) {
-		rc = agent_wire_self(body, &self, &why);
-		if (rc == 0) {
-			a.due[LIST] = 0;
-			if (a.self.id == 0 && !a.conf->dry)
-				a.due[OWN] = 0;
-			a.self = self;
-		}
-	} else if (a.asked == LIST)
-		rc = took_list(body, h, &why);
-	else if (a.asked == REPORT)
-		rc = took_report(body, mono, &why);
-	if (rc == 0)
-		return;
-	a.due[a.asked] = 0;
-	fail_in(&why, "%s", asks[a.asked].what);
-	failed(mono, 0, AGENT_BAD, &why);
+	failed(mono, (int64_t)after_s * 1000, code, &why);
 }
 
 /* -- the loop -- */

@@ -27,7 +27,6 @@ static struct {
 	const struct agent_conf *conf;
 	enum state state;
 	bool asked;		/* there is an exchange to be done */
-	bool begun;		/* it was, on this connection */
 	bool kept;		/* one was done on this connection */
 	struct str request;
 	int64_t until;
@@ -66,7 +65,7 @@ down(void)
 	}
 	link_.fd = -1;
 	link_.state = DOWN;
-	link_.kept = link_.begun = false;
+	link_.kept = false;
 }
 
 void
@@ -99,13 +98,8 @@ step_connect(struct fail *why)
 static enum http_rc
 step_up(struct fail *why)
 {
-	enum http_rc rc;
+	enum http_rc rc = client_step(&link_.c);
 
-	if (!link_.begun)
-		client_begin(&link_.c, &link_.s, link_.request, false,
-		    answer_room, sizeof answer_room);
-	link_.begun = true;
-	rc = client_step(&link_.c);
 	if (rc == HTTP_MORE)
 		return loop_set(link_.fd, link_.s.ops->want(&link_.s),
 		    AGENT_TAG_LINK, why);
@@ -115,6 +109,8 @@ step_up(struct fail *why)
 			return HTTP_BAD;
 		/* A kept connection that the server has closed meanwhile. */
 		down();
+		client_begin(&link_.c, &link_.s, link_.request, false,
+		    answer_room, sizeof answer_room);
 		return HTTP_MORE;
 	}
 	link_.asked = false;
@@ -131,8 +127,9 @@ agent_link_ask(const struct agent_conf *conf, struct str request, int64_t mono)
 	link_.conf = conf;
 	link_.request = request;
 	link_.asked = true;
-	link_.begun = false;
 	link_.until = mono + AGENT_ANSWER_MS;
+	client_begin(&link_.c, &link_.s, request, false, answer_room,
+	    sizeof answer_room);
 }
 
 enum http_rc
