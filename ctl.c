@@ -161,8 +161,7 @@ ctl_next(struct ctl_list *l, struct str *obj)
 		if (l->show)
 			ctl_json(page);
 		json_member(page, "meta", &meta);
-		str_copy(l->next, sizeof l->next,
-		    str_of(ctl_text(meta, "next")));
+		json_text(meta, "next", l->next, sizeof l->next);
 		if (json_list(&l->j, page, "objects") == -1)
 			ctl_die(CTL_REFUSED, "the server's answer is not a "
 			    "list");

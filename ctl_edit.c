@@ -150,35 +150,6 @@ static const struct word words[] = {
 	{ "agent",	"agent",		AGENT },
 };
 
-/* The next value, and the word before it if it has one: a parameter of the
- * type, one of words, a bound by itself (which is critical), "3 of 5", or
- * the first parameter. */
-static void
-put_next(struct words *w)
-{
-	const struct check_param *p = check_param(w->type, str_of(peek(w)));
-	const struct word *row = STR_ROW(words, str_of(peek(w)));
-
-	if (p != NULL || row != NULL) {
-		w->i++;
-	} else if (w->type != NULL && is_direction(peek(w))) {
-		row = STR_ROW(words, STR("crit"));
-	} else if (w->n - w->i >= 3 && strcmp(w->word[w->i + 1], "of") == 0) {
-		put(w, &w->body, "hits", NUMBER);
-		w->i++;
-		put(w, &w->body, "of", NUMBER);
-		return;
-	} else if ((p = w->first) == NULL) {
-		ctl_die(CTL_USAGE, "\"%s\" is not understood here", peek(w));
-	}
-	w->first = p == w->first ? NULL : w->first;
-	if (p == NULL)
-		put(w, &w->body, row->field, row->value);
-	else
-		put(w, &w->params, p->name, p->type == PARAM_TEXT ? TEXT :
-		    NUMBER);
-}
-
 /* Make an object of the words: the server's answer. */
 static struct str
 add(int argc, char **argv)
@@ -186,16 +157,41 @@ add(int argc, char **argv)
 	char body[CTL_BODY], params[CTL_BODY / 2];
 	struct words w = { .word = argv, .n = argc, .i = 2,
 	    .body = BUF(body), .params = BUF(params) };
+	const struct check_param *p;
+	const struct word *row;
 	struct str json;
-	size_t i;
 
 	json_obj(&w.body);
 	json_obj(&w.params);
-	for (i = 0; i < COUNT(firsts); i++)
-		if (strcmp(firsts[i].name, argv[0]) == 0)
-			put(&w, &w.body, firsts[i].field, firsts[i].value);
-	while (w.i < w.n)
-		put_next(&w);
+	for (row = firsts; row < firsts + COUNT(firsts); row++)
+		if (strcmp(row->name, argv[0]) == 0)
+			put(&w, &w.body, row->field, row->value);
+	/* The next value, and the word before it if it has one: a parameter
+	 * of the type, one of words, a bound by itself (which is critical),
+	 * "3 of 5", or the first parameter. */
+	while (w.i < w.n) {
+		p = check_param(w.type, str_of(peek(&w)));
+		row = STR_ROW(words, str_of(peek(&w)));
+		if (p != NULL || row != NULL) {
+			w.i++;
+		} else if (w.type != NULL && is_direction(peek(&w))) {
+			row = STR_ROW(words, STR("crit"));
+		} else if (w.n - w.i >= 3 && strcmp(argv[w.i + 1], "of") == 0) {
+			put(&w, &w.body, "hits", NUMBER);
+			w.i++;
+			put(&w, &w.body, "of", NUMBER);
+			continue;
+		} else if ((p = w.first) == NULL) {
+			ctl_die(CTL_USAGE, "\"%s\" is not understood here",
+			    peek(&w));
+		}
+		w.first = p == w.first ? NULL : w.first;
+		if (p == NULL)
+			put(&w, &w.body, row->field, row->value);
+		else
+			put(&w, &w.params, p->name, p->type == PARAM_TEXT ?
+			    TEXT : NUMBER);
+	}
 	json_obj_end(&w.params);
 	if (w.type != NULL)
 		json_put_raw(json_key(&w.body, "params"), str_from(&w.params));
@@ -207,17 +203,26 @@ add(int argc, char **argv)
 	return json;
 }
 
-/* A key for an agent that was just added, and how to start it. */
-static void
-agent_made(char *host)
+int
+ctl_add(int argc, char **argv)
 {
 	static char noun[] = "key", verb[] = "add", role[] = "agent";
-	char *key[] = { noun, verb, host, role, role, host };
+	char *host = argv[2], *key[] = { noun, verb, host, role, role, host };
 	const char *secret, *base = "", *at, *url;
+	struct str json = add(argc, argv), obj;
 	struct ctl_list l;
-	struct str obj;
 	int scheme;
 
+	if (strcmp(argv[0], "key") == 0)
+		ctl_say("%s", ctl_text(json, "secret"));
+	else if (strcmp(argv[0], "check") == 0)
+		ctl_say("%s/%s was added", host, ctl_text(json, "name"));
+	else if (strcmp(argv[0], "recipient") == 0)
+		ctl_say("%s was added; try: vilicus recipient test %s",
+		    host, host);
+	if (strcmp(argv[0], "agent") != 0)
+		return CTL_FINE;
+	/* A key for it, and how to start it. */
 	snprintf(ctl.doing, sizeof ctl.doing, "%s was added, but has no key "
 	    "(try vilicus key add %s agent agent %s): ", host, host, host);
 	secret = ctl_text(add(COUNT(key), key), "secret");
@@ -245,22 +250,6 @@ agent_made(char *host)
 	    strstr(url, "@localhost") != NULL)
 		ctl_say("This address reaches the server from its own host "
 		    "alone; `public` sets another.");
-}
-
-int
-ctl_add(int argc, char **argv)
-{
-	struct str json = add(argc, argv);
-
-	if (strcmp(argv[0], "agent") == 0)
-		agent_made(argv[2]);
-	else if (strcmp(argv[0], "key") == 0)
-		ctl_say("%s", ctl_text(json, "secret"));
-	else if (strcmp(argv[0], "check") == 0)
-		ctl_say("%s/%s was added", argv[2], ctl_text(json, "name"));
-	else
-		ctl_say("%s was added; try: vilicus recipient test %s",
-		    argv[2], argv[2]);
 	return CTL_FINE;
 }
 

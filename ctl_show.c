@@ -123,10 +123,8 @@ take_agent(struct str agent, bool row)
 
 	if (hosts_n < CTL_HOSTS) {
 		hosts_n++;
-		str_copy(h->uri, sizeof h->uri,
-		    str_of(ctl_text(agent, "resource_uri")));
-		str_copy(h->name, sizeof h->name,
-		    str_of(ctl_text(agent, "hostname")));
+		json_text(agent, "resource_uri", h->uri, sizeof h->uri);
+		json_text(agent, "hostname", h->name, sizeof h->name);
 	}
 	if (row && strcmp(state, "up") != 0)
 		ctl_row(STATUS_AGENT, agent, silent ? CRITICAL : GOOD);
@@ -197,16 +195,14 @@ ctl_show(int argc, char **argv)
 {
 	const struct list *s = STR_ROW(lists, str_of(argv[0]));
 	const char *path = s->path;
-	uint64_t lines = s->lines;
 	struct ctl_list l;
 	struct str obj;
 	unsigned n = 0;
 	bool csv = argc > 3 && strcmp(argv[0], "history") == 0 &&
 	    strcmp(argv[1], "-o") == 0 && strcmp(argv[2], "csv") == 0;
+	uint64_t lines = csv ? CTL_ALL : s->lines;
 	int i = csv ? 3 : 1;
 
-	if (csv)
-		lines = CTL_ALL;
 	if (strstr(s->columns, "HOST=@agent") != NULL)
 		take_agents(false);
 	if (argc > i && s->of != NULL)
@@ -224,11 +220,9 @@ ctl_show(int argc, char **argv)
 		else
 			ctl_row(s->columns, obj, 0);
 	ctl_table_end();
-	if (s->none == NULL)
-		return CTL_FINE;
-	if (n == 0)
+	if (s->none != NULL && n == 0)
 		ctl_say("%s", s->none);
-	return n > 0 ? CTL_BAD_NEWS : CTL_FINE;
+	return s->none != NULL && n > 0 ? CTL_BAD_NEWS : CTL_FINE;
 }
 
 /* One check, as a Nagios plugin says it. */
@@ -289,7 +283,7 @@ ctl_status(int argc, char **argv)
 int
 ctl_incidents(int argc, char **argv)
 {
-	struct str obj, raw = STR("");
+	struct str obj, raw;
 	struct json j;
 	uint64_t id;
 
@@ -303,9 +297,8 @@ ctl_incidents(int argc, char **argv)
 	ctl_row(INCIDENT, obj, 0);
 	ctl_table_end();
 	ctl_table(DELIVERY);
-	json_member(obj, "deliveries", &raw);
-	json_open(&j, raw);
-	for (json_next(&j, &raw); json_value(&j, &raw) == JSON_OBJ;)
+	json_list(&j, obj, "deliveries");
+	while (json_value(&j, &raw) == JSON_OBJ)
 		ctl_row(DELIVERY, raw, 0);
 	ctl_table_end();
 	return ctl_text(obj, "closed")[0] == '\0' ? CTL_BAD_NEWS : CTL_FINE;
