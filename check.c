@@ -160,8 +160,7 @@ check_name(const struct check_type *t, struct str params, struct buf *out)
 }
 
 int
-check_rule(const struct check_type *t, struct str params,
-    struct alert_rule *r)
+check_rule(const struct check_type *t, struct str params, struct alert_rule *r)
 {
 	struct alert_list *l = &r->crit;
 	int64_t min, max;

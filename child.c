@@ -34,47 +34,33 @@ struct prepared {
 	struct fail why;
 };
 
-/* A message, with room for one descriptor beside it. */
-struct letter {
-	struct msghdr m;
-	struct iovec piece;
-	_Alignas(struct cmsghdr) unsigned char beside[CMSG_SPACE(sizeof(int))];
-};
-
 static const struct child_kind *kind_table;
 static size_t kind_count;
 static struct prepared prepared[CHILD_KINDS_MAX];
 static int control = -1;	/* server: to the helper; helper: to us */
 
-static void
-address(struct letter *l, void *p, size_t n)
-{
-	l->piece = (struct iovec){ p, n };
-	l->m = (struct msghdr){ .msg_iov = &l->piece, .msg_iovlen = 1,
-	    .msg_control = &l->beside, .msg_controllen = sizeof l->beside };
-}
-
 int
 child_send(int to, unsigned char first, struct str text, int fd)
 {
+	_Alignas(struct cmsghdr) char beside[CMSG_SPACE(sizeof fd)] = { 0 };
 	unsigned char msg[1 + CHILD_JOB_MAX];
-	struct letter l = { .beside = { 0 } };
-	struct cmsghdr *c;
+	struct iovec piece = { msg, 1 + text.n };
+	struct msghdr m = { .msg_iov = &piece, .msg_iovlen = 1,
+	    .msg_control = beside, .msg_controllen = sizeof beside };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 	ssize_t k;
 
 	assert(text.n <= CHILD_JOB_MAX);
 	msg[0] = first;
 	memcpy(msg + 1, text.n > 0 ? text.p : "", text.n);
-	address(&l, msg, 1 + text.n);
-	c = CMSG_FIRSTHDR(&l.m);
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof fd);
 	memcpy(CMSG_DATA(c), &fd, sizeof fd);
 	if (fd == -1)
-		l.m.msg_controllen = 0;
+		m.msg_controllen = 0;
 	do
-		k = sendmsg(to, &l.m, MSG_NOSIGNAL);
+		k = sendmsg(to, &m, MSG_NOSIGNAL);
 	while (k == -1 && errno == EINTR);
 	return k == -1 ? -1 : 0;
 }
@@ -82,17 +68,17 @@ child_send(int to, unsigned char first, struct str text, int fd)
 ssize_t
 child_receive(int from, void *msg, size_t cap, int *fd)
 {
-	struct letter l;
-	struct cmsghdr *c;
-	ssize_t k;
+	_Alignas(struct cmsghdr) char beside[CMSG_SPACE(sizeof *fd)];
+	struct iovec piece = { msg, cap };
+	struct msghdr m = { .msg_iov = &piece, .msg_iovlen = 1,
+	    .msg_control = beside, .msg_controllen = sizeof beside };
+	ssize_t k = recvmsg(from, &m, 0);
+	struct cmsghdr *c = k > 0 ? CMSG_FIRSTHDR(&m) : NULL;
 
-	address(&l, msg, cap);
-	k = recvmsg(from, &l.m, 0);
 	*fd = -1;
-	c = k > 0 ? CMSG_FIRSTHDR(&l.m) : NULL;
 	if (c != NULL && c->cmsg_len == CMSG_LEN(sizeof *fd))
 		memcpy(fd, CMSG_DATA(c), sizeof *fd);
-	return l.m.msg_flags & MSG_TRUNC ? 0 : k;
+	return m.msg_flags & MSG_TRUNC ? 0 : k;
 }
 
 static void
@@ -150,8 +136,7 @@ help(void)
 		k = &kind_table[msg[0]];
 		p = &prepared[msg[0]];
 		n = (size_t)got - 1;
-		if (!p->ready || p->n != n ||
-		    memcmp(p->arg, msg + 1, n) != 0) {
+		if (!p->ready || p->n != n || memcmp(p->arg, msg + 1, n) != 0) {
 			p->n = n;
 			memcpy(p->arg, msg + 1, n);
 			prepare(k, p);

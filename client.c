@@ -67,19 +67,19 @@ take(struct client *c)
 	while (!c->have_head && rc == HTTP_DONE) {
 		rc = http_answer((struct str){ c->in, c->in_n }, c->to_head,
 		    &c->head, &c->why);
-		c->have_head = rc == HTTP_DONE && c->head.status >= 200;
-		if (rc != HTTP_DONE || c->have_head)
-			break;
-		if (c->head.status == 101)
-			return fail(&c->why, "switched protocols unasked");
-		if (c->interim++ == CLIENT_INTERIM_MAX)
-			return fail(&c->why, "too many 1xx answers");
-		c->in_n -= c->head.size;
-		memmove(c->in, c->in + c->head.size, c->in_n);
-	}
-	if (rc == HTTP_DONE && c->body == NULL) {
-		c->body = c->in + c->head.size;
-		http_body_init(&c->framing, &c->head, true);
+		if (rc == HTTP_DONE && c->head.status >= 200) {
+			c->have_head = true;
+			c->body = c->in + c->head.size;
+			http_body_init(&c->framing, &c->head, true);
+		} else if (rc == HTTP_DONE) {
+			if (c->head.status == 101)
+				return fail(&c->why, "switched protocols "
+				    "unasked");
+			if (c->interim++ == CLIENT_INTERIM_MAX)
+				return fail(&c->why, "too many 1xx answers");
+			c->in_n -= c->head.size;
+			memmove(c->in, c->in + c->head.size, c->in_n);
+		}
 	}
 	if (rc == HTTP_DONE) {
 		at = c->head.size + c->body_n;
@@ -99,16 +99,22 @@ take(struct client *c)
 	return rc;
 }
 
-static enum http_rc
-receive(struct client *c)
+enum http_rc
+client_step(struct client *c)
 {
 	enum http_rc rc = HTTP_MORE;
 	struct stream *s = c->s;
 	struct fail why;
 	ssize_t k;
 
+	assert(c->in_n < c->in_cap);
+	send_some(c);
 	while (rc == HTTP_MORE) {
 		k = s->ops->read(s, c->in + c->in_n, c->in_cap - c->in_n);
+		/* The handshake of a TLS stream may end in a read, and let us
+		 * send. */
+		if (k == STREAM_AGAIN && c->out.n > 0 && send_some(c))
+			continue;
 		if (k == STREAM_AGAIN)
 			return HTTP_MORE;
 		if (k == STREAM_EOF && c->framing.kind == HTTP_BODY_EOF)
@@ -123,20 +129,6 @@ receive(struct client *c)
 		c->seen += (size_t)k;
 		rc = take(c);
 	}
-	return rc;
-}
-
-enum http_rc
-client_step(struct client *c)
-{
-	enum http_rc rc;
-
-	assert(c->in_n < c->in_cap);
-	send_some(c);
-	/* The handshake of a TLS stream may end in a read, and let us send. */
-	do {
-		rc = receive(c);
-	} while (rc == HTTP_MORE && c->out.n > 0 && send_some(c));
 	return rc;
 }
 

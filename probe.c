@@ -42,37 +42,37 @@ percent(uint64_t part, uint64_t whole)
  * user, system or stolen time goes back (a CPU was unplugged), the two looks
  * do not compare, and the later one is the new first.
  */
-static int
-cpu_share(const struct proc_cpu *now, struct probe_state *st,
-    struct probe_result *r)
+static void
+cpu_share(struct probe_job *job, const struct proc_cpu *now)
 {
 	const uint64_t look[5] = { now->user, now->system, now->steal,
 	    now->iowait, now->idle };
 	static const char *const name[] = { "user", "system", "steal",
 	    "iowait" };
 	uint64_t d[5], all = 0;
+	struct probe_state *st = job->state;
 	bool first = !st->primed;
 	unsigned i;
 
 	for (i = 0; i < 5; i++) {
 		/* What went back (idle and iowait do, a little) stood still. */
 		d[i] = look[i] < st->v[i] ? 0 : look[i] - st->v[i];
-		if (d[i] > PROBE_TICKS_MAX)
-			d[i] = PROBE_TICKS_MAX;
+		if (d[i] > PROBE_TICKS)
+			d[i] = PROBE_TICKS;
 		all += d[i];
 		first = first || (i < 3 && look[i] < st->v[i]);
 	}
+	job->rc = first || all == 0;
 	if (!first && all == 0)
-		return 1;	/* too soon: keep the first look */
+		return;		/* too soon: keep the first look */
 	memcpy(st->v, look, sizeof look);
 	st->primed = true;
 	if (first)
-		return 1;
-	r->has_value = true;
-	r->value = percent(d[0] + d[1] + d[2], all);
+		return;
+	job->r.has_value = true;
+	job->r.value = percent(d[0] + d[1] + d[2], all);
 	for (i = 0; i < COUNT(name); i++)
-		metric(r, name[i], percent(d[i], all));
-	return 0;
+		metric(&job->r, name[i], percent(d[i], all));
 }
 
 static void
@@ -87,7 +87,7 @@ run_cpu(struct probe_job **job, unsigned n)
 		if (rc == -1)
 			unknown(&job[i]->r, str_of(why.msg));
 		else
-			job[i]->rc = cpu_share(&now, job[i]->state, &job[i]->r);
+			cpu_share(job[i], &now);
 }
 
 static void
@@ -110,8 +110,7 @@ process_result(struct probe_job *job, const struct proc_query *q, bool hidden)
 	/* The group's share of one CPU since the last look, if it is the
 	 * same processes as then. */
 	if (st->primed && st->v[2] == q->mark && q->ticks >= st->v[0] &&
-	    now > st->v[1] && spent <= PROBE_TICKS_MAX &&
-	    past <= PROBE_TICKS_MAX)
+	    now > st->v[1] && spent <= PROBE_TICKS && past <= PROBE_TICKS)
 		metric(&job->r, "cpu_percent", percent(spent * 1000 /
 		    (uint64_t)sysconf(_SC_CLK_TCK), past));
 	*st = (struct probe_state){ { q->ticks, now, q->mark }, true };
@@ -136,24 +135,23 @@ process_query(struct str params, char name[CHECK_TEXT_MAX + 1],
 static void
 run_process(struct probe_job **job, unsigned n)
 {
-	static struct proc_query query[PROBE_JOBS_MAX];
+	static struct proc_query q[PROBE_JOBS_MAX];
 	static char name[PROBE_JOBS_MAX][CHECK_TEXT_MAX + 1];
 	struct fail why;
 	unsigned i, k = 0;
 	int rc;
 
 	for (i = 0; i < n; i++)
-		if (process_query(job[i]->params, name[k], &query[k],
-		    &why) == -1)
+		if (process_query(job[i]->params, name[k], &q[k], &why) == -1)
 			unknown(&job[i]->r, str_of(why.msg));
 		else
 			job[k++] = job[i];
-	rc = proc_count(query, k, &why);
+	rc = proc_count(q, k, &why);
 	for (i = 0; i < k; i++)
 		if (rc == -1)
 			unknown(&job[i]->r, str_of(why.msg));
 		else
-			process_result(job[i], &query[i], rc == 1);
+			process_result(job[i], &q[i], rc == 1);
 }
 
 /* run() is given all jobs of its type; it may reorder what job points to. */

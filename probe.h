@@ -17,7 +17,7 @@
 #define PROBE_TEXT		256	/* bytes of a message and a NUL */
 #define PROBE_JOBS_MAX		256	/* checks run together */
 /* Of one field of CPU time; so that five of them and a factor fit 64 bits. */
-#define PROBE_TICKS_MAX		(UINT64_C(1) << 40)
+#define PROBE_TICKS		(UINT64_C(1) << 40)
 
 struct probe_result {
 	enum status given;	/* NONE, or UNKNOWN with text */

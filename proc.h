@@ -17,7 +17,7 @@
 
 #define PROC_COMM	15	/* bytes of a name that the kernel keeps */
 #define PROC_STAT	1024	/* enough of a stat file, of either kind */
-#define PROC_CMDLINE	512	/* of a command line */
+#define PROC_ARGS	512	/* of a command line */
 #define PROC_PASSWD	262144	/* and all that is looked at of passwd */
 #define PROC_DENTS	8192	/* of a directory, at once */
 #define PROC_PID	12	/* bytes of a process id and a NUL */

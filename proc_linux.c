@@ -73,11 +73,9 @@ proc_cpu_parse(struct str text, struct proc_cpu *c)
 	} while (!str_starts(line, STR("cpu ")));
 	if (numbers(str_after(line, 4), UINT32_MAX, v, N) <= IDLE)
 		return -1;
-	c->user = v[USER] + v[NICE];
-	c->system = v[SYSTEM] + v[IRQ] + v[SOFTIRQ];
-	c->idle = v[IDLE];
-	c->iowait = v[IOWAIT];
-	c->steal = v[STEAL];
+	*c = (struct proc_cpu){ .user = v[USER] + v[NICE],
+	    .system = v[SYSTEM] + v[IRQ] + v[SOFTIRQ], .idle = v[IDLE],
+	    .iowait = v[IOWAIT], .steal = v[STEAL] };
 	return 0;
 }
 
@@ -123,8 +121,7 @@ proc_exe(struct str link)
 {
 	static const struct str gone = { " (deleted)", 10 };
 
-	if (link.n > gone.n && memcmp(link.p + link.n - gone.n, gone.p,
-	    gone.n) == 0)
+	if (link.n > gone.n && str_eq(str_after(link, link.n - gone.n), gone))
 		link.n -= gone.n;
 	return tail(link, '/');
 }
@@ -135,9 +132,8 @@ proc_named(struct str comm, struct str arg0, struct str exe, struct str want)
 	if (str_eq(comm, want) || str_eq(arg0, want) || str_eq(exe, want))
 		return want.n > 0;
 	/* Cut by the kernel.  Whoever knows the whole name decides. */
-	return comm.n == PROC_COMM && want.n > comm.n &&
-	    str_starts(want, comm) && !str_starts(arg0, comm) &&
-	    !str_starts(exe, comm);
+	return comm.n == PROC_COMM && str_starts(want, comm) &&
+	    !str_starts(arg0, comm) && !str_starts(exe, comm);
 }
 
 int
@@ -204,73 +200,55 @@ proc_read(const char *path, char *dst, size_t cap, struct str *text)
 	return n == -1 ? -1 : 0;
 }
 
-/* One process, its names read when they are first asked for. */
-struct seen {
-	char pid[PROC_PID];
-	struct proc_stat st;
-	bool named;
-	struct str arg0, exe;
-	char stat[PROC_STAT], cmdline[PROC_CMDLINE], link[PATH_MAX];
-};
-
-/* Count it, if it is what is looked for. */
-static void
-count(struct seen *s, uint64_t pid, struct proc_query *q)
-{
-	uint64_t page, room;
-	char path[PROC_PATH];
-	struct str text;
-	struct stat st;
-	ssize_t n;
-
-	if (!str_eq(s->st.comm, q->name) && !s->named && !s->st.kernel) {
-		s->named = true;
-		snprintf(path, sizeof path, "%s/cmdline", s->pid);
-		if (proc_read(path, s->cmdline, sizeof s->cmdline, &text) == 0)
-			s->arg0 = proc_arg0(text);
-		snprintf(path, sizeof path, "%s/exe", s->pid);
-		n = readlinkat(dir_fd, path, s->link, sizeof s->link);
-		if (n > 0)
-			s->exe = proc_exe((struct str){ s->link, (size_t)n });
-	}
-	if (!proc_named(s->st.comm, s->arg0, s->exe, q->name))
-		return;
-	/* /proc/N itself belongs to the process's effective user, always;
-	 * what is in it may be root's (proc(5), "dumpable"). */
-	if (q->one_user && (fstatat(dir_fd, s->pid, &st, 0) == -1 ||
-	    st.st_uid != q->uid))
-		return;
-	page = (uint64_t)sysconf(_SC_PAGESIZE);
-	room = (UINT64_MAX - q->rss_bytes) / page;
-	q->count++;
-	q->ticks += s->st.ticks;
-	q->rss_bytes = s->st.rss_pages > room ? UINT64_MAX :
-	    q->rss_bytes + s->st.rss_pages * page;
-	q->mark += (pid << 40 ^ s->st.start) * UINT64_C(0x9e3779b97f4a7c15);
-}
-
-/* One process.  0, 1 (we may not look) or -1. */
+/* One process, which is counted where it is what is looked for; its names are
+ * read when they are first asked for.  0, 1 (we may not look) or -1. */
 static int
 look(uint64_t pid, struct proc_query *q, size_t n, struct fail *why)
 {
-	static struct seen s;
-	char path[PROC_PATH];
-	struct str text;
-	size_t i;
+	static char stat[PROC_STAT], args[PROC_ARGS], link[PATH_MAX];
+	struct str text, arg0 = { NULL, 0 }, exe = { NULL, 0 };
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), room;
+	char dir[PROC_PID], path[PROC_PATH];
+	struct proc_query *end = q + n;
+	struct proc_stat st;
+	struct stat s;
+	bool named;
+	ssize_t k;
 
-	snprintf(s.pid, sizeof s.pid, "%d", (int)pid);
-	snprintf(path, sizeof path, "%s/stat", s.pid);
-	if (proc_read(path, s.stat, sizeof s.stat, &text) == -1)
+	snprintf(dir, sizeof dir, "%d", (int)pid);
+	snprintf(path, sizeof path, "%s/stat", dir);
+	if (proc_read(path, stat, sizeof stat, &text) == -1)
 		return errno == ENOENT || errno == ESRCH ? 0 :
 		    errno == EACCES || errno == EPERM ? 1 :
 		    fail_errno(why, "/proc/%s", path);
-	if (proc_stat_parse(text, &s.st) == -1 || s.st.state == 'Z' ||
-	    s.st.state == 'X')
+	if (proc_stat_parse(text, &st) == -1 || st.state == 'Z' ||
+	    st.state == 'X')
 		return 0;
-	s.named = false;
-	s.arg0 = s.exe = (struct str){ NULL, 0 };
-	for (i = 0; i < n; i++)
-		count(&s, pid, &q[i]);
+	for (named = st.kernel; q < end; q++) {
+		if (!named && !str_eq(st.comm, q->name)) {
+			named = true;
+			snprintf(path, sizeof path, "%s/cmdline", dir);
+			if (proc_read(path, args, sizeof args, &text) == 0)
+				arg0 = proc_arg0(text);
+			snprintf(path, sizeof path, "%s/exe", dir);
+			k = readlinkat(dir_fd, path, link, sizeof link);
+			if (k > 0)
+				exe = proc_exe((struct str){ link, (size_t)k });
+		}
+		if (!proc_named(st.comm, arg0, exe, q->name))
+			continue;
+		/* /proc/N itself belongs to the process's effective user,
+		 * always; what is in it may be root's (proc(5), "dumpable"). */
+		if (q->one_user && (fstatat(dir_fd, dir, &s, 0) == -1 ||
+		    s.st_uid != q->uid))
+			continue;
+		room = (UINT64_MAX - q->rss_bytes) / page;
+		q->count++;
+		q->ticks += st.ticks;
+		q->rss_bytes = st.rss_pages > room ? UINT64_MAX :
+		    q->rss_bytes + st.rss_pages * page;
+		q->mark += (pid << 40 ^ st.start) * 0x9e3779b97f4a7c15u;
+	}
 	return 0;
 }
 
