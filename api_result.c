@@ -530,8 +530,8 @@ rows(struct call *k, struct store_query *ask, bool show, int64_t *last_ms)
 	if (!api_sees(k, KIND_CHECK, &c->o))
 		return api_refuse(k, 403, "check", "it is not this agent's");
 	ask->source = c->agent_id;
-	rc = store_rows(api_the_store, ask, &why) == 0;
-	while (rc == 1 && n < ask->limit &&
+	rc = store_rows(api_the_store, ask, &why);
+	while (rc != -1 && n < ask->limit &&
 	    (rc = store_row_next(api_the_store, &row, &why)) == 1) {
 		n++;
 		*last_ms = row.r.at_ms;
