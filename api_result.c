@@ -8,7 +8,7 @@
 struct entry {
 	struct store_result r;
 	struct check *check;		/* NULL: gone */
-	const char *field, *error;	/* it cannot be taken; or NULL */
+	const char *field, *error;	/* NULL: it can be taken */
 };
 
 /* A body on its way into results: one pass over its bytes.  Nothing is
@@ -234,6 +234,7 @@ read_result(struct reader *in)
 {
 	struct entry *e = &in->e[in->n < STORE_RESULTS_MAX ? in->n :
 	    STORE_RESULTS_MAX];
+	bool ahead;
 
 	in->at = e;
 	in->n++;
@@ -244,7 +245,6 @@ read_result(struct reader *in)
 	e->r.value = 0;
 	e->r.metrics = 0;
 	e->r.text = STR("");
-	e->field = e->error = NULL;
 	if (read_members(in, result_members, COUNT(result_members)) == -1)
 		return -1;
 	/* A report goes through an agent's checks in their order, most often:
@@ -256,13 +256,10 @@ read_result(struct reader *in)
 	if (e->check != NULL && !api_sees(in->k, KIND_CHECK, &e->check->o))
 		return api_error(in->k->c, 403, "check", "check: %.*s is not "
 		    "this agent's", (int)in->check_text.n, in->check_text.p);
-	if (e->check == NULL) {
-		e->field = "check";
-		e->error = "check: there is no such check";
-	} else if (e->r.at_ms > in->k->c->now_ms + API_AHEAD_MS) {
-		e->field = "timestamp";
-		e->error = "timestamp: more than 60 s ahead";
-	}
+	ahead = e->r.at_ms > in->k->c->now_ms + API_AHEAD_MS;
+	e->field = e->check == NULL ? "check" : ahead ? "timestamp" : NULL;
+	e->error = e->check == NULL ? "check: there is no such check" :
+	    ahead ? "timestamp: more than 60 s ahead" : NULL;
 	return 0;
 }
 
