@@ -25,7 +25,7 @@ struct acts {
 };
 
 static const struct acts objects = { {
-	[LIST]	 = { [HTTP_GET] = api_list, [HTTP_POST] = api_post },
+	[LIST]	 = { [HTTP_GET] = api_list, [HTTP_POST] = api_put },
 	[OBJECT] = { [HTTP_GET] = api_get, [HTTP_PUT] = api_put,
 		     [HTTP_PATCH] = api_put, [HTTP_DELETE] = api_delete },
 	[SCHEMA] = { [HTTP_GET] = api_schema },
@@ -71,84 +71,84 @@ static const struct route {
 	{ "event",         "",     &events,      O | M,    0,     0,     0 },
 };
 
-/* What a method does there, and who may; or NULL: it is not for that. */
+/* What a method does to what the path names, and who may; or NULL: it is not
+ * for that. */
 static api_fn *
-act(const struct route *r, enum shape shape, enum http_method m,
-    unsigned *roles)
+act(const struct call *k, enum http_method m, unsigned *roles)
 {
-	if (m >= HTTP_OPTIONS)
+	const struct route *r = routes, *end = routes + COUNT(routes);
+
+	while (r < end && (strcmp(r->sub, k->sub) != 0 || (r->name[0] == '*' ?
+	    k->type == NULL : strcmp(r->name, k->resource) != 0)))
+		r++;
+	*roles = 0;
+	if (r == end || m >= HTTP_OPTIONS)
 		return NULL;
 	if (m == HTTP_HEAD)
 		m = HTTP_GET;
 	*roles = m == HTTP_GET ? r->read : m == HTTP_POST ? r->make :
 	    m == HTTP_DELETE ? r->remove : r->change;
-	if (shape == SCHEMA)
+	if (k->shape == SCHEMA)
 		*roles &= READ;
-	return *roles == 0 ? NULL : r->acts->fn[shape][m];
+	return *roles == 0 ? NULL : r->acts->fn[k->shape][m];
 }
 
-/* The route of a call, with some method; or NULL. */
-static const struct route *
-find_route(const struct call *k)
+/* Answer what no function is for: OPTIONS, another method, or what is not
+ * there, for no method. */
+static int
+answer_none(struct call *k, bool there)
 {
-	const struct route *r;
+	enum http_method method = k->c->head->method;
 	unsigned m, roles;
+	bool any = false;
+	struct buf allow = k->c->extra;
 
-	for (r = routes; r < routes + COUNT(routes); r++) {
-		if (strcmp(r->sub, k->sub) != 0 || (r->name[0] == '*' ?
-		    k->type == NULL : strcmp(r->name, k->resource) != 0))
+	buf_addz(&allow, "Allow: ");
+	for (m = 0; there && m < HTTP_OPTIONS; m++) {
+		if (act(k, m, &roles) == NULL)
 			continue;
-		for (m = 0; m < HTTP_OPTIONS; m++)
-			if (act(r, k->shape, m, &roles) != NULL)
-				return r;
+		buf_addf(&allow, "%s, ", http_method_name(m));
+		any = true;
 	}
-	return NULL;
-}
-
-static void
-allow(struct call *k, const struct route *r)
-{
-	unsigned m, roles;
-
-	buf_addz(&k->c->extra, "Allow: ");
-	for (m = 0; m < HTTP_OPTIONS; m++)
-		if (act(r, k->shape, m, &roles) != NULL)
-			buf_addf(&k->c->extra, "%s, ", http_method_name(m));
-	buf_addz(&k->c->extra, "OPTIONS\r\n");
-}
-
-static void
-show_resource(struct buf *b, const struct route *r, const char *name)
-{
-	json_obj(json_key(b, name));
-	api_uri(b, "list_endpoint", "%s", name);
-	if (r->acts->fn[SCHEMA][HTTP_GET] != NULL)
-		api_uri(b, "schema", "%s/schema", name);
-	else
-		api_null(b, "schema");
-	json_obj_end(b);
+	if (!any)
+		return api_error(k->c, 404, NULL, "there is nothing here; "
+		    MODEL_API " lists the resources");
+	buf_addz(&allow, "OPTIONS\r\n");
+	k->c->extra = allow;
+	return method == HTTP_OPTIONS ? api_empty(k, 204) :
+	    api_error(k->c, 405, NULL, "%s is not for this resource",
+	    http_method_name(method));
 }
 
 /* Resources with a list, for GET /api/v1/. */
 int
 api_root(struct call *k)
 {
+	struct buf *b = k->c->out;
 	const struct route *r;
 	char name[48];
 	unsigned t;
 
-	json_obj(k->c->out);
+	json_obj(b);
 	for (r = routes; r < routes + COUNT(routes); r++) {
-		if (r->name[0] >= 'a' && r->sub[0] == '\0')
-			show_resource(k->c->out, r, r->name);
-		for (t = 0; r->name[0] == '*' && r->sub[0] == '\0' &&
-		    t < check_types_n; t++) {
-			snprintf(name, sizeof name, "%s_check",
-			    check_types[t].name);
-			show_resource(k->c->out, r, name);
+		bool types = r->name[0] == '*';
+
+		if (r->sub[0] != '\0' || (!types && r->name[0] < 'a'))
+			continue;
+		for (t = 0; t < (types ? check_types_n : 1); t++) {
+			snprintf(name, sizeof name, "%s%s", types ?
+			    check_types[t].name : r->name,
+			    types ? "_check" : "");
+			json_obj(json_key(b, name));
+			api_uri(b, "list_endpoint", "%s", name);
+			if (r->acts->fn[SCHEMA][HTTP_GET] != NULL)
+				api_uri(b, "schema", "%s/schema", name);
+			else
+				api_null(b, "schema");
+			json_obj_end(b);
 		}
 	}
-	json_obj_end(k->c->out);
+	json_obj_end(b);
 	return api_json(k, 200);
 }
 
@@ -182,18 +182,6 @@ api_error(struct api_call *c, int status, const char *field,
 }
 
 int
-api_wrong(struct call *k, const char *field, const char *what)
-{
-	return api_error(k->c, 400, field, "%s: %s", field, what);
-}
-
-int
-api_no_room(struct call *k, const struct fail *why)
-{
-	return api_error(k->c, 503, NULL, "nothing was stored: %s", why->msg);
-}
-
-int
 api_empty(struct call *k, int status)
 {
 	k->c->status = status;
@@ -219,7 +207,16 @@ api_sees(const struct call *k, enum kind kind, const struct object *o)
 	uint64_t agent = kind == KIND_AGENT ? o->id : kind != KIND_CHECK ? 0 :
 	    ((const struct check *)(const void *)o)->agent_id;
 
-	return k->role != ROLE_AGENT || agent == k->key->agent;
+	return k->agent == NULL || agent == k->agent->o.id;
+}
+
+const struct field *
+api_field(const struct call *k, const char *name)
+{
+	const struct field *f = model_field(k->kind, str_of(name));
+
+	return f == NULL || (f->flags & F_HIDE) ||
+	    (k->type != NULL && f->type == FIELD_JSON) ? NULL : f;
 }
 
 /* ---- bodies ---- */
@@ -323,12 +320,11 @@ static bool
 foreign(const struct http_head *h)
 {
 	struct str s = http_field(h, "Origin");
+	size_t scheme = str_starts(s, STR("https://")) ? 8 :
+	    str_starts(s, STR("http://")) ? 7 : 0;
 
-	if (s.p == NULL || h->method == HTTP_GET || h->method == HTTP_HEAD)
-		return false;
-	if (!str_starts(s, STR("http://")) && !str_starts(s, STR("https://")))
-		return true;
-	return !str_ieq(str_after(s, s.p[4] == 's' ? 8 : 7), h->host);
+	return s.p != NULL && h->method != HTTP_GET && h->method != HTTP_HEAD &&
+	    (scheme == 0 || !str_ieq(str_after(s, scheme), h->host));
 }
 
 /* ---- what is asked ---- */
@@ -348,13 +344,19 @@ part(struct str *path, char *dst, size_t cap)
 	return s.n == 0 && path->p != NULL ? -1 : 0;	/* "//" */
 }
 
+const struct check_type *
+api_type(struct str resource)
+{
+	size_t n = resource.n < 6 ? 0 : resource.n - 6;
+
+	return str_is(str_after(resource, n), "_check") ?
+	    check_type((struct str){ resource.p, n }) : NULL;
+}
+
 /* Take the path apart.  0, or -1: nothing can be there. */
 static int
 take_path(struct call *k, struct str path)
 {
-	size_t n;
-
-	k->shape = LIST;
 	if (!str_starts(path, STR(MODEL_API)))
 		return str_copy(k->resource, sizeof k->resource, path);
 	path = str_after(path, sizeof MODEL_API - 1);
@@ -364,15 +366,11 @@ take_path(struct call *k, struct str path)
 		return -1;
 	if (k->item[0] != '\0')
 		k->shape = strcmp(k->item, "schema") == 0 ? SCHEMA : OBJECT;
-	if (k->item[0] == '0' ||
-	    str_u64(str_of(k->item), 1, INT64_MAX, &k->id) == -1)
-		k->id = 0;
-	n = strlen(k->resource);
-	if (model_kind(str_of(k->resource), &k->kind) == 0 || n <= 6 ||
-	    strcmp(k->resource + n - 6, "_check") != 0)
-		return 0;
-	k->type = check_type((struct str){ k->resource, n - 6 });
-	k->kind = KIND_CHECK;
+	if (k->item[0] != '0')
+		(void)str_u64(str_of(k->item), 1, INT64_MAX, &k->id);
+	k->type = api_type(str_of(k->resource));
+	if (model_kind(str_of(k->resource), &k->kind) == -1 && k->type != NULL)
+		k->kind = KIND_CHECK;
 	return 0;
 }
 
@@ -404,48 +402,21 @@ api_refuse_early(const struct http_head *h, uint64_t *key, struct fail *why)
 	return 0;
 }
 
-static void
-identify(struct call *k)
-{
-	struct key *key = (struct key *)model_get(KIND_KEY, k->c->key);
-	struct buf by = BUF(k->by);
-
-	if (!is_key(key))
-		return;
-	k->key = key;
-	k->role = (enum role)key->role;
-	k->c->trusted = true;
-	key->last_used = k->c->now_ms - k->c->now_ms % 3600000;
-	buf_addz(&by, "key:");
-	buf_addi(&by, (int64_t)key->o.id);
-	buf_addc(&by, '\0');
-}
-
 /* Route and key together decide; without a key nothing is told about what
  * there is. */
 static void
 dispatch(struct call *k)
 {
 	const struct http_head *h = k->c->head;
-	const struct route *r = take_path(k, h->path) == -1 ? NULL :
-	    find_route(k);
+	bool there = take_path(k, h->path) == 0;
 	unsigned roles = 0;
-	api_fn *fn = r == NULL ? NULL : act(r, k->shape, h->method, &roles);
+	api_fn *fn = there ? act(k, h->method, &roles) : NULL;
 
-	identify(k);
 	if (k->key == NULL && !(roles & N))
 		api_error(k->c, 401, NULL, NEED_KEY);
-	else if (r == NULL)
-		api_error(k->c, 404, NULL, "there is nothing here; "
-		    MODEL_API " lists the resources");
-	else if (h->method == HTTP_OPTIONS) {
-		api_empty(k, 204);
-		allow(k, r);
-	} else if (fn == NULL) {
-		api_error(k->c, 405, NULL, "%s is not for this resource",
-		    http_method_name(h->method));
-		allow(k, r);
-	} else if (!(roles & (N | 1u << k->role)))
+	else if (fn == NULL)
+		answer_none(k, there);
+	else if (!(roles & (N | 1u << k->role)))
 		api_error(k->c, 403, NULL, "this key may not do that");
 	else if (foreign(h))
 		api_error(k->c, 403, NULL, "another site's page sent this");
@@ -460,13 +431,24 @@ api_handle(struct api_call *c)
 	    .now = { c->now_ms, c->watch_ms, false },
 	    .asked = { k.by, "api", c->now_ms, false },
 	    .decided = { k.by, "api", c->now_ms, true } };
+	struct key *key = model_get(KIND_KEY, c->key);
+	struct buf by = BUF(k.by);
 
 	buf_init(c->out, c->out->p, c->out->cap);
 	buf_init(&c->extra, c->extra_room, sizeof c->extra_room);
 	c->wrote = 0;
-	c->trusted = false;
+	c->trusted = is_key(key);
 	c->status = 500;
 	c->type = NULL;
+	if (c->trusted) {
+		k.key = key;
+		k.role = (enum role)key->role;
+		k.agent = k.role == ROLE_AGENT ? model_agent(key->agent) : NULL;
+		key->last_used = c->now_ms - c->now_ms % 3600000;
+		buf_addz(&by, "key:");
+		buf_addi(&by, (int64_t)key->o.id);
+		buf_addc(&by, '\0');
+	}
 	dispatch(&k);
 	c->wrote |= change_pending() ? STORE_RECORDS : 0;
 	if (c->extra.full)

@@ -11,6 +11,15 @@
 #include "store.h"
 #include "watch.h"
 
+#define API_VALUE_MAX	256	/* bytes of a query's parameter and a NUL */
+#define API_FILTERS_MAX	8	/* filters of a list */
+#define API_SORT_MAX	65536	/* objects that a list is made of */
+#define API_SHOWN_MAX	1024	/* bytes of a computed value to filter by */
+#define API_REF_MAX	128	/* bytes of the URI of a result's check */
+#define API_AHEAD_MS	60000	/* a result may be this far ahead */
+#define API_POINTS	300	/* of a series by default */
+#define API_POINTS_MAX	10000
+
 /* A path: RESOURCE/ (or a page's), RESOURCE/ID/ (and SUB/ after it),
  * RESOURCE/schema/. */
 enum shape { LIST, OBJECT, SCHEMA, SHAPES };
@@ -20,6 +29,7 @@ struct call {
 	struct api_call *c;
 	struct key *key;		/* NULL: without */
 	enum role role;
+	struct agent *agent;		/* whose key it is, or NULL */
 	char by[32];			/* "key:3" */
 	struct watch_now now;
 	struct change asked, decided;	/* decided: kept, whatever the disk */
@@ -31,11 +41,14 @@ struct call {
 	uint64_t id;			/* item as a number, or 0 */
 };
 
-/* 400 "FIELD: what": always -1. */
-int api_wrong(struct call *k, const char *field, const char *what);
+/* "FIELD: what" with this status, or with 400: always -1. */
+#define api_refuse(k, status, field, what) \
+	api_error((k)->c, status, field, "%s: %s", field, what)
+#define api_wrong(k, field, what)	api_refuse(k, 400, field, what)
 
 /* The store could not take it, 503: always -1. */
-int api_no_room(struct call *k, const struct fail *why);
+#define api_no_room(k, why) \
+	api_error((k)->c, 503, NULL, "nothing was stored: %s", (why)->msg)
 
 /* Answer with what is in c->out as JSON; or without a body.  0; -1: it is
  * too much, and that was answered. */
@@ -58,8 +71,14 @@ void api_show(struct call *k, const struct object *o);
 /* ETag: the revision.  Is it the one that the client has? */
 bool api_etag(struct call *k, int64_t revision);
 
+/* A field that this resource has, or NULL. */
+const struct field *api_field(const struct call *k, const char *name);
+
 /* May this key see the object? */
 bool api_sees(const struct call *k, enum kind kind, const struct object *o);
+
+/* The type of a resource like process_check, or NULL. */
+const struct check_type *api_type(struct str resource);
 
 /* "/api/v1/check/17/", ".../process_check/17/" or 17: the check's id.  0 or
  * -1. */
@@ -71,7 +90,7 @@ int api_heard(struct call *k);
 
 /* 0, or -1: it was answered with an error. */
 typedef int api_fn(struct call *k);
-api_fn api_list, api_get, api_post, api_put, api_delete, api_test;
+api_fn api_list, api_get, api_put, api_delete, api_test;
 api_fn api_history, api_history_one, api_history_post, api_history_patch;
 api_fn api_series;
 api_fn api_events, api_event, api_root, api_schema;
@@ -85,7 +104,6 @@ struct api_query {
 	char text[1024];		/* what else there was, for next */
 	struct buf again;
 };
-#define API_VALUE_MAX	256		/* bytes of a parameter and a NUL */
 typedef int api_take(struct call *k, char *name, const char *value, void *to);
 int api_query(struct call *k, struct api_query *q, api_take *take, void *to);
 

@@ -4,22 +4,17 @@
 
 #include "api_impl.h"
 
-#define FILTERS_MAX	8
-#define SORT_MAX	65536	/* objects that can be put in order */
-#define VALUE_MAX	1024	/* bytes of a computed value */
-
 enum op { OP_IS, OP_GTE, OP_LT, OP_IN, OP_STARTS };
 
 static const char *const ops[] = { "exact", "gte", "lt", "in",
     "startswith" };
 
-/* What objects are filtered or put in order by: a field, a parameter of
- * their type, or neither: the id. */
+/* What objects are filtered or put in order by: a field of theirs or of the
+ * agent they refer to, or a parameter of their type, here a field, too. */
 struct by {
-	const struct field *field;
-	const struct check_param *param;
-	bool hostname;			/* of the agent it refers to */
-	bool number;			/* not a text */
+	struct field field;
+	const struct field *agent;	/* the reference; or NULL: theirs */
+	bool param;
 };
 
 struct filter {
@@ -28,16 +23,15 @@ struct filter {
 	char value[API_VALUE_MAX];
 };
 
-struct query {
-	struct filter filter[FILTERS_MAX];
+/* The list that is made. */
+static struct {
+	struct filter filter[API_FILTERS_MAX];
 	unsigned filters;
 	struct by order;
-	bool down;
-};
-
-static struct object *found[SORT_MAX];
-static size_t found_n;
-static const struct query *sorted_by;
+	bool sorted, down;
+	struct object *found[API_SORT_MAX];
+	size_t n;
+} list;
 
 /* ---- values ---- */
 
@@ -48,55 +42,52 @@ struct value {
 
 /* What a number is compared with: a time, a reference, a word, null. */
 static int
-wanted_number(const struct by *by, struct str s, int64_t *v)
+wanted_number(const struct field *f, struct str s, int64_t *v)
 {
-	enum field_type type = by->field == NULL ? FIELD_INT : by->field->type;
-
-	if (type == FIELD_WORD) {
-		for (*v = 0; by->field->words[*v] != NULL; ++*v)
-			if (str_is(s, by->field->words[*v]))
+	if (f->type == FIELD_WORD) {
+		for (*v = 0; f->words[*v] != NULL; ++*v)
+			if (str_is(s, f->words[*v]))
 				return 0;
 		return -1;
 	}
 	*v = str_is(s, "true");
 	if (*v == 1 || str_is(s, "null") || str_is(s, "false"))
 		return 0;
-	if (type == FIELD_TIME)
-		return str_time(s, v);
-	if (type == FIELD_REF)
-		return model_ref(s, by->field->ref, (uint64_t *)v);
-	return str_i64(s, INT64_MIN, INT64_MAX, v);
+	return f->type == FIELD_TIME ? str_time(s, v) :
+	    f->type == FIELD_REF ? model_ref(s, f->ref, (uint64_t *)v) :
+	    str_i64(s, INT64_MIN, INT64_MAX, v);
 }
 
 /* An object's value: a text as it is kept, or computed in room.  0, or -1:
  * it has none (of a parameter, it is not given). */
 static int
-value_of(const struct by *by, const struct object *o, char room[VALUE_MAX],
-    struct value *v)
+value_of(const struct by *by, const struct object *o,
+    char room[API_SHOWN_MAX], struct value *v)
 {
-	const struct field *f = by->field;
-	const struct agent *a;
+	const struct field *f = &by->field;
 	struct str raw;
 	struct buf b;
 
-	*v = (struct value){ .number = (int64_t)o->id };
-	if (f != NULL && model_is_number(f))
-		v->number = model_number(f, o);
-	if (by->param != NULL) {
-		if (json_member(str_of(((const struct check *)o)->params),
-		    by->param->name, &raw) < JSON_STR)
-			return -1;
-		if (by->number)
+	*v = (struct value){ .text = STR("") };
+	if (by->agent != NULL)
+		o = model_get(KIND_AGENT, (uint64_t)model_number(by->agent, o));
+	if (o == NULL)
+		return 0;
+	if (by->param && json_member(str_of(((const struct check *)o)->params),
+	    f->name, &raw) < JSON_STR)
+		return -1;
+	if (model_is_number(f)) {
+		v->text.p = NULL;
+		if (by->param)
 			return str_i64(raw, INT64_MIN, INT64_MAX, &v->number);
-		json_unescape(raw, room, VALUE_MAX);
+		v->number = model_number(f, o);
+	} else if (by->param) {
+		json_unescape(raw, room, API_SHOWN_MAX);
 		v->text = str_of(room);
-	} else if (by->hostname) {
-		a = model_agent((uint64_t)v->number);
-		v->text = str_of(a == NULL ? "" : a->hostname);
-	} else if (f != NULL && model_is_text(f)) {
+	} else if (model_is_text(f)) {
 		v->text = str_of(*model_text_at(f, o));
-	} else if (!by->number) {
-		buf_init(&b, room, VALUE_MAX);
+	} else {
+		buf_init(&b, room, API_SHOWN_MAX);
 		model_show_field(&b, f, o);
 		v->text = str_after(str_from(&b), strlen(f->name) + 3);
 		if (v->text.n >= 2 && v->text.p[0] == '"')
@@ -155,34 +146,30 @@ api_query(struct call *k, struct api_query *q, api_take *take, void *to)
 	return 0;
 }
 
-/* The name in a query.  0, or -1: there is no such field. */
+/* The name in a query; hostname: of the agent it refers to.  0, or -1: there
+ * is no such field. */
 static int
-take_by(const struct call *k, const char *name, struct by *by)
+take_by(const struct call *k, const char *name, bool hostname, struct by *by)
 {
-	by->field = model_field(k->kind, str_of(name));
-	if (by->field != NULL) {
-		by->number = model_is_number(by->field) && !by->hostname;
-		return (by->field->flags & F_HIDE) || (k->type != NULL &&
-		    by->field->type == FIELD_JSON) ? -1 : 0;
-	}
-	by->param = check_param(k->type, str_of(name));
-	by->number = by->param == NULL || by->param->type == PARAM_INT;
-	return by->param != NULL || strcmp(name, "id") == 0 ? 0 : -1;
-}
+	static const struct field id = { .name = "id", .type = FIELD_INT,
+	    .off = offsetof(struct object, id), .width = sizeof(uint64_t) };
+	const struct field *f = strcmp(name, "id") == 0 ? &id :
+	    api_field(k, name);
+	const struct check_param *p = check_param(k->type, str_of(name));
 
-/* What follows a field's name: "hostname" or "id" of what it refers to, and
- * how to compare. */
-static int
-take_suffix(struct filter *f, const char *word)
-{
-	const char *const *op = STR_ROW(ops, str_of(word));
-
-	if (op != NULL) {
-		f->op = (enum op)(op - ops);
-		return 0;
+	*by = (struct by){ .param = f == NULL };
+	if (hostname) {
+		if (f == NULL || f->type != FIELD_REF || f->ref != KIND_AGENT)
+			return -1;
+		by->agent = f;
+		f = model_field(KIND_AGENT, STR("hostname"));
 	}
-	f->by.hostname = strcmp(word, "hostname") == 0;
-	return f->by.hostname || strcmp(word, "id") == 0 ? 0 : -1;
+	if (f != NULL)
+		by->field = *f;
+	else if (p != NULL)
+		by->field = (struct field){ .name = p->name, .type =
+		    p->type == PARAM_INT ? FIELD_INT : FIELD_TEXT };
+	return f == NULL && p == NULL ? -1 : 0;
 }
 
 /* The next of a filter's values; only `in` has several. */
@@ -196,108 +183,97 @@ next_value(const struct filter *f, struct str *rest, struct str *one)
 	return one->p != NULL;
 }
 
-/* "agent__hostname", "severity__in" ... */
+/* "order_by", or a filter: "agent__hostname", "severity__in" ... */
 static int
-take_filter(struct call *k, struct query *q, char *name, const char *value)
+take_param(struct call *k, char *name, const char *value, void *to)
 {
-	struct filter *f = &q->filter[q->filters];
+	const struct field *order = &list.order.field;
+	struct filter *f = &list.filter[list.filters];
 	char *word = strstr(name, "__"), *next;
-	const struct field *fd;
-	struct str rest, one;
-	bool bad = false;
+	bool bad = false, hostname = false;
+	struct str rest = str_of(value), one;
+	const char *const *op;
 	int64_t v;
 
-	if (q->filters++ == FILTERS_MAX)
+	(void)to;
+	if (strcmp(name, "order_by") == 0) {
+		list.sorted = true;
+		list.down = value[0] == '-';
+		return take_by(k, value + list.down, false, &list.order) == 0 &&
+		    order->type != FIELD_BOUNDS && order->type != FIELD_JSON &&
+		    order->type < FIELD_STATE ? 0 :
+		    api_wrong(k, "order_by", "not by this");
+	}
+	if (list.filters++ == API_FILTERS_MAX)
 		return api_wrong(k, "query", "too many filters");
+	f->op = OP_IS;
+	/* "hostname" or "id" of what it refers to, and how to compare. */
 	for (; word != NULL; word = next) {
 		*word = '\0';
 		next = strstr(word + 2, "__");
 		if (next != NULL)
 			*next = '\0';
-		bad = take_suffix(f, word + 2) == -1 || bad;
+		op = STR_ROW(ops, str_of(word + 2));
+		if (op != NULL) {
+			f->op = (enum op)(op - ops);
+			continue;
+		}
+		hostname = strcmp(word + 2, "hostname") == 0;
+		bad = bad || (!hostname && strcmp(word + 2, "id") != 0);
 	}
-	bad = take_by(k, name, &f->by) == -1 || bad;
-	fd = f->by.field;
-	if (bad || (f->by.hostname && (fd == NULL || fd->type != FIELD_REF ||
-	    fd->ref != KIND_AGENT)))
+	if (bad || take_by(k, name, hostname, &f->by) == -1)
 		return api_wrong(k, name, "cannot be filtered by so");
-	str_copy(f->value, sizeof f->value, str_of(value));
-	rest = str_of(f->value);
-	while (f->by.number && next_value(f, &rest, &one))
-		if (wanted_number(&f->by, one, &v) == -1)
+	str_copy(f->value, sizeof f->value, rest);
+	while (model_is_number(&f->by.field) && next_value(f, &rest, &one))
+		if (wanted_number(&f->by.field, one, &v) == -1)
 			return api_wrong(k, name, "no such value");
 	return 0;
-}
-
-static int
-take_param(struct call *k, char *name, const char *value, void *to)
-{
-	struct query *q = to;
-	const struct field *f;
-
-	if (strcmp(name, "order_by") != 0)
-		return take_filter(k, q, name, value);
-	q->order = (struct by){ NULL, NULL, false, false };
-	q->down = value[0] == '-';
-	if (take_by(k, value + q->down, &q->order) == 0) {
-		f = q->order.field;
-		if (f == NULL || model_is_number(f) || f->type == FIELD_TEXT ||
-		    f->type == FIELD_NAME || f->type == FIELD_TYPE)
-			return 0;
-	}
-	return api_wrong(k, "order_by", "not by this");
 }
 
 /* ---- which objects, in which order ---- */
 
 static bool
-passes_one(const struct filter *f, struct value have, struct str text)
+passes(const struct filter *f, const struct object *o)
 {
-	struct value want = { .text = text };
-	bool name = f->by.hostname || (f->by.field != NULL &&
-	    f->by.field->type == FIELD_NAME);
+	bool name = f->by.field.type == FIELD_NAME;
+	struct value have, want = { .number = 0 };
+	struct str rest = str_of(f->value);
+	char room[API_SHOWN_MAX];
 	enum status a, b;
 	int sign;
 
-	if (f->op == OP_STARTS)
-		return have.text.p != NULL && str_starts(have.text, text);
-	if (have.text.p == NULL)
-		wanted_number(&f->by, text, &want.number);
-	/* Names are alike whatever the case. */
-	sign = name && str_ieq(have.text, text) ? 0 : sign_of(have, want);
-	if (status_parse(have.text, &a) == 0 && status_parse(text, &b) == 0)
-		sign = (int)a - (int)b;
-	return f->op == OP_GTE ? sign >= 0 : f->op == OP_LT ? sign < 0 :
-	    sign == 0;
-}
-
-static bool
-passes(const struct filter *f, const struct object *o)
-{
-	struct str rest = str_of(f->value), text;
-	char room[VALUE_MAX];
-	struct value have;
-
 	if (value_of(&f->by, o, room, &have) == -1)
 		return false;
-	while (next_value(f, &rest, &text))
-		if (passes_one(f, have, text))
+	while (next_value(f, &rest, &want.text)) {
+		if (have.text.p == NULL)
+			wanted_number(&f->by.field, want.text, &want.number);
+		/* Names are alike whatever the case. */
+		sign = name && str_ieq(have.text, want.text) ? 0 :
+		    sign_of(have, want);
+		if (status_parse(have.text, &a) == 0 &&
+		    status_parse(want.text, &b) == 0)
+			sign = (int)a - (int)b;
+		if (f->op == OP_STARTS ? have.text.p != NULL &&
+		    str_starts(have.text, want.text) :
+		    f->op == OP_GTE ? sign >= 0 :
+		    f->op == OP_LT ? sign < 0 : sign == 0)
 			return true;
+	}
 	return false;
 }
 
 static void
-consider(const struct call *k, const struct query *q, struct object *o)
+consider(const struct call *k, struct object *o)
 {
 	unsigned i;
 
-	if (found_n == SORT_MAX || !api_sees(k, k->kind, o) ||
+	if (list.n == API_SORT_MAX || !api_sees(k, k->kind, o) ||
 	    (k->type != NULL && ((struct check *)o)->type != k->type))
 		return;
-	for (i = 0; i < q->filters; i++)
-		if (!passes(&q->filter[i], o))
+	for (i = 0; i < list.filters; i++)
+		if (!passes(&list.filter[i], o))
 			return;
-	found[found_n++] = o;
+	list.found[list.n++] = o;
 }
 
 static int
@@ -305,36 +281,15 @@ by_order(const void *x, const void *y)
 {
 	const struct object *a = *(struct object *const *)x;
 	const struct object *b = *(struct object *const *)y;
-	char room_a[VALUE_MAX], room_b[VALUE_MAX];
+	char room_a[API_SHOWN_MAX], room_b[API_SHOWN_MAX];
 	struct value va, vb;
-	int has = value_of(&sorted_by->order, a, room_a, &va) -
-	    value_of(&sorted_by->order, b, room_b, &vb);
+	int has = value_of(&list.order, a, room_a, &va) -
+	    value_of(&list.order, b, room_b, &vb);
 	int sign = has != 0 ? has : sign_of(va, vb);
 
 	if (sign == 0)
 		sign = a->id < b->id ? -1 : 1;
-	return sorted_by->down ? -sign : sign;
-}
-
-/* An agent's own checks are linked: no search through all there are. */
-static void
-collect(const struct call *k, const struct query *q)
-{
-	struct object *o;
-	struct check *c;
-
-	found_n = 0;
-	if (k->role == ROLE_AGENT && k->kind == KIND_CHECK) {
-		c = model_agent(k->key->agent)->checks;
-		for (; c != NULL; c = c->next)
-			consider(k, q, &c->o);
-	} else {
-		MODEL_ALL(o, k->kind)
-			consider(k, q, o);
-	}
-	sorted_by = q;
-	if (q->order.field != NULL || q->order.param != NULL || q->down)
-		qsort(found, found_n, sizeof found[0], by_order);
+	return list.down ? -sign : sign;
 }
 
 /* ---- the list ---- */
@@ -392,24 +347,35 @@ api_meta_end(struct call *k)
 int
 api_list(struct call *k)
 {
-	struct query q = { .filters = 0 };
+	bool own = k->agent != NULL && k->kind == KIND_CHECK;
 	struct api_query page;
+	struct object *o;
+	struct check *c;
 	size_t i;
 
 	/* An agent asks for its checks again and again: unchanged is 304. */
-	if (k->role == ROLE_AGENT && k->kind == KIND_CHECK &&
-	    api_etag(k, model_agent(k->key->agent)->revision))
+	if (own && api_etag(k, k->agent->revision))
 		return api_empty(k, 304);
-	if (api_query(k, &page, take_param, &q) == -1)
+	list.filters = 0;
+	list.n = 0;
+	list.sorted = list.down = false;
+	if (api_query(k, &page, take_param, NULL) == -1)
 		return -1;
 	if (k->kind == KIND_SETTING)
 		model_setting();
-	if (k->role == ROLE_AGENT)
+	if (k->agent != NULL)
 		page.limit = API_LIMIT_MAX;
-	collect(k, &q);
-	api_meta(k, &page, (int64_t)found_n, NULL);
-	for (i = (size_t)page.offset; i < found_n &&
+	/* Its checks are linked: no search through all there are. */
+	for (c = own ? k->agent->checks : NULL; c != NULL; c = c->next)
+		consider(k, &c->o);
+	if (!own)
+		MODEL_ALL(o, k->kind)
+			consider(k, o);
+	if (list.sorted)
+		qsort(list.found, list.n, sizeof list.found[0], by_order);
+	api_meta(k, &page, (int64_t)list.n, NULL);
+	for (i = (size_t)page.offset; i < list.n &&
 	    i < (size_t)(page.offset + page.limit); i++)
-		api_show(k, found[i]);
+		api_show(k, list.found[i]);
 	return api_meta_end(k);
 }

@@ -9,17 +9,15 @@ find(struct call *k)
 {
 	struct object *o = k->id == 0 ? NULL : model_get(k->kind, k->id);
 
-	if (o != NULL && k->type != NULL &&
-	    ((struct check *)o)->type != k->type)
-		o = NULL;
-	if (o == NULL)
+	if (o == NULL || (k->type != NULL &&
+	    ((struct check *)o)->type != k->type))
 		api_error(k->c, 404, NULL, "no %s %s", k->resource, k->item);
-	else if (!api_sees(k, k->kind, o)) {
+	else if (api_sees(k, k->kind, o))
+		return o;
+	else
 		api_error(k->c, 403, NULL, "%s %s is not this agent's",
 		    k->resource, k->item);
-		o = NULL;
-	}
-	return o;
+	return NULL;
 }
 
 bool
@@ -35,8 +33,8 @@ api_etag(struct call *k, int64_t revision)
 void
 api_show(struct call *k, const struct object *o)
 {
-	struct model_view v = { k->role == ROLE_AGENT &&
-	    k->kind == KIND_CHECK, k->type != NULL, k->resource };
+	struct model_view v = { k->agent != NULL && k->kind == KIND_CHECK,
+	    k->type != NULL, k->resource };
 
 	model_show(k->c->out, k->kind, o, &v);
 }
@@ -86,27 +84,12 @@ bad(struct call *k, int status, const char *field, const struct fail *why)
 	    named ? "" : ": ", why->msg);
 }
 
-/* What an object is may be said again. */
-static int
-fixed(struct call *k, const struct fields *f, bool number)
-{
-	char text[128];
-	uint64_t id;
-
-	if (f->live != NULL && number == (f->tok == JSON_NUM) &&
-	    json_unescape(f->raw, text, sizeof text) == 0 &&
-	    (model_ref(str_of(text), k->kind, &id) == 0 ||
-	    api_check_ref(str_of(text), &id) == 0) && id == f->live->id)
-		return 0;
-	return api_wrong(k, f->name, "is not yours to choose");
-}
-
 /* May this field be given at all?  1: yes; 0: it is passed over, as a PUT
  * gives back what a GET gave; -1: no, and it would change something. */
 static int
 may_write(struct call *k, struct fields *f, const struct field *fd)
 {
-	bool agent = k->role == ROLE_AGENT, same;
+	bool agent = k->agent != NULL, same;
 	struct object *probe;
 	struct fail why;
 
@@ -121,23 +104,31 @@ may_write(struct call *k, struct fields *f, const struct field *fd)
 	model_drop(k->kind, probe);
 	if (same)
 		return 0;
-	return api_error(k->c, agent ? 403 : 400, f->name, agent ?
-	    "%s: an agent may not write this" : "%s: is read-only",
-	    f->name);
+	return agent ?
+	    api_refuse(k, 403, f->name, "an agent may not write this") :
+	    api_wrong(k, f->name, "is read-only");
 }
 
 static int
 set_field(struct call *k, struct fields *f)
 {
 	const char *name = f->name;
-	const struct field *fd = model_field(k->kind, str_of(name));
+	const struct field *fd = api_field(k, name);
+	bool number = strcmp(name, "id") == 0;
 	struct fail why;
+	char text[128];
+	uint64_t id;
 	int rc;
 
-	if (strcmp(name, "id") == 0 || strcmp(name, "resource_uri") == 0)
-		return fixed(k, f, name[0] == 'i');
-	if (fd == NULL || (fd->flags & F_HIDE) ||
-	    (k->type != NULL && fd->type == FIELD_JSON))
+	/* What an object is may be said again. */
+	if (number || strcmp(name, "resource_uri") == 0)
+		return f->live != NULL && number == (f->tok == JSON_NUM) &&
+		    json_unescape(f->raw, text, sizeof text) == 0 &&
+		    (model_ref(str_of(text), k->kind, &id) == 0 ||
+		    api_check_ref(str_of(text), &id) == 0) &&
+		    id == f->live->id ? 0 :
+		    api_wrong(k, name, "is not yours to choose");
+	if (fd == NULL)
 		return api_wrong(k, name, "no such field");
 	rc = may_write(k, f, fd);
 	if (rc != 1)
@@ -178,111 +169,52 @@ set_params(struct call *k, struct check *c)
 	return 0;
 }
 
-static int
-missing(struct call *k)
+/* Every member of the body into a draft of a live object, or of a new one
+ * (NULL).  Or NULL: answered. */
+static struct object *
+draft_of(struct call *k, const struct object *live)
 {
 	const struct kind_table *t = &model_kinds[k->kind];
-	struct str raw;
-	unsigned i;
-
-	for (i = 0; i < t->fields; i++)
-		if ((t->field[i].flags & F_NEED) &&
-		    (k->type == NULL || t->field[i].type != FIELD_TYPE) &&
-		    json_member(k->c->body, t->field[i].name, &raw) ==
-		    JSON_END)
-			return api_wrong(k, t->field[i].name, "is needed");
-	return 0;
-}
-
-/* Every member of the body into a draft of f->live, or a new one.  0, or -1
- * answered, and the draft is gone. */
-static int
-set_fields(struct call *k, struct fields *f)
-{
 	struct json j = JSON(k->c->body);
-	struct check *c;
+	struct fields f = { .live = live };
+	const struct field *fd;
 	struct str key, raw;
+	struct check *c;
 	int rc = 0;
 
 	if (api_body(k) == -1)
-		return -1;
-	f->draft = model_draft(k->kind, f->live);
-	c = k->kind == KIND_CHECK ? (struct check *)f->draft : NULL;
+		return NULL;
+	f.draft = model_draft(k->kind, live);
+	c = k->kind == KIND_CHECK ? (struct check *)f.draft : NULL;
 	if (k->type != NULL)
 		c->type = k->type;
 	json_next(&j, &key);
 	while (rc == 0 && json_next(&j, &key) == JSON_KEY) {
-		f->tok = json_value(&j, &f->raw);
-		if (json_unescape(key, f->name, sizeof f->name) == -1)
+		f.tok = json_value(&j, &f.raw);
+		if (json_unescape(key, f.name, sizeof f.name) == -1)
 			rc = api_wrong(k, "body", "too long a name");
-		else if (check_param(k->type, str_of(f->name)) == NULL)
-			rc = set_field(k, f);
+		else if (check_param(k->type, str_of(f.name)) == NULL)
+			rc = set_field(k, &f);
 	}
 	/* Hits alone are hits in a row. */
 	if (c != NULL && json_member(k->c->body, "of", &raw) == JSON_END &&
 	    json_member(k->c->body, "hits", &raw) != JSON_END)
 		c->of = c->hits;
-	if (rc == 0 && (k->type == NULL || set_params(k, c) == 0) &&
-	    (f->live != NULL || missing(k) == 0))
-		return 0;
-	model_drop(k->kind, f->draft);
-	return -1;
+	if (rc == 0 && k->type != NULL)
+		rc = set_params(k, c);
+	for (fd = t->field; rc == 0 && live == NULL &&
+	    fd < t->field + t->fields; fd++)
+		if ((fd->flags & F_NEED) &&
+		    (k->type == NULL || fd->type != FIELD_TYPE) &&
+		    json_member(k->c->body, fd->name, &raw) == JSON_END)
+			rc = api_wrong(k, fd->name, "is needed");
+	if (rc == 0)
+		return f.draft;
+	model_drop(k->kind, f.draft);
+	return NULL;
 }
 
-/* The draft as a whole, then into the journal and in place. */
-static struct object *
-install(struct call *k, struct object *draft)
-{
-	const char *field = NULL;
-	struct object *live;
-	struct fail why;
-	bool conflict;
-
-	if (model_check(k->kind, draft, &field, &conflict, &why) == -1) {
-		bad(k, conflict ? 409 : 400, field, &why);
-		model_drop(k->kind, draft);
-		return NULL;
-	}
-	live = change_put(k->kind, draft, &k->asked, &why);
-	if (live == NULL)
-		api_no_room(k, &why);
-	k->c->wrote |= STORE_RECORDS;
-	return live;
-}
-
-int
-api_post(struct call *k)
-{
-	struct fields f = { .live = NULL };
-	char secret[KEY_TEXT] = "";
-	struct object *o;
-	struct fail why;
-
-	if (set_fields(k, &f) == -1)
-		return -1;
-	if (k->kind == KIND_KEY && model_secret((struct key *)f.draft,
-	    k->c->now_ms, secret, &why) == -1) {
-		model_drop(k->kind, f.draft);
-		return api_no_room(k, &why);
-	}
-	o = install(k, f.draft);
-	if (o == NULL)
-		return -1;
-	api_show(k, o);
-	if (secret[0] != '\0') {
-		k->c->out->n--;		/* one member more */
-		json_add(k->c->out, "secret", str_of(secret));
-		json_obj_end(k->c->out);
-	}
-	buf_addf(&k->c->extra, "Location: " MODEL_API "%s/%llu/\r\n",
-	    k->resource, (unsigned long long)o->id);
-	return api_json(k, 201);
-}
-
-/* ---- changing ---- */
-
-/* What an agent says of itself: with the journal only when it is new.  0, or
- * -1 answered. */
+/* What an agent says of itself: with the journal only when it is new. */
 static int
 put_own(struct call *k, struct agent *live, struct object *draft)
 {
@@ -292,8 +224,8 @@ put_own(struct call *k, struct agent *live, struct object *draft)
 
 	if (d->state != live->state && !stops) {
 		model_drop(KIND_AGENT, draft);
-		return api_error(k->c, 403, "state", "state: an agent may "
-		    "only write \"stopped\"");
+		return api_refuse(k, 403, "state",
+		    "an agent may only write \"stopped\"");
 	}
 	d->state = live->state;
 	live->clock_skew_ms = d->clock_skew_ms;
@@ -307,41 +239,58 @@ put_own(struct call *k, struct agent *live, struct object *draft)
 	if (stops)
 		watch_stopped(live, &k->now);
 	k->c->wrote |= STORE_REPORTS | STORE_RECORDS;
-	return 0;
+	return answer(k, &live->o);
 }
 
-/* What is switched off is no longer watched. */
-static void
-after_put(struct call *k, struct object *o, bool was_enabled)
-{
-	struct agent *a = (struct agent *)o;
-
-	if (k->kind == KIND_AGENT && !a->enabled)
-		watch_agent_gone(a, "disabled", &k->now);
-	else if (k->kind == KIND_AGENT && !was_enabled)
-		watch_agent_back(a, &k->now);
-	if (k->kind == KIND_CHECK && !((struct check *)o)->enabled)
-		watch_check_gone((struct check *)o, "disabled", &k->now);
-}
-
+/* POST makes an object, PUT and PATCH change one: the draft as a whole, then
+ * into the journal and in place. */
 int
 api_put(struct call *k)
 {
-	struct object *live = find(k);
-	struct fields f = { .live = live };
-	bool enabled;
+	bool make = k->c->head->method == HTTP_POST, was_on, conflict;
+	struct object *o = make ? NULL : find(k), *draft;
+	struct agent *a;
+	char secret[KEY_TEXT] = "";
+	const char *field = NULL;
+	struct fail why;
 
-	if (live == NULL || set_fields(k, &f) == -1)
+	if ((o == NULL && !make) || (draft = draft_of(k, o)) == NULL)
 		return -1;
-	enabled = k->kind != KIND_AGENT || ((struct agent *)live)->enabled;
-	if (k->role != ROLE_AGENT) {
-		live = install(k, f.draft);
-		if (live == NULL)
-			return -1;
-		after_put(k, live, enabled);
-	} else if (put_own(k, (struct agent *)live, f.draft) == -1)
-		return -1;
-	return answer(k, live);
+	if (k->agent != NULL)
+		return put_own(k, k->agent, draft);
+	if (make && k->kind == KIND_KEY && model_secret((struct key *)draft,
+	    k->c->now_ms, secret, &why) == -1) {
+		model_drop(k->kind, draft);
+		return api_no_room(k, &why);
+	}
+	if (model_check(k->kind, draft, &field, &conflict, &why) == -1) {
+		model_drop(k->kind, draft);
+		return bad(k, conflict ? 409 : 400, field, &why);
+	}
+	was_on = make || k->kind != KIND_AGENT || ((struct agent *)o)->enabled;
+	o = change_put(k->kind, draft, &k->asked, &why);
+	k->c->wrote |= STORE_RECORDS;
+	if (o == NULL)
+		return api_no_room(k, &why);
+	/* What is switched off is no longer watched. */
+	a = k->kind == KIND_AGENT && !make ? (struct agent *)o : NULL;
+	if (a != NULL && !a->enabled)
+		watch_agent_gone(a, "disabled", &k->now);
+	else if (a != NULL && !was_on)
+		watch_agent_back(a, &k->now);
+	if (k->kind == KIND_CHECK && !make && !((struct check *)o)->enabled)
+		watch_check_gone((struct check *)o, "disabled", &k->now);
+	if (!make)
+		return answer(k, o);
+	api_show(k, o);
+	if (secret[0] != '\0') {
+		k->c->out->n--;		/* one member more */
+		json_add(k->c->out, "secret", str_of(secret));
+		json_obj_end(k->c->out);
+	}
+	buf_addf(&k->c->extra, "Location: " MODEL_API "%s/%llu/\r\n",
+	    k->resource, (unsigned long long)o->id);
+	return api_json(k, 201);
 }
 
 /* ---- removing ---- */
@@ -355,29 +304,13 @@ remove_one(struct call *k, enum kind kind, uint64_t id)
 	    api_no_room(k, &why);
 }
 
-static int
-remove_agent(struct call *k, struct agent *a)
-{
-	struct key *key;
-	size_t i = 0;
-
-	watch_agent_gone(a, "removed", &k->now);
-	while (a->checks != NULL)
-		if (remove_one(k, KIND_CHECK, a->checks->o.id) == -1)
-			return -1;
-	while ((key = (void *)model_at(KIND_KEY, i)) != NULL)
-		if (key->agent != a->o.id)
-			i++;
-		else if (remove_one(k, KIND_KEY, key->o.id) == -1)
-			return -1;
-	return remove_one(k, KIND_AGENT, a->o.id);
-}
-
 int
 api_delete(struct call *k)
 {
 	struct object *o = find(k);
-	int rc;
+	struct agent *a = k->kind == KIND_AGENT ? (struct agent *)o : NULL;
+	struct key *key;
+	size_t i = 0;
 
 	if (o == NULL)
 		return -1;
@@ -386,9 +319,18 @@ api_delete(struct call *k)
 	k->c->wrote |= STORE_RECORDS;
 	if (k->kind == KIND_CHECK)
 		watch_check_gone((struct check *)o, "removed", &k->now);
-	rc = k->kind == KIND_AGENT ? remove_agent(k, (struct agent *)o) :
-	    remove_one(k, k->kind, o->id);
-	return rc == 0 ? api_empty(k, 204) : -1;
+	/* With an agent go its checks and its keys. */
+	if (a != NULL)
+		watch_agent_gone(a, "removed", &k->now);
+	while (a != NULL && a->checks != NULL)
+		if (remove_one(k, KIND_CHECK, a->checks->o.id) == -1)
+			return -1;
+	while (a != NULL && (key = (void *)model_at(KIND_KEY, i)) != NULL)
+		if (key->agent != a->o.id)
+			i++;
+		else if (remove_one(k, KIND_KEY, key->o.id) == -1)
+			return -1;
+	return remove_one(k, k->kind, o->id) == 0 ? api_empty(k, 204) : -1;
 }
 
 int

@@ -4,15 +4,11 @@
 
 #include "api_impl.h"
 
-#define AHEAD_MS	60000	/* a result may be this far ahead */
-#define REF_MAX		128	/* bytes of a check's URI, and more */
-#define STAMP		24	/* bytes of 2026-11-22T06:53:11.123Z */
-
 /* One result of a body, and what is wrong with it. */
 struct entry {
 	struct store_result r;
 	struct check *check;		/* NULL: gone */
-	const char *field, *error;	/* it cannot be taken; or NULL */
+	const char *field, *error;	/* NULL: it can be taken */
 };
 
 /* A body on its way into results: one pass over its bytes.  Nothing is
@@ -54,50 +50,19 @@ struct member {
 int
 api_check_ref(struct str s, uint64_t *id)
 {
-	struct str res;
+	struct str name;
 
-	if (str_starts(s, STR(MODEL_API "check/"))) {
-		s = str_after(s, sizeof MODEL_API "check/" - 1);
-	} else if (str_starts(s, STR(MODEL_API))) {
+	if (str_starts(s, STR(MODEL_API))) {
 		s = str_after(s, sizeof MODEL_API - 1);
-		if (str_cut(&s, '/', &res) == -1 || res.n <= 6 ||
-		    !str_is(str_after(res, res.n - 6), "_check") ||
-		    check_type((struct str){ res.p, res.n - 6 }) == NULL)
+		if (str_cut(&s, '/', &name) == -1 ||
+		    (!str_is(name, "check") && api_type(name) == NULL))
 			return -1;
-	} else {
-		return str_u64(s, 1, INT64_MAX, id);
+		s.n -= s.n > 0 && s.p[s.n - 1] == '/';
 	}
-	if (s.n > 0 && s.p[s.n - 1] == '/')
-		s.n--;
 	return str_u64(s, 1, INT64_MAX, id);
 }
 
 /* ---- a body ---- */
-
-/* The member of a name: most often the one after that of the last name, at
- * *i; or NULL. */
-static const struct member *
-find(const struct member *m, unsigned n, struct str name, unsigned *i)
-{
-	unsigned tries;
-
-	for (tries = 0; tries < n; tries++) {
-		*i = *i + 1 < n ? *i + 1 : 0;
-		if (str_eq(m[*i].name, name))
-			return &m[*i];
-	}
-	return NULL;
-}
-
-static int
-unknown(struct call *k, struct str name)
-{
-	char field[64];
-
-	return str_copy(field, sizeof field, name) == -1 ?
-	    api_wrong(k, "body", "too long a name") :
-	    api_wrong(k, field, "no such field");
-}
 
 /* The next token, of what may be a text that text. */
 static void
@@ -114,18 +79,26 @@ next(struct reader *in)
 static int
 read_members(struct reader *in, const struct member *m, unsigned n)
 {
-	unsigned i = n - 1, seen = 0;
+	unsigned i = n - 1, seen = 0, tries;
 	const struct member *its;
 	enum json_tok tok;
 	struct str name;
+	char field[64];
 
 	while ((tok = json_next(&in->j, &name)) == JSON_KEY) {
 		if (json_meant(&in->j, &name, &in->room) == -1)
 			return api_wrong(in->k, "body", "too long a name");
-		its = find(m, n, name, &i);
+		/* Most often it is the one after that of the last name. */
+		tries = 0;
+		do {
+			i = i + 1 < n ? i + 1 : 0;
+			its = &m[i];
+		} while (!str_eq(its->name, name) && ++tries < n);
 		next(in);
-		if (its == NULL)
-			return unknown(in->k, name);
+		if (tries == n)
+			return str_copy(field, sizeof field, name) == -1 ?
+			    api_wrong(in->k, "body", "too long a name") :
+			    api_wrong(in->k, field, "no such field");
 		if ((seen >> i & 1) || !(its->of >> in->tok & 1) ||
 		    (in->tok != JSON_NULL && its->set(in) == -1))
 			return api_wrong(in->k, its->name.p, its->what);
@@ -137,37 +110,13 @@ read_members(struct reader *in, const struct member *m, unsigned n)
 	return tok == JSON_OBJ_END ? 0 : -1;
 }
 
-/* All of a body, into the reader.  0, or -1 answered. */
-static int
-read_body(struct call *k, int (*read)(struct reader *in))
-{
-	struct reader *in = &reader;
-
-	if (api_is_json(k) == -1)
-		return -1;
-	in->k = k;
-	in->j = JSON(k->c->body);
-	buf_init(&in->room, in->bytes, sizeof in->bytes);
-	in->n = 0;
-	in->refused = false;
-	in->dropped = in->clock_ms = 0;
-	in->second[0] = '\0';
-	next(in);
-	if (in->tok == JSON_OBJ && read(in) == 0 && !in->refused &&
-	    json_next(&in->j, &in->text) == JSON_END)
-		return 0;
-	/* Before all else it is said that it is not JSON, and where. */
-	(void)api_body(k);
-	return -1;
-}
-
 /* ---- one result ---- */
 
 static int
 set_check(struct reader *in)
 {
 	in->check_text = in->text;
-	return in->text.n >= REF_MAX ? -1 :
+	return in->text.n >= API_REF_MAX ? -1 :
 	    api_check_ref(in->text, &in->at->r.check);
 }
 
@@ -176,19 +125,20 @@ set_check(struct reader *in)
 static int
 set_timestamp(struct reader *in)
 {
+	size_t z = TIME_TEXT - 2;	/* of the Z at its end */
 	struct str s = in->text;
 	int64_t *at = &in->at->r.at_ms;
+	bool usual = s.n == z + 1 && s.p[z] == 'Z';
 	uint64_t ms;
 
-	if (s.n == STAMP && s.p[STAMP - 1] == 'Z' &&
-	    memcmp(s.p, in->second, sizeof in->second) == 0 &&
+	if (usual && memcmp(s.p, in->second, sizeof in->second) == 0 &&
 	    str_u64((struct str){ s.p + 20, 3 }, 0, 999, &ms) == 0) {
 		*at = in->second_ms + (int64_t)ms;
 		return *at != 0 ? 0 : -1;
 	}
 	if (str_time(s, at) == -1 || *at == 0)
 		return -1;
-	if (s.n == STAMP && s.p[19] == '.' && s.p[STAMP - 1] == 'Z') {
+	if (usual && s.p[19] == '.') {
 		memcpy(in->second, s.p, sizeof in->second);
 		in->second_ms = *at - *at % 1000;
 	}
@@ -276,18 +226,6 @@ static const struct member result_members[] = {
 	    "of A-Z a-z 0-9 _ . -" },
 };
 
-/* The check of an id.  A report goes through an agent's checks in their
- * order, most often: it may be the one after that of the result before. */
-static struct check *
-find_check(const struct reader *in)
-{
-	struct check *c = in->at == in->e ? NULL : in->at[-1].check;
-
-	c = c == NULL ? NULL : c->next;
-	return c != NULL && c->o.id == in->at->r.check ? c :
-	    model_check_by_id(in->at->r.check);
-}
-
 /* One result, an object, into the next entry.  0, or -1 as read_members:
  * malformed, or of another agent's check.  A well-formed one may have an
  * error of its own. */
@@ -296,6 +234,7 @@ read_result(struct reader *in)
 {
 	struct entry *e = &in->e[in->n < STORE_RESULTS_MAX ? in->n :
 	    STORE_RESULTS_MAX];
+	bool ahead;
 
 	in->at = e;
 	in->n++;
@@ -306,20 +245,21 @@ read_result(struct reader *in)
 	e->r.value = 0;
 	e->r.metrics = 0;
 	e->r.text = STR("");
-	e->field = e->error = NULL;
 	if (read_members(in, result_members, COUNT(result_members)) == -1)
 		return -1;
-	e->check = find_check(in);
+	/* A report goes through an agent's checks in their order, most often:
+	 * it may be the one after that of the result before. */
+	e->check = e == in->e || e[-1].check == NULL ? NULL :
+	    e[-1].check->next;
+	if (e->check == NULL || e->check->o.id != e->r.check)
+		e->check = model_check_by_id(e->r.check);
 	if (e->check != NULL && !api_sees(in->k, KIND_CHECK, &e->check->o))
 		return api_error(in->k->c, 403, "check", "check: %.*s is not "
 		    "this agent's", (int)in->check_text.n, in->check_text.p);
-	if (e->check == NULL) {
-		e->field = "check";
-		e->error = "check: there is no such check";
-	} else if (e->r.at_ms > in->k->c->now_ms + AHEAD_MS) {
-		e->field = "timestamp";
-		e->error = "timestamp: more than 60 s ahead";
-	}
+	ahead = e->r.at_ms > in->k->c->now_ms + API_AHEAD_MS;
+	e->field = e->check == NULL ? "check" : ahead ? "timestamp" : NULL;
+	e->error = e->check == NULL ? "check: there is no such check" :
+	    ahead ? "timestamp: more than 60 s ahead" : NULL;
 	return 0;
 }
 
@@ -352,42 +292,38 @@ set_now_ms(struct reader *in)
 	return json_int(in->text, 0, TIME_MAX, &in->clock_ms);
 }
 
+static const struct member bulk_members[] = {
+	{ NAME("objects"), true, ARRAY, set_objects, "a list of results" },
+	{ NAME("dropped"), false, NUMBER, set_dropped, "a number from 0" },
+	{ NAME("now_ms"), false, NUMBER, set_now_ms, "a number from 0" },
+};
+
+/* All of a body, one result or many, into the reader.  0, or -1 answered. */
 static int
-read_bulk(struct reader *in)
+read_body(struct call *k, bool bulk)
 {
-	static const struct member members[] = {
-		{ NAME("objects"), true, ARRAY, set_objects,
-		    "a list of results" },
-		{ NAME("dropped"), false, NUMBER, set_dropped,
-		    "a number from 0" },
-		{ NAME("now_ms"), false, NUMBER, set_now_ms,
-		    "a number from 0" },
-	};
+	struct reader *in = &reader;
 
-	return read_members(in, members, COUNT(members));
-}
-
-/* ---- what was read ---- */
-
-/* Store one that can be taken, and step it.  Of a second one with the same
- * time neither the rules nor the history take note. */
-static void
-take(struct call *k, struct entry *e, uint64_t seq)
-{
-	e->r.late = alert_late(e->r.at_ms, k->c->now_ms,
-	    model_interval(e->check));
-	e->r.code = (uint8_t)watch_judge(e->check, &e->r);
-	store_report_add(api_the_store, &e->r);
-	watch_result(e->check, &e->r, seq, &k->now);
+	if (api_is_json(k) == -1)
+		return -1;
+	in->k = k;
+	in->j = JSON(k->c->body);
+	buf_init(&in->room, in->bytes, sizeof in->bytes);
+	in->n = 0;
+	in->refused = false;
+	in->dropped = in->clock_ms = 0;
+	in->second[0] = '\0';
+	next(in);
+	if (in->tok == JSON_OBJ && (bulk ? read_members(in, bulk_members,
+	    COUNT(bulk_members)) : read_result(in)) == 0 && !in->refused &&
+	    json_next(&in->j, &in->text) == JSON_END)
+		return 0;
+	/* Before all else it is said that it is not JSON, and where. */
+	(void)api_body(k);
+	return -1;
 }
 
 /* ---- a report ---- */
-
-static struct agent *
-reporter(const struct call *k)
-{
-	return k->role == ROLE_AGENT ? model_agent(k->key->agent) : NULL;
-}
 
 /* Begin the report of this call.  Its seq, or 0 and answered 503.  That the
  * agent spoke, and from where, is not for the journal, which a host with two
@@ -395,7 +331,7 @@ reporter(const struct call *k)
 static uint64_t
 begin(struct call *k, uint64_t dropped, unsigned most)
 {
-	struct agent *a = reporter(k);
+	struct agent *a = k->agent;
 	struct store_report rep = { .source = a == NULL ? 0 : a->o.id,
 	    .received_ms = k->c->now_ms, .dropped = dropped };
 	struct fail why;
@@ -469,43 +405,44 @@ show_result(struct buf *b, const struct store_result *r,
 	json_obj_end(b);
 }
 
-/* The agent's clock, and what it lost. */
-static void
-note(struct agent *a, int64_t now_ms)
-{
-	a->dropped += reader.dropped;
-	if (a->dropped > MODEL_DROPPED_MAX)
-		a->dropped = MODEL_DROPPED_MAX;
-	if (reader.clock_ms != 0)
-		a->clock_skew_ms = reader.clock_ms - now_ms;
-}
-
 /* Store all that was read and can be taken; of the others it is told why not.
  * How many were taken; -1: answered. */
 static int
 take_all(struct call *k)
 {
-	struct agent *a = reporter(k);
-	struct buf *out = k->c->out;
 	uint64_t seq = begin(k, (uint64_t)reader.dropped, reader.n);
+	struct agent *a = k->agent;
+	struct buf *out = k->c->out;
 	struct entry *e;
 	int taken = 0;
 
 	if (seq == 0)
 		return -1;
-	if (a != NULL)
-		note(a, k->c->now_ms);
+	/* The agent's clock, and what it lost. */
+	if (a != NULL) {
+		a->dropped += reader.dropped;
+		if (a->dropped > MODEL_DROPPED_MAX)
+			a->dropped = MODEL_DROPPED_MAX;
+		if (reader.clock_ms != 0)
+			a->clock_skew_ms = reader.clock_ms - k->c->now_ms;
+	}
 	for (e = reader.e; e < reader.e + reader.n; e++) {
-		if (e->error == NULL) {
-			take(k, e, seq);
-			taken++;
+		if (e->error != NULL) {
+			json_obj(out);
+			json_add_int(out, "index", e - reader.e);
+			json_add(out, "error", str_of(e->error));
+			json_add(out, "field", str_of(e->field));
+			json_obj_end(out);
 			continue;
 		}
-		json_obj(out);
-		json_add_int(out, "index", e - reader.e);
-		json_add(out, "error", str_of(e->error));
-		json_add(out, "field", str_of(e->field));
-		json_obj_end(out);
+		/* Of a second one with the same time neither the rules nor
+		 * the history take note. */
+		e->r.late = alert_late(e->r.at_ms, k->c->now_ms,
+		    model_interval(e->check));
+		e->r.code = (uint8_t)watch_judge(e->check, &e->r);
+		store_report_add(api_the_store, &e->r);
+		watch_result(e->check, &e->r, seq, &k->now);
+		taken++;
 	}
 	store_report_end(api_the_store);
 	k->c->wrote |= STORE_REPORTS;
@@ -517,7 +454,7 @@ api_history_post(struct call *k)
 {
 	struct entry *e = reader.e;
 
-	if (read_body(k, read_result) == -1)
+	if (read_body(k, false) == -1)
 		return -1;
 	if (e->error != NULL)
 		return api_error(k->c, e->check == NULL ? 404 : 400, e->field,
@@ -534,11 +471,10 @@ api_history_post(struct call *k)
 int
 api_history_patch(struct call *k)
 {
-	struct agent *a = reporter(k);
 	struct buf *out = k->c->out;
 	int taken;
 
-	if (read_body(k, read_bulk) == -1)
+	if (read_body(k, true) == -1)
 		return -1;
 	if (reader.n > STORE_RESULTS_MAX)
 		return api_error(k->c, 413, "objects", "objects: at most %d "
@@ -550,27 +486,14 @@ api_history_patch(struct call *k)
 		return -1;
 	json_arr_end(out);
 	json_add_int(out, "stored", taken);
-	if (a != NULL)
-		json_add_int(out, "revision", a->revision);
+	if (k->agent != NULL)
+		json_add_int(out, "revision", k->agent->revision);
 	json_add_int(out, "now_ms", k->c->now_ms);
 	json_obj_end(out);
 	return api_json(k, 202);
 }
 
 /* ---- history ---- */
-
-/* May the history of this check be told?  0, or -1 answered. */
-static int
-may_tell(struct call *k, uint64_t id)
-{
-	const struct check *c = model_check_by_id(id);
-
-	if (c == NULL)
-		return api_error(k->c, 404, "check", "check: there is no such "
-		    "check");
-	return api_sees(k, KIND_CHECK, &c->o) ? 0 : api_error(k->c, 403,
-	    "check", "check: it is not this agent's");
-}
 
 static int
 take_history(struct call *k, char *name, const char *value, void *to)
@@ -588,27 +511,32 @@ take_history(struct call *k, char *name, const char *value, void *to)
 	return rc == 0 ? 0 : api_wrong(k, name, "cannot be read");
 }
 
-/* The results asked for, at most limit: how many, and when the last is; or,
- * all of them being shown, the same.  -1: answered. */
+/* The results asked for of a check: how many, and when the last is; or, all
+ * of them being shown, the same.  -1: answered. */
 static int
-rows(struct call *k, const struct store_query *ask, int64_t limit, bool show,
-    int64_t *last_ms)
+rows(struct call *k, struct store_query *ask, bool show, int64_t *last_ms)
 {
+	const struct check *c = model_check_by_id(ask->check);
 	static struct store_row row;
 	struct fail why;
-	int n = 0, rc = store_rows(api_the_store, ask, &why) == 0;
+	unsigned n = 0;
+	int rc;
 
-	while (rc == 1 && n < limit) {
-		rc = store_row_next(api_the_store, &row, &why);
-		if (rc != 1)
-			break;
+	if (c == NULL)
+		return api_refuse(k, 404, "check", "there is no such check");
+	if (!api_sees(k, KIND_CHECK, &c->o))
+		return api_refuse(k, 403, "check", "it is not this agent's");
+	ask->source = c->agent_id;
+	rc = store_rows(api_the_store, ask, &why);
+	while (rc != -1 && n < ask->limit &&
+	    (rc = store_row_next(api_the_store, &row, &why)) == 1) {
 		n++;
 		*last_ms = row.r.at_ms;
 		if (show)
 			show_result(k->c->out, &row.r, &row);
 	}
-	return rc != -1 ? n : api_error(k->c, 503, NULL, "history cannot be "
-	    "read: %s", why.msg);
+	return rc != -1 ? (int)n : api_error(k->c, 503, NULL, "history cannot "
+	    "be read: %s", why.msg);
 }
 
 /* Pages go on by time, for results come in while one reads. */
@@ -630,12 +558,9 @@ api_history(struct call *k)
 		    "before=TIME");
 	if (ask.check == 0)
 		return api_wrong(k, "check", "is needed: ?check=1");
-	if (may_tell(k, ask.check) == -1)
-		return -1;
-	ask.source = model_check_by_id(ask.check)->agent_id;
 	ask.to_ms--;			/* before it */
 	ask.limit = (unsigned)q.limit;
-	n = rows(k, &ask, q.limit, false, &last_ms);
+	n = rows(k, &ask, false, &last_ms);
 	if (n == -1)
 		return -1;
 	buf_addf(&u, MODEL_API "check_history/?check=%llu&limit=%lld&before=",
@@ -643,26 +568,24 @@ api_history(struct call *k)
 	buf_time(&u, last_ms);
 	buf_addc(&u, '\0');
 	api_meta(k, &q, -1, n < q.limit ? NULL : next);
-	return rows(k, &ask, q.limit, true, &last_ms) == -1 ? -1 :
+	return rows(k, &ask, true, &last_ms) == -1 ? -1 :
 	    api_meta_end(k);
 }
 
 int
 api_history_one(struct call *k)
 {
-	struct str rest = str_of(k->item), id;
-	struct store_query ask = { .check = 0 };
+	struct str ms = str_of(k->item), id;
+	struct store_query ask = { .limit = 1 };
 	int64_t last_ms;
 	int n;
 
-	if (str_cut(&rest, '-', &id) == -1 || str_u64(id, 1, INT64_MAX,
-	    &ask.check) == -1 || str_i64(rest, 1, TIME_MAX, &ask.from_ms) ==
-	    -1)
+	if (str_cut(&ms, '-', &id) == -1 ||
+	    str_u64(id, 1, INT64_MAX, &ask.check) == -1 ||
+	    str_i64(ms, 1, TIME_MAX, &ask.from_ms) == -1)
 		return api_error(k->c, 404, NULL, "an id is CHECK-TIME_MS");
-	if (may_tell(k, ask.check) == -1)
-		return -1;
 	ask.to_ms = ask.from_ms;
-	n = rows(k, &ask, 1, true, &last_ms);
+	n = rows(k, &ask, true, &last_ms);
 	if (n == 0)
 		return api_error(k->c, 404, NULL, "no result %s", k->item);
 	return n == -1 ? -1 : api_json(k, 200);

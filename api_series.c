@@ -3,10 +3,6 @@
 
 #include "api_impl.h"
 
-#define POINTS		300
-#define POINTS_MAX	10000
-#define DAY_MS		86400000
-
 struct ask {
 	struct store_query q;
 	int64_t points;
@@ -24,34 +20,12 @@ take_param(struct call *k, char *name, const char *value, void *to)
 		    &a->q.to_ms) == 0 ? 0 :
 		    api_wrong(k, name, "a time as 2026-11-22T06:53:11Z");
 	if (strcmp(name, "points") == 0)
-		return str_i64(v, 1, POINTS_MAX, &a->points) == 0 ? 0 :
+		return str_i64(v, 1, API_POINTS_MAX, &a->points) == 0 ? 0 :
 		    api_wrong(k, name, "a number of 1 to 10000");
 	if (strcmp(name, "metric") == 0)
 		return str_copy(a->metric, sizeof a->metric, v) == 0 ? 0 :
 		    api_wrong(k, name, "at most 32 bytes");
 	return api_wrong(k, name, "only from, to, points and metric");
-}
-
-/* What is asked for: the last day in 300 points, unless it says otherwise. */
-static int
-take_ask(struct call *k, struct ask *a)
-{
-	struct api_query q;
-
-	*a = (struct ask){ .q = { .from_ms = -1, .to_ms = k->c->now_ms + 1 },
-	    .points = POINTS };
-	if (api_query(k, &q, take_param, a) == -1)
-		return -1;
-	if (a->q.from_ms == -1)
-		a->q.from_ms = a->q.to_ms > DAY_MS ? a->q.to_ms - DAY_MS : 0;
-	if (a->q.from_ms >= a->q.to_ms)
-		return api_wrong(k, "from", "is not before to");
-	if (a->points > a->q.to_ms - a->q.from_ms)
-		return api_wrong(k, "points", "more than milliseconds");
-	if (strcmp(a->metric, "value") == 0)
-		a->metric[0] = '\0';
-	a->q.to_ms--;			/* up to, not with */
-	return 0;
 }
 
 /* One list: of each bucket what `which` says, or null. */
@@ -85,16 +59,29 @@ api_series(struct call *k)
 {
 	static const char *const names[] = { "t", "min", "avg", "max",
 	    "status" };
-	static struct store_bucket bucket[POINTS_MAX];
+	static struct store_bucket bucket[API_POINTS_MAX];
 	struct check *c = model_check_by_id(k->id);
+	struct ask a = { .q = { .from_ms = -1, .to_ms = k->c->now_ms + 1 },
+	    .points = API_POINTS };
+	struct api_query q;
 	struct fail why;
-	struct ask a;
 	int i;
 
 	if (c == NULL || !api_sees(k, KIND_CHECK, &c->o))
 		return api_error(k->c, 404, NULL, "no check %s", k->item);
-	if (take_ask(k, &a) == -1)
+	if (api_query(k, &q, take_param, &a) == -1)
 		return -1;
+	/* The last day, unless it says otherwise. */
+	if (a.q.from_ms == -1)
+		a.q.from_ms = a.q.to_ms < STR_DAY_MS ? 0 : a.q.to_ms -
+		    STR_DAY_MS;
+	if (a.q.from_ms >= a.q.to_ms)
+		return api_wrong(k, "from", "is not before to");
+	if (a.points > a.q.to_ms - a.q.from_ms)
+		return api_wrong(k, "points", "more than milliseconds");
+	if (strcmp(a.metric, "value") == 0)
+		a.metric[0] = '\0';
+	a.q.to_ms--;			/* up to, not with */
 	a.q.check = c->o.id;
 	a.q.source = c->agent_id;
 	if (store_series(api_the_store, &a.q, str_of(a.metric),

@@ -16,13 +16,11 @@ static const char *const methods[] = {	/* in the order of http_method */
 	"TRACE", "CONNECT"
 };
 
-/* A head on its way: what is read, how far, and what it is found to be.  A
- * reader of a part says whether to go on; rc is the verdict if not. */
+/* A head on its way: what is read, how far, and what it is found to be. */
 struct parse {
 	struct str in, line;
 	struct http_head *h;	/* its size: how far */
-	enum http_rc rc;
-	int status;		/* the answer to a refused request */
+	int *status;		/* the answer to a refused request */
 	struct fail *why;
 };
 
@@ -42,16 +40,15 @@ is_token(struct str s)
 	return s.n > 0 && str_is_of(s, TOKEN);
 }
 
-static bool
+static enum http_rc
 bad(struct parse *p, int status, const char *text)
 {
-	p->status = status;
-	p->rc = fail(p->why, "%s", text);
-	return false;
+	*p->status = status;
+	return fail(p->why, "%s", text);
 }
 
 /* The next line, without its CRLF. */
-static bool
+static enum http_rc
 next_line(struct parse *p, size_t max)
 {
 	size_t i;
@@ -65,38 +62,16 @@ next_line(struct parse *p, size_t max)
 	if (i + 1 >= p->in.n && p->in.n == HTTP_HEAD_MAX)
 		return bad(p, 431, "head too long");
 	if (i + 1 >= p->in.n)
-		return false;		/* more is needed */
+		return HTTP_MORE;
 	if (p->in.p[i + 1] != '\n')
 		return bad(p, 400, "CR without LF in the head");
 	p->line = (struct str){ p->in.p + p->h->size, i - p->h->size };
 	p->h->size = i + 2;
-	return true;
-}
-
-/* All fields to the empty line. */
-static bool
-read_fields(struct parse *p)
-{
-	struct http_head *h = p->h;
-	struct str name;
-
-	while (next_line(p, HTTP_HEAD_MAX)) {
-		if (p->line.n == 0)
-			return true;
-		if (h->fields == HTTP_FIELDS_MAX)
-			return bad(p, 431, "too many fields in the head");
-		/* No token has white space: obs-fold ends here too. */
-		if (str_cut(&p->line, ':', &name) == -1 ||
-		    p->line.p == NULL || !is_token(name))
-			return bad(p, 400, "a field must be NAME: VALUE");
-		h->field[h->fields++] = (struct http_field){ name,
-		    str_trim(p->line) };
-	}
-	return false;
+	return HTTP_DONE;
 }
 
 /* "HTTP/1.x"; 1.2 and later are answered as 1.1 (RFC 9110 2.5). */
-static bool
+static enum http_rc
 read_version(struct parse *p, struct str v)
 {
 	if (v.n != 8 || !str_starts(v, STR("HTTP/")) || v.p[6] != '.' ||
@@ -106,7 +81,7 @@ read_version(struct parse *p, struct str v)
 		return bad(p, 505, "only HTTP/1 is spoken here");
 	p->h->minor = v.p[7] != '0';
 	p->h->keep_alive = p->h->minor == 1;
-	return true;
+	return HTTP_DONE;
 }
 
 /* Take scheme and authority off a URL. */
@@ -149,63 +124,6 @@ split_authority(struct str a, struct str *host, struct str *port)
 	return port->n == 0 ? 0 : str_u64(*port, 0, 65535, &n);
 }
 
-/* RFC 9112 3.2: origin-form, absolute-form, and "*" for OPTIONS. */
-static int
-read_target(struct http_head *h, struct str t)
-{
-	struct str host, port;
-	bool tls, star = h->method == HTTP_OPTIONS && str_is(t, "*");
-
-	if (!str_is_of(t, VISIBLE "\\"))
-		return -1;
-	if (!star && !str_starts(t, STR("/")) &&
-	    (cut_origin(&t, &tls, &h->host) == -1 ||
-	    split_authority(h->host, &host, &port) == -1))
-		return -1;
-	str_cut(&t, '?', &h->path);
-	if (h->path.n == 0)
-		h->path = STR("/");
-	h->query = t;
-	return 0;
-}
-
-static bool
-read_request_line(struct parse *p)
-{
-	struct str method, target;
-	const char *const *known;
-
-	if (str_cut(&p->line, ' ', &method) == -1 || !is_token(method) ||
-	    str_cut(&p->line, ' ', &target) == -1)
-		return bad(p, 400, "no request line");
-	if (!read_version(p, p->line))
-		return false;
-	known = STR_ROW(methods, method);
-	if (known == NULL)
-		return bad(p, 501, "no such method");
-	if (known < methods + HTTP_OTHER)
-		p->h->method = (enum http_method)(known - methods);
-	return read_target(p->h, target) == 0 ||
-	    bad(p, 400, "not a request target");
-}
-
-/* "HTTP/1.x NNN" and, if it likes, " REASON". */
-static bool
-read_status_line(struct parse *p)
-{
-	struct str version, code;
-	uint64_t n;
-
-	str_cut(&p->line, ' ', &version);
-	if (!read_version(p, version))
-		return false;
-	if (str_cut(&p->line, ' ', &code) == -1 || code.n != 3 ||
-	    str_u64(code, 100, 599, &n) == -1)
-		return bad(p, 0, "the answer's status is not 100 to 599");
-	p->h->status = (int)n;
-	return true;
-}
-
 /* Whether a list of tokens holds one; any case. */
 static bool
 has_token(struct str list, struct str token)
@@ -220,7 +138,7 @@ has_token(struct str list, struct str token)
 
 /* What the fields say of the host, the body's end (RFC 9112 6) and the
  * connection's. */
-static bool
+static enum http_rc
 read_meaning(struct parse *p)
 {
 	struct http_head *h = p->h;
@@ -265,46 +183,103 @@ read_meaning(struct parse *p)
 		return bad(p, 400, "no Host");
 	if (h->host.n == 0)		/* the target's wins */
 		h->host = host;
-	return true;
+	return HTTP_DONE;
+}
+
+/* All fields to the empty line, and what they say. */
+static enum http_rc
+read_fields(struct parse *p)
+{
+	struct http_head *h = p->h;
+	struct str name;
+	enum http_rc rc;
+
+	while ((rc = next_line(p, HTTP_HEAD_MAX)) == HTTP_DONE) {
+		if (p->line.n == 0)
+			return read_meaning(p);
+		if (h->fields == HTTP_FIELDS_MAX)
+			return bad(p, 431, "too many fields in the head");
+		/* No token has white space: obs-fold ends here too. */
+		if (str_cut(&p->line, ':', &name) == -1 ||
+		    p->line.p == NULL || !is_token(name))
+			return bad(p, 400, "a field must be NAME: VALUE");
+		h->field[h->fields++] = (struct http_field){ name,
+		    str_trim(p->line) };
+	}
+	return rc;
 }
 
 static struct parse
-begin(struct str in, struct http_head *h, struct fail *why)
+begin(struct str in, struct http_head *h, int *status, struct fail *why)
 {
 	*h = (struct http_head){ .method = HTTP_OTHER, .length = -1 };
-	if (in.n > HTTP_HEAD_MAX)
-		in.n = HTTP_HEAD_MAX;
-	return (struct parse){ .in = in, .h = h, .rc = HTTP_MORE, .why = why };
+	*status = 0;
+	in.n = in.n > HTTP_HEAD_MAX ? HTTP_HEAD_MAX : in.n;
+	return (struct parse){ in, { NULL, 0 }, h, status, why };
 }
 
 enum http_rc
 http_request(struct str in, struct http_head *h, int *status, struct fail *why)
 {
-	struct parse p = begin(in, h, why);
+	struct parse p = begin(in, h, status, why);
+	struct str method, t, host, port;
+	const char *const *known;
+	bool tls, star;
+	enum http_rc rc;
 
 	if (str_starts(in, STR("\r\n")))
 		h->size = 2;	/* RFC 9112 2.2: left over from a body */
-	if (next_line(&p, HTTP_LINE_MAX) && read_request_line(&p) &&
-	    read_fields(&p) && read_meaning(&p))
-		p.rc = HTTP_DONE;
-	*status = p.status;
-	return p.rc;
+	rc = next_line(&p, HTTP_LINE_MAX);
+	if (rc != HTTP_DONE)
+		return rc;
+	if (str_cut(&p.line, ' ', &method) == -1 || !is_token(method) ||
+	    str_cut(&p.line, ' ', &t) == -1)
+		return bad(&p, 400, "no request line");
+	if (read_version(&p, p.line) == HTTP_BAD)
+		return HTTP_BAD;
+	known = STR_ROW(methods, method);
+	if (known == NULL)
+		return bad(&p, 501, "no such method");
+	if (known < methods + HTTP_OTHER)
+		h->method = (enum http_method)(known - methods);
+	/* RFC 9112 3.2: origin-form, absolute-form, and "*" for OPTIONS. */
+	star = h->method == HTTP_OPTIONS && str_is(t, "*");
+	if (!str_is_of(t, VISIBLE "\\") || (!star &&
+	    !str_starts(t, STR("/")) && (cut_origin(&t, &tls, &h->host) ==
+	    -1 || split_authority(h->host, &host, &port) == -1)))
+		return bad(&p, 400, "not a request target");
+	str_cut(&t, '?', &h->path);
+	if (h->path.n == 0)
+		h->path = STR("/");
+	h->query = t;
+	return read_fields(&p);
 }
 
 enum http_rc
 http_answer(struct str in, bool to_head, struct http_head *h, struct fail *why)
 {
-	struct parse p = begin(in, h, why);
+	int ignored;
+	struct parse p = begin(in, h, &ignored, why);
+	struct str part;
+	uint64_t n;
+	enum http_rc rc = next_line(&p, HTTP_HEAD_MAX);
 
-	if (!next_line(&p, HTTP_HEAD_MAX) || !read_status_line(&p) ||
-	    !read_fields(&p) || !read_meaning(&p))
-		return p.rc;
-	if (to_head || h->status < 200 || h->status == 204 ||
-	    h->status == 304) {
+	if (rc != HTTP_DONE)
+		return rc;
+	/* "HTTP/1.x NNN" and, if it likes, " REASON". */
+	str_cut(&p.line, ' ', &part);
+	if (read_version(&p, part) == HTTP_BAD)
+		return HTTP_BAD;
+	if (str_cut(&p.line, ' ', &part) == -1 || part.n != 3 ||
+	    str_u64(part, 100, 599, &n) == -1)
+		return fail(why, "the answer's status is not 100 to 599");
+	h->status = (int)n;
+	rc = read_fields(&p);
+	if (to_head || n < 200 || n == 204 || n == 304) {
 		h->length = 0;
 		h->chunked = false;
 	}
-	return HTTP_DONE;
+	return rc;
 }
 
 struct str

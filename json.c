@@ -46,42 +46,35 @@ utf16(struct str s)
 	return b[0] << 8 | b[1];
 }
 
-/* Take a \u escape of *s, both halves of a pair: its code point, or -1. */
-static int32_t
-take_u(struct str *s)
-{
-	int32_t c = utf16(*s), low;
-	size_t n = 6;
-
-	if (c == -1 || (c >= 0xdc00 && c <= 0xdfff))
-		return -1;
-	if (c >= 0xd800 && c <= 0xdbff) {
-		low = utf16(str_after(*s, 6));
-		if (low < 0xdc00 || low > 0xdfff)
-			return -1;
-		c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
-		n = 12;
-	}
-	*s = str_after(*s, n);
-	return c;
-}
-
 /* Take a character of *s, the text of a string: its code point, or -1 when
  * none such may stand there. */
 static int32_t
 take(struct str *s)
 {
 	const char *at;
+	int32_t c, low;
 
 	if (s->n == 0 || (unsigned char)s->p[0] < ' ' || s->p[0] == '"')
 		return -1;
 	if (s->p[0] != '\\')
 		return str_take(s);
 	at = s->n < 2 ? NULL : memchr(letters, s->p[1], sizeof letters - 1);
-	if (at == NULL)
-		return take_u(s);
-	*s = str_after(*s, 2);
-	return bytes[at - letters];
+	if (at != NULL) {
+		*s = str_after(*s, 2);
+		return bytes[at - letters];
+	}
+	c = utf16(*s);
+	if (c == -1 || (c >= 0xdc00 && c <= 0xdfff))
+		return -1;
+	if (c >= 0xd800 && c <= 0xdbff) {	/* the first of a pair */
+		low = utf16(str_after(*s, 6));
+		if (low < 0xdc00 || low > 0xdfff)
+			return -1;
+		c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+		*s = str_after(*s, 6);
+	}
+	*s = str_after(*s, 6);
+	return c;
 }
 
 /* How many bytes s begins with that stand for themselves, read or written.
@@ -110,49 +103,25 @@ token(struct json *j, enum json_tok tok, size_t n, struct str *text)
 	return tok;
 }
 
-/* The rest of a string, from a byte on that does not stand for itself: where
- * the quote at its end is, or -1 with j->pos at what may not stand there. */
-static ptrdiff_t
-unplain(struct json *j, struct str s)
-{
-	for (; s.n == 0 || s.p[0] != '"'; s = str_after(s, plain(s)))
-		if (take(&s) == -1) {
-			j->pos = j->in.n - s.n;
-			return -1;
-		}
-	return s.p - j->in.p;
-}
-
 /* The string at j->pos, which is its first quote. */
 static enum json_tok
 string(struct json *j, enum json_tok tok, struct str *text)
 {
 	size_t from = j->pos + 1;
 	struct str s = { j->in.p + from, j->in.n - from };
-	size_t n = plain(s);
-	ptrdiff_t end = (ptrdiff_t)(from + n);
 
-	j->plain = n < s.n && s.p[n] == '"';
-	if (!j->plain && (end = unplain(j, str_after(s, n))) == -1)
-		return bad(j, "a string holds what it may not, or is cut");
+	s = str_after(s, plain(s));
+	j->plain = s.n > 0 && s.p[0] == '"';
+	for (; s.n == 0 || s.p[0] != '"'; s = str_after(s, plain(s)))
+		if (take(&s) == -1) {
+			j->pos = j->in.n - s.n;
+			return bad(j, "a string holds what it may not, or is "
+			    "cut");
+		}
 	j->pos = from;
-	token(j, tok, (size_t)end - from, text);
+	token(j, tok, j->in.n - s.n - from, text);
 	j->pos++;
 	return tok;
-}
-
-static enum json_tok
-key(struct json *j, struct str *text)
-{
-	if (j->in.p[j->pos] != '"')
-		return bad(j, "a key in quotes is due");
-	if (string(j, JSON_KEY, text) == JSON_BAD)
-		return JSON_BAD;
-	if (skip_space(j) != ':')
-		return bad(j, "a colon is due");
-	j->pos++;
-	j->expect = VALUE;
-	return JSON_KEY;
 }
 
 static enum json_tok
@@ -208,7 +177,17 @@ json_next(struct json *j, struct str *text)
 	}
 	if (c == -1)
 		return bad(j, "cut short");
-	return obj && j->expect != VALUE ? key(j, text) : value(j, text);
+	if (!obj || j->expect == VALUE)
+		return value(j, text);
+	if (c != '"')
+		return bad(j, "a key in quotes is due");
+	if (string(j, JSON_KEY, text) == JSON_BAD)
+		return JSON_BAD;
+	if (skip_space(j) != ':')
+		return bad(j, "a colon is due");
+	j->pos++;
+	j->expect = VALUE;
+	return JSON_KEY;
 }
 
 enum json_tok
@@ -239,22 +218,11 @@ same_key(struct str a, struct str b)
 	return a.n == b.n;
 }
 
-/* Of a key's text: the same for all that say the same. */
-static uint32_t
-hash(struct str text)
-{
-	uint32_t h = 2166136261;	/* FNV-1a, by characters */
-
-	while (text.n > 0)
-		h = (h ^ (uint32_t)take(&text)) * 16777619;
-	return h;
-}
-
 int
 json_valid(struct str in, struct fail *why)
 {
 	/* The keys of all open objects, the innermost's last. */
-	struct str text, keys[JSON_DEPTH_MAX * JSON_KEYS_MAX];
+	struct str text, rest, keys[JSON_DEPTH_MAX * JSON_KEYS_MAX];
 	uint32_t hashes[JSON_DEPTH_MAX * JSON_KEYS_MAX];
 	size_t first[JSON_DEPTH_MAX];	/* of each open object's */
 	size_t i, n = 0;
@@ -275,7 +243,11 @@ json_valid(struct str in, struct fail *why)
 		if (n - i == JSON_KEYS_MAX)
 			return fail(why, "an object of over %d members before "
 			    "byte %zu", JSON_KEYS_MAX, j.pos);
-		hashes[n] = hash(text);
+		/* FNV-1a by characters: the same for all that say the same. */
+		hashes[n] = 2166136261;
+		for (rest = text; rest.n > 0;)
+			hashes[n] = (hashes[n] ^ (uint32_t)take(&rest)) *
+			    16777619;
 		for (; i < n; i++)
 			if (hashes[i] == hashes[n] && same_key(keys[i], text))
 				return fail(why, "the same key again before "
@@ -446,23 +418,6 @@ json_key(struct buf *b, const char *name)
 	return b;
 }
 
-/* A character that may not stand for itself. */
-static void
-put_special(struct buf *b, int32_t c)
-{
-	const char *at = c < 0 || c > 0x7f ? NULL :
-	    memchr(bytes, c, sizeof bytes - 1);
-
-	if (c == -1)
-		put_char(b, 0xfffd);
-	else if (at != NULL)
-		buf_addf(b, "\\%c", letters[at - bytes]);
-	else if (c > 0x7f && c != 0x2028 && c != 0x2029)
-		put_char(b, c);
-	else
-		buf_addf(b, "\\u%04x", (unsigned)c);
-}
-
 void
 json_put(struct buf *b, struct str s)
 {
@@ -470,11 +425,24 @@ json_put(struct buf *b, struct str s)
 	buf_addc(b, '"');
 	while (s.n > 0) {
 		size_t n = plain(s);
+		const char *at;
+		int32_t c;
 
 		buf_add(b, (struct str){ s.p, n });
 		s = str_after(s, n);
-		if (s.n > 0)
-			put_special(b, str_take(&s));
+		if (s.n == 0)
+			break;
+		c = str_take(&s);	/* what may not stand for itself */
+		at = c < 0 || c > 0x7f ? NULL :
+		    memchr(bytes, c, sizeof bytes - 1);
+		if (c == -1)
+			put_char(b, 0xfffd);
+		else if (at != NULL)
+			buf_addf(b, "\\%c", letters[at - bytes]);
+		else if (c > 0x7f && c != 0x2028 && c != 0x2029)
+			put_char(b, c);
+		else
+			buf_addf(b, "\\u%04x", (unsigned)c);
 	}
 	buf_addc(b, '"');
 }

@@ -5,15 +5,12 @@
 #include "api_impl.h"
 #include "page.h"
 
-#define RESULTS		10	/* of each check */
-#define CHECKS_MAX	32	/* more: only those of ?agent=HOST */
-
 void
 page_text(struct buf *b, struct str s)
 {
 	size_t n;
 
-	for (; s.n > 0; s = (struct str){ s.p + n, s.n - n }) {
+	for (; s.n > 0; s = str_after(s, n)) {
 		for (n = 0; n < s.n && (s.p[n] == '\0' ||
 		    strchr("<>&\"'", s.p[n]) == NULL); n++)
 			;
@@ -26,46 +23,45 @@ page_text(struct buf *b, struct str s)
 /* The clock of the page that is made. */
 static int64_t now_ms;
 
-/* "2026-11-22 06:53:11 UTC", and how long ago that was. */
-static void
-put_time(struct buf *b, int64_t at_ms, bool ago)
-{
-	int64_t passed = now_ms - at_ms;
-
-	if (at_ms == 0) {
-		buf_addz(b, "never");
-		return;
-	}
-	buf_time_human(b, at_ms);
-	if (!ago)
-		return;
-	buf_addz(b, " (");
-	buf_duration(b, passed < 1000 ? 0 : passed / 1000 * 1000);
-	buf_addz(b, " ago)");
-}
-
 /* HTML as it stands, but for %s: a text, %t: a time, %a: and how long ago.
  * The end tags of cells and rows may be left out, and are. */
 static void
 put(struct buf *b, const char *html, ...)
 {
+	int64_t at_ms, passed;
 	va_list ap;
 
 	va_start(ap, html);
-	for (; *html != '\0'; html++)
-		if (*html != '%')
+	for (; *html != '\0'; html++) {
+		if (*html != '%') {
 			buf_addc(b, *html);
-		else if (*++html == 's')
+			continue;
+		}
+		if (*++html == 's') {
 			page_text(b, str_of(va_arg(ap, const char *)));
+			continue;
+		}
+		at_ms = va_arg(ap, int64_t);
+		passed = now_ms - at_ms;
+		if (at_ms == 0)
+			buf_addz(b, "never");
 		else
-			put_time(b, va_arg(ap, int64_t), *html == 'a');
+			buf_time_human(b, at_ms);
+		if (at_ms == 0 || *html != 'a')
+			continue;
+		buf_addz(b, " (");
+		buf_duration(b, passed < 1000 ? 0 : passed / 1000 * 1000);
+		buf_addz(b, " ago)");
+	}
 	va_end(ap);
 }
 
+/* What is wrong, and the agents. */
 static void
-incidents(struct buf *b)
+overview(struct buf *b)
 {
 	const struct incident *in;
+	const struct agent *a;
 	unsigned n = 0;
 
 	MODEL_ALL(in, KIND_INCIDENT) {
@@ -78,41 +74,17 @@ incidents(struct buf *b)
 		    status_name(in->status), in->opened, in->text);
 	}
 	put(b, n == 0 ? "<p>Nothing is wrong.</p>\n" : "</table>\n");
-}
-
-static void
-agents(struct buf *b)
-{
-	static const char *const states[] = { "never", "up", "silent",
-	    "stopped" };
-	const struct agent *a;
-
 	put(b, "<h2>Agents</h2>\n<table border>\n<tr><th>Agent<th>State"
 	    "<th>Status<th>Last check-in<th>Version\n");
 	MODEL_ALL(a, KIND_AGENT) {
 		put(b, "<tr><td><a href=\"/status?agent=");
 		http_escape(b, str_of(a->hostname));
 		put(b, "\">%s</a><td>%s<td>%s<td>%a<td>%s\n", a->hostname,
-		    a->enabled ? states[a->state] : "disabled",
+		    a->enabled ? model_agent_states[a->state] : "disabled",
 		    status_name(model_agent_status(a)), a->last_checkin,
 		    a->version);
 	}
 	put(b, "</table>\n");
-}
-
-static void
-check_line(struct buf *b, const struct check *c)
-{
-	char text[512];
-	struct buf t;
-
-	buf_init(&t, text, sizeof text - 1);
-	model_check_text(&t, c);
-	text[t.n] = '\0';
-	put(b, "<tr><td>%s<td>%s<td>%s<td>%s<td>%t<td>%a\n",
-	    c->agent->hostname, c->name,
-	    c->enabled ? status_name(c->alert.held) : "disabled", text,
-	    c->alert.since_ms, c->last_result);
 }
 
 static void
@@ -122,7 +94,7 @@ results(struct buf *b, const struct check *c)
 	const struct store_result *r = &row.r;
 	struct store_query ask = { .check = c->o.id, .source = c->agent_id,
 	    .from_ms = INT64_MIN, .to_ms = INT64_MAX, .down = true,
-	    .limit = RESULTS };
+	    .limit = PAGE_RESULTS };
 	struct fail why;
 	unsigned i;
 
@@ -130,7 +102,7 @@ results(struct buf *b, const struct check *c)
 	    "<th>Value<th>Message\n", c->agent->hostname, c->name);
 	if (store_rows(api_the_store, &ask, &why) == -1)
 		return;
-	for (i = 0; i < RESULTS && store_row_next(api_the_store, &row,
+	for (i = 0; i < PAGE_RESULTS && store_row_next(api_the_store, &row,
 	    &why) == 1; i++) {
 		put(b, "<tr><td>%t<td>%s<td>", r->at_ms, status_name(r->code));
 		if (r->has_value)
@@ -142,38 +114,28 @@ results(struct buf *b, const struct check *c)
 	put(b, "</table>\n");
 }
 
-/* The agent asked for by ?agent=HOST, or NULL.  0 or -1: no such. */
-static int
-chosen(struct call *k, const struct agent **a)
-{
-	struct str rest = k->c->head->query, name, value;
-	char host[128];
-
-	*a = NULL;
-	while (http_query(&rest, &name, &value) == 0) {
-		if (!str_is(name, "agent"))
-			continue;
-		if (http_unescape(value, true, host, sizeof host) == -1)
-			return -1;
-		*a = model_agent_named(str_of(host));
-		return *a == NULL ? -1 : 0;
-	}
-	return 0;
-}
-
 static void
-checks(struct call *k, const struct agent *only)
+checks(struct buf *b, const struct agent *only)
 {
-	struct buf *b = k->c->out;
 	const struct check *c;
+	char text[512];
+	struct buf t;
 
 	put(b, "<h2>Checks</h2>\n<table border>\n<tr><th>Agent<th>Check"
 	    "<th>Status<th>Reads<th>Since<th>Last result\n");
-	MODEL_ALL(c, KIND_CHECK)
-		if (only == NULL || c->agent == only)
-			check_line(b, c);
+	MODEL_ALL(c, KIND_CHECK) {
+		if (only != NULL && c->agent != only)
+			continue;
+		buf_init(&t, text, sizeof text - 1);
+		model_check_text(&t, c);
+		text[t.n] = '\0';
+		put(b, "<tr><td>%s<td>%s<td>%s<td>%s<td>%t<td>%a\n",
+		    c->agent->hostname, c->name, c->enabled ?
+		    status_name(c->alert.held) : "disabled", text,
+		    c->alert.since_ms, c->last_result);
+	}
 	put(b, "</table>\n<h2>Last results</h2>\n");
-	if (only == NULL && model_count(KIND_CHECK) > CHECKS_MAX) {
+	if (only == NULL && model_count(KIND_CHECK) > PAGE_CHECKS_MAX) {
 		put(b, "<p>Choose an agent above.</p>\n");
 		return;
 	}
@@ -186,19 +148,24 @@ int
 page_status(struct call *k)
 {
 	struct buf *b = k->c->out;
-	const struct agent *only;
+	struct str rest = k->c->head->query, name, value;
+	const struct agent *only = NULL;
+	char host[128];
 
-	if (chosen(k, &only) == -1)
-		return api_error(k->c, 404, "agent", "there is no such agent");
+	while (only == NULL && http_query(&rest, &name, &value) == 0)
+		if (str_is(name, "agent") && (http_unescape(value, true, host,
+		    sizeof host) == -1 ||
+		    (only = model_agent_named(str_of(host))) == NULL))
+			return api_error(k->c, 404, "agent", "there is no "
+			    "such agent");
 	now_ms = k->c->now_ms;
 	put(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
 	    "<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
 	    "content=\"width=device-width\">\n<title>vilicus status</title>\n"
 	    "</head>\n<body>\n<h1>vilicus status</h1>\n<p>As of "
 	    "%t</p>\n", now_ms);
-	incidents(b);
-	agents(b);
-	checks(k, only);
+	overview(b);
+	checks(b, only);
 	put(b, "</body>\n</html>\n");
 	if (b->full)
 		return api_error(k->c, 413, "agent", "too much for a page: "

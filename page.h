@@ -7,6 +7,9 @@
 
 #include "str.h"
 
+#define PAGE_RESULTS	10	/* the last of each check */
+#define PAGE_CHECKS_MAX	32	/* more: only those of ?agent=HOST */
+
 /* s as text of an HTML element or attribute: escaped, control bytes and
  * what is not UTF-8 replaced. */
 void page_text(struct buf *b, struct str s);

@@ -19,6 +19,9 @@
 #include <stdint.h>
 
 #define MILLI_MAX	INT64_C(9000000000000000000)	/* ±9·10^15 units */
+#define STR_EXPONENT_MAX INT64_C(1000000000000000)	/* of a number's e */
+#define STR_DAY_MS	INT64_C(86400000)
+#define STR_DURATION_MAX (36500 * STR_DAY_MS)
 #define TIME_TEXT	25	/* "2026-11-22T06:53:11.123Z" and a NUL */
 #define TIME_MAX	INT64_C(9246182399999)	/* the last ms of 2262 */
 
@@ -40,7 +43,8 @@ struct buf {
 #define STR_ALNUM	STR_HEX "ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ"
 
 struct str str_of(const char *z);		/* z NULL: NULL and 0 */
-struct str str_from(const struct buf *b);	/* what is in b so far */
+/* What is in b so far. */
+#define str_from(b)	((struct str){ (b)->p, (b)->n })
 bool str_eq(struct str a, struct str b);
 bool str_is(struct str a, const char *z);
 bool str_ieq(struct str a, struct str b);	/* ASCII case alike */
@@ -120,7 +124,7 @@ int32_t str_take(struct str *s);
 
 /* An empty one over an array: struct buf b = BUF(text); */
 #define BUF(array)	((struct buf){ (array), 0, sizeof(array), false })
-void buf_init(struct buf *b, char *p, size_t cap);
+#define buf_init(b, p, cap)	(*(b) = (struct buf){ (p), 0, (cap), false })
 void buf_add(struct buf *b, struct str s);
 #define buf_addz(b, z)	buf_add(b, str_of(z))
 void buf_addc(struct buf *b, char c);
