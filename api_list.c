@@ -190,7 +190,7 @@ take_param(struct call *k, char *name, const char *value, void *to)
 	const struct field *order = &list.order.field;
 	struct filter *f = &list.filter[list.filters];
 	char *word = strstr(name, "__"), *next;
-	bool bad = false, hostname = false;
+	bool bad = false, hostname = false, id = false;
 	struct str rest = str_of(value), one;
 	const char *const *op;
 	int64_t v;
@@ -214,14 +214,15 @@ take_param(struct call *k, char *name, const char *value, void *to)
 		if (next != NULL)
 			*next = '\0';
 		op = STR_ROW(ops, str_of(word + 2));
-		if (op != NULL) {
+		hostname = hostname || strcmp(word + 2, "hostname") == 0;
+		id = id || strcmp(word + 2, "id") == 0;
+		if (op != NULL)
 			f->op = (enum op)(op - ops);
-			continue;
-		}
-		hostname = strcmp(word + 2, "hostname") == 0;
-		bad = bad || (!hostname && strcmp(word + 2, "id") != 0);
+		/* How to compare comes last. */
+		bad = bad || (op != NULL ? next != NULL : hostname == id);
 	}
-	if (bad || take_by(k, name, hostname, &f->by) == -1)
+	if (bad || take_by(k, name, hostname, &f->by) == -1 ||
+	    (id && f->by.field.type != FIELD_REF))
 		return api_wrong(k, name, "cannot be filtered by so");
 	str_copy(f->value, sizeof f->value, rest);
 	while (model_is_number(&f->by.field) && next_value(f, &rest, &one))
@@ -240,6 +241,7 @@ passes(const struct filter *f, const struct object *o)
 	struct str rest = str_of(f->value);
 	char room[API_SHOWN_MAX];
 	enum status a, b;
+	int64_t x, y;
 	int sign;
 
 	if (value_of(&f->by, o, room, &have) == -1)
@@ -253,6 +255,11 @@ passes(const struct filter *f, const struct object *o)
 		if (status_parse(have.text, &a) == 0 &&
 		    status_parse(want.text, &b) == 0)
 			sign = (int)a - (int)b;
+		/* What is shown as a number is one. */
+		if (f->by.field.type == FIELD_SHOW &&
+		    str_milli(have.text, &x) == 0 &&
+		    str_milli(want.text, &y) == 0)
+			sign = (x > y) - (x < y);
 		if (f->op == OP_STARTS ? have.text.p != NULL &&
 		    str_starts(have.text, want.text) :
 		    f->op == OP_GTE ? sign >= 0 :

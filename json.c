@@ -260,16 +260,20 @@ json_valid(struct str in, struct fail *why)
 enum json_tok
 json_member(struct str obj, const char *name, struct str *raw)
 {
-	struct str text;
+	struct str text, value;
 	enum json_tok t;
 	struct json j = JSON(obj);
 
 	if (json_next(&j, &text) != JSON_OBJ)
 		return JSON_BAD;
 	while ((t = json_next(&j, &text)) == JSON_KEY) {
-		t = json_value(&j, raw);
-		if (t == JSON_BAD || same_key(text, str_of(name)))
+		t = json_value(&j, &value);
+		if (t == JSON_BAD)
 			return t;
+		if (same_key(text, str_of(name))) {
+			*raw = value;
+			return t;
+		}
 	}
 	return t == JSON_OBJ_END ? JSON_END : JSON_BAD;
 }

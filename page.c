@@ -96,14 +96,14 @@ results(struct buf *b, const struct check *c)
 	    .from_ms = INT64_MIN, .to_ms = INT64_MAX, .down = true,
 	    .limit = PAGE_RESULTS };
 	struct fail why;
-	unsigned i;
+	int i, rc = store_rows(api_the_store, &ask, &why) == -1 ? -1 : 1;
 
 	put(b, "<h3>%s %s</h3>\n<table border>\n<tr><th>Time<th>Status"
 	    "<th>Value<th>Message\n", c->agent->hostname, c->name);
-	if (store_rows(api_the_store, &ask, &why) == -1)
-		return;
-	for (i = 0; i < PAGE_RESULTS && store_row_next(api_the_store, &row,
-	    &why) == 1; i++) {
+	for (i = 0; rc == 1 && i < PAGE_RESULTS; i++) {
+		rc = store_row_next(api_the_store, &row, &why);
+		if (rc != 1)
+			break;
 		put(b, "<tr><td>%t<td>%s<td>", r->at_ms, status_name(r->code));
 		if (r->has_value)
 			buf_milli(b, r->value);
@@ -112,6 +112,8 @@ results(struct buf *b, const struct check *c)
 		put(b, "\n");
 	}
 	put(b, "</table>\n");
+	if (rc == -1)
+		put(b, "<p>The rest cannot be read: %s</p>\n", why.msg);
 }
 
 static void

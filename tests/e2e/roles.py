@@ -403,6 +403,14 @@ def lists(bench):
     same(len(s.objects("check/?agent__hostname__startswith=web0")), 4,
          "of the agent's name")
 
+    for i, value in ((1, 9), (2, 80), (3, -1.5)):
+        same(s.api("POST", "check_history/", {"check": i, "value": value})[0],
+             201, "a result")
+    for query, want in (("gte=10", [2]), ("lt=9", [3]), ("gte=9.0", [1, 2]),
+                        ("exact=80.0", [2]), ("lt=-1", [3])):
+        same([c["id"] for c in s.objects("cpu_check/?value__" + query)], want,
+             "value " + query)
+
     seen, path = [], "/api/v1/agent/?limit=7&hostname__startswith=web"
     while path:
         got = s.get(path)
@@ -429,7 +437,9 @@ def lists(bench):
     for query in ("check/?agent__hostnames=x", "check/?id__hostname=x",
                   "key/?hash=0", "key/?hash__startswith=0",
                   "process_check/?process_name__hostname=x",
-                  "check/?alert=1", "check_history/?check=x",
+                  "check/?alert=1", "check/?name__id=1",
+                  "check/?agent__gte__lt=1", "check/?agent__lt__id=1",
+                  "check/?agent__id__hostname=1", "check_history/?check=x",
                   "check_history/", "check_history/?check=1&before=x",
                   "check_history/?check=1&colour=1"):
         status, _, got = ask(s, "GET", query, None, s.key)
