@@ -125,7 +125,8 @@ set_field(struct call *k, struct fields *f)
 		return f->live != NULL && number == (f->tok == JSON_NUM) &&
 		    json_unescape(f->raw, text, sizeof text) == 0 &&
 		    (model_ref(str_of(text), k->kind, &id) == 0 ||
-		    api_check_ref(str_of(text), &id) == 0) &&
+		    (k->kind == KIND_CHECK &&
+		    api_check_ref(str_of(text), &id) == 0)) &&
 		    id == f->live->id ? 0 :
 		    api_wrong(k, name, "is not yours to choose");
 	if (fd == NULL)

@@ -67,7 +67,8 @@ api_series(struct call *k)
 	struct fail why;
 	int i;
 
-	if (c == NULL || !api_sees(k, KIND_CHECK, &c->o))
+	if (c == NULL || !api_sees(k, KIND_CHECK, &c->o) ||
+	    (k->type != NULL && k->type != c->type))
 		return api_error(k->c, 404, NULL, "no check %s", k->item);
 	if (api_query(k, &q, take_param, &a) == -1)
 		return -1;

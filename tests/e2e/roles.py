@@ -434,6 +434,11 @@ def lists(bench):
                   "&".join("id__gte=%d" % i for i in range(9))):
         status, _, got = ask(s, "GET", "agent/?" + query, None, s.key)
         same(status, 400, query)
+    same(ask(s, "GET", "cpu_check/1/series/", None, s.key)[0], 200, "series")
+    same(ask(s, "GET", "process_check/1/series/", None, s.key)[0], 404,
+         "series of another type")
+    same(ask(s, "PATCH", "agent/1/", {"resource_uri": "/api/v1/check/1/"},
+             s.key)[0], 400, "another kind's address")
     for query in ("check/?agent__hostnames=x", "check/?id__hostname=x",
                   "key/?hash=0", "key/?hash__startswith=0",
                   "process_check/?process_name__hostname=x",
