@@ -143,8 +143,7 @@ read_config(struct config *c)
 static void
 take_settings(const struct config *c)
 {
-	struct setting *s = (struct setting *)model_draft(KIND_SETTING,
-	    &model_setting()->o);
+	struct setting *s = model_draft(KIND_SETTING, model_setting());
 
 	model_text(&s->public, str_of(c->public));
 	model_text(&s->pushover_token, str_of(c->pushover_token));
@@ -357,9 +356,8 @@ put_answer(struct conn *c, const struct api_call *a)
 	    .extra = str_from(&a->extra) };
 	struct str body = { a->out->p, h != NULL && h->method == HTTP_HEAD ?
 	    0 : (size_t)r.length };
-	struct buf head;
+	struct buf head = BUF(head_room);
 
-	buf_init(&head, head_room, sizeof head_room);
 	http_put_reply(&head, &r, a->now_ms);
 	if (conn_answer(c, str_from(&head), body, r.keep_alive, mono_ms) ==
 	    -1) {

@@ -12,7 +12,7 @@
 #define SERVER_LAGGED_MS	60000	/* for so long */
 #define SERVER_OVERDUE_MS	600000	/* a delivery not done: /healthz says */
 #define SERVER_DISK_MAX		(UINT64_C(1) << 30) /* bytes, if none is set */
-#define SERVER_JOB_S		3600	/* a job of the store's takes so long */
+#define SERVER_JOB_S		3600	/* the longest job of the store's */
 #define SERVER_FILES		64	/* descriptors kept from connections */
 #define SERVER_PATH_MAX		4000	/* bytes of a path, NUL included */
 #define SERVER_FAULTS_MAX	16384	/* bytes of a configuration's faults */
