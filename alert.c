@@ -13,10 +13,9 @@ status_parse(struct str s, enum status *out)
 	const char *const *name = str_row(status_names, STATUS_NONE,
 	    sizeof *name, s);
 
-	if (name == NULL)
-		return -1;
-	*out = (enum status)(name - status_names);
-	return 0;
+	if (name != NULL)
+		*out = (enum status)(name - status_names);
+	return name != NULL ? 0 : -1;
 }
 
 int
@@ -136,7 +135,6 @@ signal_step(const struct alert_rule *r, struct alert_signal *g, bool bad,
 	g->since_ms = 0;
 }
 
-
 /* The worst signal that is on; they stand in the order of their statuses. */
 static enum status
 worst(const struct alert_state *st)
@@ -207,8 +205,7 @@ alert_state_put(struct buf *b, const struct alert_state *st)
 {
 	unsigned i;
 
-	buf_addf(b, "%lld %lld", (long long)st->at_ms,
-	    (long long)st->since_ms);
+	buf_addf(b, "%lld %lld", (long long)st->at_ms, (long long)st->since_ms);
 	for (i = 0; i < COUNT(st->signal); i++)
 		buf_addf(b, " %d,%lld,%llu", st->signal[i].on,
 		    (long long)st->signal[i].since_ms,

@@ -106,8 +106,7 @@ install(enum kind k, void *draft, const struct change *ch)
 }
 
 void *
-change_put(enum kind k, void *draft, const struct change *ch,
-    struct fail *why)
+change_put(enum kind k, void *draft, const struct change *ch, struct fail *why)
 {
 	const struct object *o = draft, *live = model_get(k, o->id);
 
@@ -224,7 +223,6 @@ replay_put(enum kind k, uint64_t id, struct str line, bool snapshot,
 	o->stepped_seq = (uint64_t)head;
 	return rc;
 }
-
 
 int
 change_replay(struct str line, struct fail *why)

@@ -150,8 +150,7 @@ channel_pushover_form(struct buf *b, struct str job, struct fail *why)
 	buf_addf(b, "&priority=%d", (int)priority);
 	if (priority == EMERGENCY)
 		buf_addz(b, EMERGENCY_FORM);
-	if (json_number(job, "timestamp", 0, TIME_MAX / 1000,
-	    &timestamp) == -1)
+	if (json_number(job, "timestamp", 0, TIME_MAX / 1000, &timestamp) == -1)
 		return fail(why, "timestamp: not seconds since 1970");
 	if (timestamp > 0)
 		buf_addf(b, "&timestamp=%lld", (long long)timestamp);
@@ -191,38 +190,16 @@ name_of(struct str body, const char *member, char dst[CHANNEL_ID])
 	put_line(dst, CHANNEL_ID, text);
 }
 
-/* 200: what decides is the body. */
-static void
-said_yes(struct str body, struct channel_outcome *o)
-{
-	struct fail why;
-	int64_t status;
-
-	if (json_valid(body, &why) == -1)
-		reason(o, "HTTP 200, but no answer that can be read: %s",
-		    why.msg);
-	else if (json_number(body, "status", INT32_MIN, INT32_MAX,
-	    &status) != 1)
-		reason(o, "HTTP 200, but an answer without a status");
-	else if (status != 1) {
-		o->end = CHANNEL_REFUSED;
-		refused(o, ", but not taken", body);
-	} else {
-		o->end = CHANNEL_ACCEPTED;
-		name_of(body, "request", o->id);
-		name_of(body, "receipt", o->receipt);
-	}
-}
-
-
 void
 channel_pushover_outcome(const struct http_head *h, struct str body,
     int64_t now_s, struct channel_outcome *o)
 {
 	struct str left = http_field(h, "X-Limit-App-Remaining");
 	uint64_t after = 0, reset;
+	int64_t said;
+	struct fail why;
 
-	*o = (struct channel_outcome){ .code = h->status };
+	*o = (struct channel_outcome){ CHANNEL_UNKNOWN, .code = h->status };
 	if (h->status == 429 || h->status >= 500) {
 		/* When to try again: what Retry-After says, or, the quota
 		 * being used up, when it begins anew. */
@@ -241,12 +218,20 @@ channel_pushover_outcome(const struct http_head *h, struct str body,
 		o->end = CHANNEL_REFUSED;
 		refused(o, h->status < 400 ? ", a redirect, which is not "
 		    "followed" : "", body);
+	} else if (h->status != 200)
+		reason(o, "HTTP %d", o->code);
+	else if (json_valid(body, &why) == -1)	/* 200: the body decides */
+		reason(o, "HTTP 200, but no answer that can be read: %s",
+		    why.msg);
+	else if (json_number(body, "status", INT32_MIN, INT32_MAX, &said) != 1)
+		reason(o, "HTTP 200, but an answer without a status");
+	else if (said != 1) {
+		o->end = CHANNEL_REFUSED;
+		refused(o, ", but not taken", body);
 	} else {
-		o->end = CHANNEL_UNKNOWN;
-		if (h->status == 200)
-			said_yes(body, o);
-		else
-			reason(o, "HTTP %d", o->code);
+		o->end = CHANNEL_ACCEPTED;
+		name_of(body, "request", o->id);
+		name_of(body, "receipt", o->receipt);
 	}
 }
 
@@ -259,7 +244,6 @@ hang_up(void)
 	close(way.fd);
 	way.up = way.kept = false;
 }
-
 
 static int
 connect_to(const struct http_url *u, int64_t now, struct fail *why)
@@ -294,10 +278,9 @@ connect_to(const struct http_url *u, int64_t now, struct fail *why)
 	return 0;
 }
 
-/* Have the request answered.  After a failure: what is known. */
+/* Have a request's bytes answered.  After a failure: what is known. */
 static void
-exchange(const struct http_url *u, struct str request,
-    struct channel_outcome *o)
+exchange(const struct http_url *u, struct str bytes, struct channel_outcome *o)
 {
 	static char in[CHANNEL_ANSWER_MAX];
 	struct client c;
@@ -310,7 +293,7 @@ exchange(const struct http_url *u, struct str request,
 			reason(o, "%s", why.msg);
 			return;
 		}
-		client_begin(&c, way.s, request, false, in, sizeof in);
+		client_begin(&c, way.s, bytes, false, in, sizeof in);
 		done = client_run(&c, CHANNEL_ANSWER_MS) == HTTP_DONE;
 		stale = !done && way.kept && !c.sent_all && c.seen == 0;
 		way.used_ms = log_clock_ms();
@@ -328,11 +311,9 @@ exchange(const struct http_url *u, struct str request,
 		reason(o, "%s: %s", way.host, c.why.msg);
 }
 
-
 /* Write the request of a job and split its URL.  0, or -1: none can be made. */
 static int
-write_request(struct buf *b, struct str job, struct http_url *u,
-    struct fail *why)
+put_request(struct buf *b, struct str job, struct http_url *u, struct fail *why)
 {
 	/* The URL's parts, in *u, borrow from it. */
 	static char form[CHANNEL_FORM_MAX], url[CHANNEL_URL_MAX];
@@ -347,10 +328,10 @@ write_request(struct buf *b, struct str job, struct http_url *u,
 		return fail(why, "a URL that cannot be read");
 	if (http_url(str_of(url), u, why) == -1)
 		return -1;
+	(void)str_copy(host, sizeof host, u->host);	/* or "" */
 	if (!u->tls && !str_ieq(u->host, STR("localhost")) &&
-	    !str_is(u->host, "::1") &&
-	    (str_copy(host, sizeof host, u->host) == -1 ||
-	    inet_pton(AF_INET, host, ip) != 1 || ip[0] != 127))
+	    !str_is(u->host, "::1") && (inet_pton(AF_INET, host, ip) != 1 ||
+	    ip[0] != 127))
 		return fail(why, "https is required, but to this host itself");
 	if (channel_pushover_form(&f, job, why) == -1)
 		return -1;
@@ -370,7 +351,7 @@ run(struct str job, const struct fail *unprepared, char answer[CHILD_ANSWER])
 	struct fail why;
 	struct buf b = BUF(request);
 
-	if (write_request(&b, job, &u, &why) == -1)
+	if (put_request(&b, job, &u, &why) == -1)
 		reason(&o, "%s", why.msg);
 	else if (u.tls && unprepared != NULL) {
 		o.end = CHANNEL_RETRY;

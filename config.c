@@ -11,7 +11,6 @@ struct line {
 	unsigned n;
 };
 
-
 static int
 split(struct str s, struct line *l, struct fail *why)
 {
@@ -86,14 +85,12 @@ word_listen(struct config *c, const struct line *l, struct fail *why)
 
 /* A value once, that fits. */
 static int
-set_text(char dst[CONFIG_TEXT], struct str s, const char *what,
-    struct fail *why)
+set_text(char to[CONFIG_TEXT], struct str s, const char *what, struct fail *why)
 {
-	if (dst[0] != '\0')
+	if (to[0] != '\0')
 		return fail(why, "%s is set twice; leave one", what);
-	if (s.n == 0 || str_copy(dst, CONFIG_TEXT, s) == -1)
-		return fail(why, "%s is 1 to %d bytes", what,
-		    CONFIG_TEXT - 1);
+	if (s.n == 0 || str_copy(to, CONFIG_TEXT, s) == -1)
+		return fail(why, "%s is 1 to %d bytes", what, CONFIG_TEXT - 1);
 	return 0;
 }
 
@@ -197,9 +194,8 @@ read_line(struct config *c, struct str text, struct fail *why)
 		return 0;
 	w = STR_ROW(words, l.word[0]);
 	if (w == NULL)
-		return fail(why, "\"%.*s\" is no word of vilicus.conf; "
-		    "listen, public, disk, sync, pushover and ca-file "
-		    "are",
+		return fail(why, "\"%.*s\" is no word of vilicus.conf; listen, "
+		    "public, disk, sync, pushover and ca-file are",
 		    (int)(l.word[0].n > 32 ? 32 : l.word[0].n), l.word[0].p);
 	if (l.n - 1 < w->min || l.n - 1 > w->max)
 		return fail(why, "write it \"%s %s\"", w->name, w->usage);

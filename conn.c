@@ -31,20 +31,18 @@ conn_slots(void)
 
 /* ---- open and close ---- */
 
-
-
 struct conn *
 conn_accept(int lfd, int64_t mono_ms, bool *again, bool *full)
 {
-	struct conn fresh = { .since_ms = mono_ms }, *c = NULL;
+	struct conn new = { .since_ms = mono_ms }, *c = NULL;
 	unsigned i, n = 0;
-	int fd = stream_accept(lfd, fresh.peer, &fresh.loopback);
+	int fd = stream_accept(lfd, new.peer, &new.loopback);
 
 	*full = fd == -1;
 	*again = fd >= 0;
 	if (fd < 0)
 		return NULL;
-	stream_plain(&fresh.s, fd);
+	stream_plain(&new.s, fd);
 	/* The one that has been idle longest makes room. */
 	for (i = 0; i < top && open_n >= conn_max; i++)
 		if (conns[i] != NULL && conns[i]->phase == CONN_IDLE &&
@@ -54,16 +52,15 @@ conn_accept(int lfd, int64_t mono_ms, bool *again, bool *full)
 		loop_del(c->s.fd);
 		conn_close(c);
 	}
-	for (i = 0; i < top && !fresh.loopback; i++)
-		n += conns[i] != NULL &&
-		    strcmp(conns[i]->peer, fresh.peer) == 0;
+	for (i = 0; i < top && !new.loopback; i++)
+		n += conns[i] != NULL && strcmp(conns[i]->peer, new.peer) == 0;
 	c = open_n >= conn_max || n >= CONN_PER_ADDRESS ? NULL :
 	    pool_get(&pool, sizeof *c);
 	if (c == NULL) {
 		close(fd);
 		return NULL;
 	}
-	*c = fresh;
+	*c = new;
 	while (c->slot < top && conns[c->slot] != NULL)
 		c->slot++;
 	conns[c->slot] = c;
@@ -86,7 +83,6 @@ conn_close(struct conn *c)
 }
 
 /* ---- in ---- */
-
 
 /* The buffer of what comes in goes, whatever is in it. */
 static void
@@ -156,7 +152,6 @@ conn_read(struct conn *c, int64_t mono_ms)
 	}
 	return 0;
 }
-
 
 enum conn_rc
 conn_next(struct conn *c, struct http_head *h, struct str *body, int *status,
@@ -233,7 +228,6 @@ conn_answer(struct conn *c, struct str head, struct str body, bool keep,
 	c->since_ms = mono_ms;
 	return 0;
 }
-
 
 int
 conn_flush(struct conn *c, int64_t mono_ms)

@@ -184,9 +184,8 @@ model_late_after_ms(const struct agent *a)
 {
 	int64_t ms = 3 * a->check_interval_ms;
 
-	if (a->late_after_s != 0)
-		return a->late_after_s * 1000;
-	return ms < 30000 ? 30000 : ms;
+	return a->late_after_s != 0 ? a->late_after_s * 1000 :
+	    ms < 30000 ? 30000 : ms;
 }
 
 enum status
@@ -327,34 +326,14 @@ link_incident(const struct incident *in)
 		*at = 0;
 }
 
-static void
-insert(enum kind k, struct object *o)
-{
-	struct check *c = (struct check *)o;
-	struct table *t = &tables[k];
-	size_t i = place(t, o->id);
-
-	if (t->n == t->cap) {
-		t->cap = t->cap == 0 ? 16 : t->cap * 2;
-		t->all = need(realloc(t->all, t->cap * sizeof *t->all));
-	}
-	memmove(t->all + i + 1, t->all + i, (t->n - i) * sizeof *t->all);
-	t->all[i] = o;
-	t->n++;
-	model_used_id(k, o->id);
-	if (k != KIND_CHECK)
-		return;
-	c->agent = model_agent(c->agent_id);
-	assert(c->agent != NULL);
-	c->next = *link_of(c);
-	*link_of(c) = c;
-}
 
 void *
 model_install(enum kind k, void *draft, struct object **was)
 {
 	struct object *o = draft, *live = model_get(k, o->id), *old = NULL;
+	struct table *t = &tables[k];
 	struct check *c;
+	size_t i;
 
 	if (live != NULL) {
 		/* Others point at it: its contents change, not its place. */
@@ -364,11 +343,27 @@ model_install(enum kind k, void *draft, struct object **was)
 		free(o);
 	} else {
 		live = o;
-		if (live->id == 0)
-			live->id = model_next_id(k);
-		insert(k, live);
+		if (o->id == 0)
+			o->id = model_next_id(k);
+		model_used_id(k, o->id);
+		i = place(t, o->id);
+		if (t->n == t->cap) {
+			t->cap = t->cap == 0 ? 16 : t->cap * 2;
+			t->all = need(realloc(t->all,
+			    t->cap * sizeof *t->all));
+		}
+		memmove(t->all + i + 1, t->all + i,
+		    (t->n - i) * sizeof *t->all);
+		t->all[i] = o;
+		t->n++;
 	}
 	c = (struct check *)live;
+	if (k == KIND_CHECK && old == NULL) {
+		c->agent = model_agent(c->agent_id);
+		assert(c->agent != NULL);
+		c->next = *link_of(c);
+		*link_of(c) = c;
+	}
 	if (k == KIND_CHECK)	/* each of its results asks for its rule */
 		(void)model_rule(c, &c->rule);
 	if (k == KIND_INCIDENT)

@@ -268,10 +268,9 @@ model_kind(struct str name, enum kind *k)
 {
 	const struct kind_table *t = STR_ROW(model_kinds, name);
 
-	if (t == NULL)
-		return -1;
-	*k = (enum kind)(t - model_kinds);
-	return 0;
+	if (t != NULL)
+		*k = (enum kind)(t - model_kinds);
+	return t != NULL ? 0 : -1;
 }
 
 const struct field *
@@ -308,7 +307,6 @@ model_put_number(const struct field *f, struct object *o, int64_t v)
 }
 
 /* ---- to JSON ---- */
-
 
 void
 model_show_field(struct buf *b, const struct field *f, const struct object *o)
@@ -418,23 +416,22 @@ model_kept(struct buf *b, enum kind k, const struct object *o,
 
 /* ---- the schema ---- */
 
-static const char *const type_names[] = {
-	[FIELD_TEXT] = "string", [FIELD_NAME] = "string",
-	[FIELD_BOOL] = "boolean", [FIELD_INT] = "integer",
-	[FIELD_TIME] = "datetime", [FIELD_WORD] = "string",
-	[FIELD_REF] = "related", [FIELD_TYPE] = "string",
+static const char *const type_names[] = {	/* others: "string" */
 	[FIELD_BOUNDS] = "list", [FIELD_JSON] = "object",
-	[FIELD_STATE] = "string", [FIELD_SHOW] = "computed"
+	[FIELD_BOOL] = "boolean", [FIELD_INT] = "integer",
+	[FIELD_TIME] = "datetime", [FIELD_REF] = "related",
+	[FIELD_SHOW] = "computed"
 };
 
 /* what: NULL, or what a parameter is, whose limits are told of texts too. */
 static void
 schema_field(struct buf *b, const struct field *f, const char *what)
 {
+	const char *type = type_names[f->type];
 	unsigned i;
 
 	json_obj(json_key(b, f->name));
-	json_add(b, "type", str_of(type_names[f->type]));
+	json_add(b, "type", str_of(type != NULL ? type : "string"));
 	json_put_bool(json_key(b, "readonly"), !(f->flags & F_WRITE));
 	json_put_bool(json_key(b, "required"), f->flags & F_NEED);
 	json_put_bool(json_key(b, "nullable"), f->flags & F_NULL);
@@ -456,7 +453,6 @@ schema_field(struct buf *b, const struct field *f, const char *what)
 	}
 	json_obj_end(b);
 }
-
 
 void
 model_schema(struct buf *b, enum kind k, const struct check_type *flat)

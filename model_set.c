@@ -1,7 +1,6 @@
 /* model_set.c: a field of a draft from JSON, and a draft made sure of. */
 #include "model_impl.h"
 
-
 int
 model_ref(struct str s, enum kind k, uint64_t *id)
 {
@@ -81,8 +80,7 @@ set_bounds(const struct field *f, struct object *o, struct str raw,
 		if (alert_bound_parse(str_of(one), &bound, why) == -1)
 			return -1;
 		if (n++ == ALERT_BOUNDS_MAX)
-			return fail(why, "at most %d bounds",
-			    ALERT_BOUNDS_MAX);
+			return fail(why, "at most %d bounds", ALERT_BOUNDS_MAX);
 		if (b.n > 0)
 			buf_addc(&b, '\n');
 		alert_bound_put(&b, &bound);
@@ -185,7 +183,6 @@ check_agent(struct object *o, const char **field, struct fail *why)
 		return fail(why, "at most %d agents", MODEL_AGENTS_MAX);
 	return 0;
 }
-
 
 static int
 check_check(struct object *o, const char **field, struct fail *why)

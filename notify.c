@@ -46,7 +46,6 @@ is_open(const struct delivery *d)
 	    strlen(d->items) < NOTIFY_ITEMS_MAX - NOTIFY_ITEM_MAX;
 }
 
-
 /* Add an item and its line; past what a message holds, they are counted.  A
  * message that says of one incident that it came and went is titled by its
  * end. */
@@ -90,8 +89,7 @@ static void
 queue(const struct recipient *r, struct delivery *open,
     const struct incident *in, const struct watch_now *now)
 {
-	int64_t due = r->quiet_ms > now->watch_ms ? r->quiet_ms :
-	    now->watch_ms;
+	int64_t due = r->quiet_ms > now->watch_ms ? r->quiet_ms : now->watch_ms;
 	struct delivery *d;
 
 	MODEL_ALL(d, KIND_DELIVERY)
@@ -305,7 +303,6 @@ notify_due(const struct watch_now *now)
 	way.delivery = put(d, now)->o.id;
 	way.sent = false;
 }
-
 
 static int
 hand_over(const struct delivery *d, struct fail *why)

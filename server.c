@@ -44,7 +44,7 @@ static struct {
 
 static struct config config;
 static struct store *store;
-static int listeners[CONFIG_LISTEN];
+static int sockets[CONFIG_LISTEN];
 static int child_fd = -1;
 
 /* The store's job that a child is at; fd -1: none. */
@@ -241,8 +241,9 @@ tell_damage(void)
 		log_line("damage: %.*s", (int)text.n, text.p);
 }
 
+/* Open the store, and be as we were. */
 static int
-open_store(struct fail *why)
+recover(struct fail *why)
 {
 	uint64_t disk = SERVER_DISK_MAX;
 	struct statvfs v;
@@ -277,35 +278,15 @@ open_store(struct fail *why)
 	return 0;
 }
 
-/* The file first: a key that nobody knows would lock everyone out. */
-static int
-write_key(const char *secret, struct fail *why)
-{
-	char tmp[SERVER_PATH_MAX + 4], line[KEY_TEXT + 1];
-	int n, fd, dir, rc = 0;
-
-	snprintf(tmp, sizeof tmp, "%s.tmp", key_path);
-	n = snprintf(line, sizeof line, "%s\n", secret);
-	unlink(tmp);
-	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd == -1)
-		return fail_errno(why, "%s", tmp);
-	dir = open(options.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (write(fd, line, (size_t)n) != n || fsync(fd) == -1 ||
-	    rename(tmp, key_path) == -1 || fsync(dir) == -1)
-		rc = fail_errno(why, "%s", key_path);
-	close(dir);
-	close(fd);
-	return rc;
-}
-
-/* Where no admin's key is there. */
+/* An admin's key, where there is none, into a file: first, for one that nobody
+ * knows would lock everyone out. */
 static int
 first_key(struct fail *why)
 {
 	struct change ch = { "server", "server", now.now_ms, false };
+	char secret[KEY_TEXT], tmp[SERVER_PATH_MAX + 4];
+	int fd, dir, rc = 0;
 	struct key *k;
-	char secret[KEY_TEXT];
 
 	if (snprintf(key_path, sizeof key_path, "%s/admin.key", options.dir)
 	    >= (int)sizeof key_path)
@@ -317,9 +298,22 @@ first_key(struct fail *why)
 		k = model_draft(KIND_KEY, NULL);
 		model_text(&k->name, STR("admin"));
 		k->role = ROLE_ADMIN;
-		if (model_secret(k, ch.at_ms, secret, why) == -1 ||
-		    write_key(secret, why) == -1 ||
-		    change_put(KIND_KEY, k, &ch, why) == NULL)
+		if (model_secret(k, ch.at_ms, secret, why) == -1)
+			return -1;
+		secret[KEY_TEXT - 1] = '\n';	/* where its NUL was */
+		snprintf(tmp, sizeof tmp, "%s.tmp", key_path);
+		unlink(tmp);
+		fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd == -1)
+			return fail_errno(why, "%s", tmp);
+		dir = open(options.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (write(fd, secret, KEY_TEXT) != KEY_TEXT ||
+		    fsync(fd) == -1 || rename(tmp, key_path) == -1 ||
+		    fsync(dir) == -1)
+			rc = fail_errno(why, "%s", key_path);
+		close(dir);
+		close(fd);
+		if (rc == -1 || change_put(KIND_KEY, k, &ch, why) == NULL)
 			return -1;
 	}
 	return commit() == 0 ? 0 : fail(why, "%s", commit_why.msg);
@@ -445,7 +439,7 @@ watch_listeners(unsigned want)
 	unsigned i;
 
 	for (i = 0; i < config.listens; i++)
-		loop_set(listeners[i], want, TAG_LISTEN | i, &why);
+		loop_set(sockets[i], want, TAG_LISTEN | i, &why);
 }
 
 static void
@@ -587,8 +581,7 @@ begin_job(void)
 		return;
 	fflush(stdout);
 	work.parent = getpid();
-	work.fd = child_fork(run_job, &work.job, SERVER_JOB_S, &work.pid,
-	    &why);
+	work.fd = child_fork(run_job, &work.job, SERVER_JOB_S, &work.pid, &why);
 	if (work.fd == -1 || loop_set(work.fd, LOOP_IN, TAG_JOB, &why) == -1) {
 		log_line("%s", why.msg);
 		store_job_end(store, &work.job, false, mono_ms);
@@ -621,7 +614,7 @@ event(const struct loop_event *ev)
 	} else if (ev->tag >= TAG_JOB) {
 		end_job();
 	} else if (ev->tag < TAG_CHILD) {
-		accept_all(listeners[low]);
+		accept_all(sockets[low]);
 	} else if (notify_fd() != -1) {
 		/* The child may be another by now: the one there is, is
 		 * asked, and has nothing to say if it was not this one. */
@@ -706,16 +699,14 @@ serve(struct fail *why)
 
 	mono_ms = loop_mono_ms();
 	look_at_clock();
-	if (loop_open(why) == -1 || open_store(why) == -1 ||
-	    first_key(why) == -1)
+	if (loop_open(why) == -1 || recover(why) == -1 || first_key(why) == -1)
 		return -1;
 	take_settings(&config);
 	for (i = 0; i < config.listens; i++) {
-		listeners[i] = stream_listen(str_of(config.listen[i].addr),
-		    why);
-		if (listeners[i] == -1 || loop_set(listeners[i], LOOP_IN,
-		    TAG_LISTEN | i, why) == -1 ||
-		    stream_local(listeners[i], text, why) == -1)
+		sockets[i] = stream_listen(str_of(config.listen[i].addr), why);
+		if (sockets[i] == -1 ||
+		    loop_set(sockets[i], LOOP_IN, TAG_LISTEN | i, why) == -1 ||
+		    stream_local(sockets[i], text, why) == -1)
 			return -1;
 		printf("vilicus-server: listening on http://%s/\n", text);
 	}

@@ -71,7 +71,6 @@ put_text(struct buf *b, const struct event *e, const struct incident *in)
 	}
 }
 
-
 /* Open, worsen, ease or close the incident with this id, and tell. */
 static void
 happened(uint64_t id, const struct event *e, const struct watch_now *now)
@@ -167,7 +166,6 @@ look_at_agent(struct agent *a, const struct watch_now *now)
 	happened(a->incident, &e, now);
 }
 
-
 void
 watch_disk(bool bad, const char *why, const struct watch_now *now)
 {
@@ -241,7 +239,6 @@ check_event(struct check *c, struct alert_change ch, struct str why,
 	put(KIND_CHECK, model_draft(KIND_CHECK, c), now);
 	happened(c->incident, &e, now);
 }
-
 
 void
 watch_result(struct check *c, const struct store_result *r, uint64_t seq,
