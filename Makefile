@@ -41,7 +41,7 @@ CTL	= ctl.o ctl_edit.o ctl_show.o ctl_table.o alert.o check.o store.o \
 HDR	= agent.h alert.h api.h api_impl.h change.h channel.h check.h child.h \
 	  client.h config.h conn.h ctl.h fail.h http.h json.h key.h log.h \
 	  loop.h model.h model_impl.h notify.h page.h pool.h probe.h proc.h \
-	  store.h store_impl.h str.h stream.h tls.h watch.h
+	  server.h store.h store_impl.h str.h stream.h tls.h watch.h
 PROGS	= vilicus-server vilicus-agent vilicus
 TESTS	= tests/agent_test tests/alert_test tests/block_test \
 	  tests/budget_test tests/change_test tests/check_test \

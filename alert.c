@@ -13,10 +13,9 @@ status_parse(struct str s, enum status *out)
 	const char *const *name = str_row(status_names, STATUS_NONE,
 	    sizeof *name, s);
 
-	if (name == NULL)
-		return -1;
-	*out = (enum status)(name - status_names);
-	return 0;
+	if (name != NULL)
+		*out = (enum status)(name - status_names);
+	return name != NULL ? 0 : -1;
 }
 
 int
@@ -136,18 +135,6 @@ signal_step(const struct alert_rule *r, struct alert_signal *g, bool bad,
 	g->since_ms = 0;
 }
 
-/* One result for the unknown signal, which has a patience of its own. */
-static void
-unknown_step(struct alert_signal *g, bool unknown, int64_t at_ms)
-{
-	if (g->since_ms == 0)
-		g->since_ms = at_ms;
-	g->on = unknown &&
-	    (g->on || at_ms - g->since_ms >= ALERT_UNKNOWN_MS);
-	if (g->on || !unknown)
-		g->since_ms = 0;
-}
-
 /* The worst signal that is on; they stand in the order of their statuses. */
 static enum status
 worst(const struct alert_state *st)
@@ -165,6 +152,7 @@ alert_step(const struct alert_rule *r, struct alert_state *st,
 {
 	struct alert_change c = { st->held, st->held, res->at_ms };
 	struct alert_signal *w = &st->signal[WARN], *k = &st->signal[CRIT];
+	struct alert_signal *u = &st->signal[UNKNOWN];
 	enum status s;
 	bool kept;
 
@@ -172,7 +160,13 @@ alert_step(const struct alert_rule *r, struct alert_state *st,
 		return c;
 	st->at_ms = res->at_ms;
 	s = alert_judge(r, res, NULL);
-	unknown_step(&st->signal[UNKNOWN], s == STATUS_UNKNOWN, res->at_ms);
+	/* Unknown has a patience of its own. */
+	if (u->since_ms == 0)
+		u->since_ms = res->at_ms;
+	u->on = s == STATUS_UNKNOWN &&
+	    (u->on || res->at_ms - u->since_ms >= ALERT_UNKNOWN_MS);
+	if (u->on || s != STATUS_UNKNOWN)
+		u->since_ms = 0;
 	if (s != STATUS_UNKNOWN) {
 		kept = first_held(&r->clear, res) != NULL;
 		signal_step(r, w, s >= STATUS_WARNING || (w->on && kept),
@@ -211,8 +205,7 @@ alert_state_put(struct buf *b, const struct alert_state *st)
 {
 	unsigned i;
 
-	buf_addf(b, "%lld %lld", (long long)st->at_ms,
-	    (long long)st->since_ms);
+	buf_addf(b, "%lld %lld", (long long)st->at_ms, (long long)st->since_ms);
 	for (i = 0; i < COUNT(st->signal); i++)
 		buf_addf(b, " %d,%lld,%llu", st->signal[i].on,
 		    (long long)st->signal[i].since_ms,

@@ -6,8 +6,6 @@
 #include "json.h"
 #include "log.h"
 
-#define UNDO_MAX	4096	/* changes of clients in one batch */
-
 static struct store *store;
 static uint64_t replay_from;
 static bool unwritten;
@@ -16,7 +14,7 @@ static struct undo {
 	enum kind kind;
 	uint64_t id;
 	struct object *was;	/* NULL: it was made */
-} undos[UNDO_MAX];
+} undos[CHANGE_UNDO_MAX];
 static size_t undo_n;
 
 static char body_room[STORE_LINE_MAX];
@@ -53,8 +51,7 @@ begin(struct buf *b, const struct change *ch, const char *what,
     enum kind k, uint64_t id)
 {
 	buf_init(b, body_room, sizeof body_room);
-	json_key(b, "at");
-	json_put_time(b, ch->at_ms);
+	json_put_time(json_key(b, "at"), ch->at_ms);
 	json_add(b, "by", str_of(ch->by));
 	json_add(b, "what", str_of(what));
 	if (id != 0)
@@ -75,7 +72,7 @@ journal(enum kind k, const struct object *live, const struct object *draft,
 		unwritten = true;
 		return 0;
 	}
-	if (!ch->keep && undo_n == UNDO_MAX)
+	if (!ch->keep && undo_n == CHANGE_UNDO_MAX)
 		return fail(why, "too many changes at once");
 	begin(&b, ch, draft != NULL ? "put" : "delete", k, live != NULL ?
 	    live->id : draft->id != 0 ? draft->id : model_next_id(k));
@@ -109,8 +106,7 @@ install(enum kind k, void *draft, const struct change *ch)
 }
 
 void *
-change_put(enum kind k, void *draft, const struct change *ch,
-    struct fail *why)
+change_put(enum kind k, void *draft, const struct change *ch, struct fail *why)
 {
 	const struct object *o = draft, *live = model_get(k, o->id);
 
@@ -157,10 +153,8 @@ change_pending(void)
 void
 change_committed(void)
 {
-	while (undo_n > 0) {
-		undo_n--;
-		model_drop(undos[undo_n].kind, undos[undo_n].was);
-	}
+	for (; undo_n > 0; undo_n--)
+		model_drop(undos[undo_n - 1].kind, undos[undo_n - 1].was);
 }
 
 void
@@ -186,51 +180,36 @@ change_failed(void)
 
 /* ---- reading back ---- */
 
-/* Set what the record has; a field that later versions dropped is passed
- * over. */
-static int
-set_kept(enum kind k, struct object *draft, struct str members,
-    struct fail *why)
-{
-	struct json j;
-	struct str key, raw;
-	enum json_tok tok;
-	struct fail bad;
-	int rc = 0;
-
-	json_open(&j, members);
-	json_next(&j, &key);
-	while (json_next(&j, &key) == JSON_KEY) {
-		const struct field *f = model_field(k, key);
-
-		tok = json_value(&j, &raw);
-		if (f == NULL || f->type == FIELD_SHOW)
-			continue;
-		/* One that cannot be taken any more costs that field. */
-		if (model_set(k, draft, f, tok, raw, &bad) == -1 && rc == 0) {
-			*why = bad;
-			rc = fail_in(why, "%s", f->name);
-		}
-	}
-	return rc;
-}
-
 static int
 replay_put(enum kind k, uint64_t id, struct str line, bool snapshot,
     struct fail *why)
 {
+	const struct field *f;
 	struct object *o, *was;
 	const struct check *c;
 	int64_t head = 0;
-	struct str raw;
-	int rc;
+	enum json_tok tok;
+	struct str key, raw;
+	struct json j;
+	struct fail bad;
+	int rc = 0;
 
 	if (json_member(line, "new", &raw) != JSON_OBJ)
 		return fail(why, "no new object");
 	o = model_draft(k, model_get(k, id));
-	o->id = id;
-	rc = set_kept(k, o, raw, why);
 	c = (const struct check *)o;
+	o->id = id;
+	json_open(&j, raw);
+	json_next(&j, &key);
+	while (json_next(&j, &key) == JSON_KEY) {
+		f = model_field(k, key);
+		tok = json_value(&j, &raw);
+		/* One that later versions dropped is passed over; one that
+		 * cannot be taken any more costs that field. */
+		if (f != NULL && f->type != FIELD_SHOW &&
+		    model_set(k, o, f, tok, raw, &bad) == -1 && rc == 0)
+			rc = fail(why, "%s: %s", f->name, bad.msg);
+	}
 	if (k == KIND_CHECK &&
 	    (model_agent(c->agent_id) == NULL || c->type == NULL)) {
 		model_drop(k, o);
@@ -245,54 +224,31 @@ replay_put(enum kind k, uint64_t id, struct str line, bool snapshot,
 	return rc;
 }
 
-/* The first record of a snapshot: counters, and where the head stood. */
-static int
-replay_counters(struct str line, struct fail *why)
-{
-	int64_t head, next;
-	struct str raw;
-	enum kind k;
-
-	if (check_param_int(line, "head", 0, INT64_MAX, &head) == -1 ||
-	    json_member(line, "new", &raw) != JSON_OBJ)
-		return fail(why, "no counters");
-	replay_from = (uint64_t)head;
-	for (k = 0; k < KINDS; k++)
-		if (check_param_int(raw, model_kinds[k].name, 1, INT64_MAX,
-		    &next) == 0)
-			model_used_id(k, (uint64_t)next - 1);
-	return 0;
-}
-
-static int
-replay_delete(enum kind k, uint64_t id, struct fail *why)
-{
-	struct object *o = model_get(k, id);
-
-	if (o == NULL)
-		return fail(why, "removes what is not there");
-	/* The records that removed its checks may have been damaged. */
-	while (k == KIND_AGENT && ((struct agent *)o)->checks != NULL)
-		model_drop(KIND_CHECK, model_remove(KIND_CHECK,
-		    ((struct agent *)o)->checks->o.id));
-	revise(k, o, NULL, 1);
-	model_drop(k, model_remove(k, id));
-	return 0;
-}
-
 int
 change_replay(struct str line, struct fail *why)
 {
 	char what[32], object[64];
-	struct str id, name;
+	struct str id, name, raw;
+	int64_t head, next;
+	struct object *o;
 	enum kind k;
 	uint64_t n;
 	bool kept;
 
 	if (check_param_text(line, "what", what, sizeof what) == -1)
 		return 0;		/* the file's own first line */
-	if (strcmp(what, "counters") == 0)
-		return replay_counters(line, why);
+	/* The first of a snapshot: counters, and where the head stood. */
+	if (strcmp(what, "counters") == 0) {
+		if (check_param_int(line, "head", 0, INT64_MAX, &head) == -1 ||
+		    json_member(line, "new", &raw) != JSON_OBJ)
+			return fail(why, "no counters");
+		replay_from = (uint64_t)head;
+		for (k = 0; k < KINDS; k++)
+			if (check_param_int(raw, model_kinds[k].name, 1,
+			    INT64_MAX, &next) == 0)
+				model_used_id(k, (uint64_t)next - 1);
+		return 0;
+	}
 	kept = strcmp(what, "kept") == 0;
 	if (!kept && strcmp(what, "put") != 0 && strcmp(what, "delete") != 0)
 		return 0;		/* told for people only */
@@ -301,8 +257,18 @@ change_replay(struct str line, struct fail *why)
 	if (str_cut(&id, '/', &name) == -1 || model_kind(name, &k) == -1 ||
 	    str_u64(id, 1, INT64_MAX, &n) == -1)
 		return fail(why, "no object that is known");
-	return what[0] == 'd' ? replay_delete(k, n, why) :
-	    replay_put(k, n, line, kept, why);
+	if (what[0] != 'd')
+		return replay_put(k, n, line, kept, why);
+	o = model_get(k, n);
+	if (o == NULL)
+		return fail(why, "removes what is not there");
+	/* The records that removed its checks may have been damaged. */
+	while (k == KIND_AGENT && ((struct agent *)o)->checks != NULL)
+		model_drop(KIND_CHECK, model_remove(KIND_CHECK,
+		    ((struct agent *)o)->checks->o.id));
+	revise(k, o, NULL, 1);
+	model_drop(k, model_remove(k, n));
+	return 0;
 }
 
 void

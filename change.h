@@ -13,6 +13,8 @@
 #include "model.h"
 #include "store.h"
 
+#define CHANGE_UNDO_MAX	4096	/* changes of clients in one batch */
+
 struct change {
 	const char *by;		/* "key:3", "agent:1", "rule", "outbox" */
 	const char *origin;	/* "api", "file", "server" */

@@ -17,14 +17,8 @@
 #include "stream.h"
 #include "tls.h"
 
-#define KEY_CHARS	30	/* of a token, of a user */
-#define MESSAGE_CHARS	1024
 #define EMERGENCY	2
 #define EMERGENCY_FORM	"&retry=60&expire=10800"
-#define FORM_MAX	24576	/* 3 bytes a byte, 4 bytes a character */
-#define REQUEST_MAX	(FORM_MAX + 8192)
-#define ANSWER_MAX	16384
-#define URL_MAX		2048
 
 /* The connection that is kept, in the child. */
 static struct {
@@ -104,7 +98,7 @@ struct text {
 };
 
 static const struct text title = { "title", "title", 250, NULL, false },
-    message = { "message", "message", MESSAGE_CHARS, "(no text)", false },
+    message = { "message", "message", CHANNEL_TEXT_CHARS, "(no text)", false },
     link_to = { "link", "url", 512, NULL, true },
     link_title = { "link_title", "url_title", 100, NULL, false };
 
@@ -113,7 +107,7 @@ static int
 put_text(struct buf *form, struct str job, const struct text *t)
 {
 	static char text[CHILD_JOB_MAX];
-	char cut[MESSAGE_CHARS * 4];
+	char cut[CHANNEL_TEXT_CHARS * 4];
 	const char *value = text;
 	struct buf b = BUF(cut);
 
@@ -136,14 +130,14 @@ channel_pushover_form(struct buf *b, struct str job, struct fail *why)
 {
 	static const char *const keys[] = { "token", "user" };
 	int64_t priority = 0, timestamp = 0;
-	char key[KEY_CHARS + 1];
+	char key[CHANNEL_KEY_CHARS + 1];
 	size_t i, was;
 
 	if (json_valid(job, why) == -1)
 		return fail_in(why, "job");
 	for (i = 0; i < COUNT(keys); i++) {
 		if (json_text(job, keys[i], key, sizeof key) == -1 ||
-		    strlen(key) != KEY_CHARS ||
+		    strlen(key) != CHANNEL_KEY_CHARS ||
 		    !str_is_of(str_of(key), STR_ALNUM))
 			return fail(why, "the %s key is not 30 letters and "
 			    "digits", i == 0 ? "application's" : "user's");
@@ -156,8 +150,7 @@ channel_pushover_form(struct buf *b, struct str job, struct fail *why)
 	buf_addf(b, "&priority=%d", (int)priority);
 	if (priority == EMERGENCY)
 		buf_addz(b, EMERGENCY_FORM);
-	if (json_number(job, "timestamp", 0, TIME_MAX / 1000,
-	    &timestamp) == -1)
+	if (json_number(job, "timestamp", 0, TIME_MAX / 1000, &timestamp) == -1)
 		return fail(why, "timestamp: not seconds since 1970");
 	if (timestamp > 0)
 		buf_addf(b, "&timestamp=%lld", (long long)timestamp);
@@ -197,65 +190,48 @@ name_of(struct str body, const char *member, char dst[CHANNEL_ID])
 	put_line(dst, CHANNEL_ID, text);
 }
 
-/* 200: what decides is the body. */
-static void
-said_yes(struct str body, struct channel_outcome *o)
+void
+channel_pushover_outcome(const struct http_head *h, struct str body,
+    int64_t now_s, struct channel_outcome *o)
 {
+	struct str left = http_field(h, "X-Limit-App-Remaining");
+	uint64_t after = 0, reset;
+	int64_t said;
 	struct fail why;
-	int64_t status;
 
-	if (json_valid(body, &why) == -1)
+	*o = (struct channel_outcome){ CHANNEL_UNKNOWN, .code = h->status };
+	if (h->status == 429 || h->status >= 500) {
+		/* When to try again: what Retry-After says, or, the quota
+		 * being used up, when it begins anew. */
+		if (str_u64(http_field(h, "Retry-After"), 0, UINT64_MAX,
+		    &after) == -1 && h->status == 429 &&
+		    (left.p == NULL || str_is(left, "0")) &&
+		    str_u64(http_field(h, "X-Limit-App-Reset"), 0, INT64_MAX,
+		    &reset) == 0 && (int64_t)reset > now_s)
+			after = reset - (uint64_t)now_s;
+		o->after_s = after < CHANNEL_AFTER_MIN_S ?
+		    CHANNEL_AFTER_MIN_S : after > CHANNEL_AFTER_MAX_S ?
+		    CHANNEL_AFTER_MAX_S : (unsigned)after;
+		o->end = CHANNEL_RETRY;
+		refused(o, "", body);
+	} else if (h->status >= 300) {
+		o->end = CHANNEL_REFUSED;
+		refused(o, h->status < 400 ? ", a redirect, which is not "
+		    "followed" : "", body);
+	} else if (h->status != 200)
+		reason(o, "HTTP %d", o->code);
+	else if (json_valid(body, &why) == -1)	/* 200: the body decides */
 		reason(o, "HTTP 200, but no answer that can be read: %s",
 		    why.msg);
-	else if (json_number(body, "status", INT32_MIN, INT32_MAX,
-	    &status) != 1)
+	else if (json_number(body, "status", INT32_MIN, INT32_MAX, &said) != 1)
 		reason(o, "HTTP 200, but an answer without a status");
-	else if (status != 1) {
+	else if (said != 1) {
 		o->end = CHANNEL_REFUSED;
 		refused(o, ", but not taken", body);
 	} else {
 		o->end = CHANNEL_ACCEPTED;
 		name_of(body, "request", o->id);
 		name_of(body, "receipt", o->receipt);
-	}
-}
-
-/* When to try again: what Retry-After says, or, the quota being used up,
- * when it begins anew. */
-static unsigned
-after(const struct http_head *h, int64_t now_s)
-{
-	struct str left = http_field(h, "X-Limit-App-Remaining");
-	uint64_t v = 0, reset;
-
-	if (str_u64(http_field(h, "Retry-After"), 0, UINT64_MAX, &v) == -1 &&
-	    h->status == 429 && (left.p == NULL || str_is(left, "0")) &&
-	    str_u64(http_field(h, "X-Limit-App-Reset"), 0, INT64_MAX,
-	    &reset) == 0)
-		v = (int64_t)reset > now_s ? reset - (uint64_t)now_s : 0;
-	return v < CHANNEL_AFTER_MIN_S ? CHANNEL_AFTER_MIN_S :
-	    v > CHANNEL_AFTER_MAX_S ? CHANNEL_AFTER_MAX_S : (unsigned)v;
-}
-
-void
-channel_pushover_outcome(const struct http_head *h, struct str body,
-    int64_t now_s, struct channel_outcome *o)
-{
-	*o = (struct channel_outcome){ .code = h->status };
-	if (h->status == 429 || h->status >= 500) {
-		o->end = CHANNEL_RETRY;
-		o->after_s = after(h, now_s);
-		refused(o, "", body);
-	} else if (h->status >= 300) {
-		o->end = CHANNEL_REFUSED;
-		refused(o, h->status < 400 ? ", a redirect, which is not "
-		    "followed" : "", body);
-	} else {
-		o->end = CHANNEL_UNKNOWN;
-		if (h->status == 200)
-			said_yes(body, o);
-		else
-			reason(o, "HTTP %d", o->code);
 	}
 }
 
@@ -269,23 +245,18 @@ hang_up(void)
 	way.up = way.kept = false;
 }
 
-/* Is the connection there, to the same, used of late (a path by NAT is soon
- * forgotten), and silent, so that nobody has closed it? */
-static bool
-still_up(const struct http_url *u, int64_t now)
-{
-	char c;
-
-	return way.up && way.s == (u->tls ? &way.secure.s : &way.plain) &&
-	    str_is(u->host, way.host) && str_is(u->port, way.port) &&
-	    now >= way.used_ms && now - way.used_ms <= CHANNEL_IDLE_S * 1000 &&
-	    way.s->ops->read(way.s, &c, 1) == STREAM_AGAIN;
-}
-
 static int
 connect_to(const struct http_url *u, int64_t now, struct fail *why)
 {
-	if (still_up(u, now))
+	struct stream *s = u->tls ? &way.secure.s : &way.plain;
+	char c;
+
+	/* Is it there, to the same, used of late (a path by NAT is soon
+	 * forgotten), and silent, so that nobody has closed it? */
+	if (way.up && way.s == s && str_is(u->host, way.host) &&
+	    str_is(u->port, way.port) && now >= way.used_ms &&
+	    now - way.used_ms <= CHANNEL_IDLE_S * 1000 &&
+	    s->ops->read(s, &c, 1) == STREAM_AGAIN)
 		return 0;
 	hang_up();
 	if (str_copy(way.host, sizeof way.host, u->host) == -1 ||
@@ -295,7 +266,7 @@ connect_to(const struct http_url *u, int64_t now, struct fail *why)
 	way.fd = stream_connect(way.host, way.port, CHANNEL_CONNECT_MS, why);
 	if (way.fd == -1)
 		return fail_in(why, "%s port %s", way.host, way.port);
-	way.s = u->tls ? &way.secure.s : &way.plain;
+	way.s = s;
 	if (!u->tls)
 		stream_plain(&way.plain, way.fd);
 	else if (tls_client(&way.secure, way.fd, way.host, &anchors, now,
@@ -307,12 +278,11 @@ connect_to(const struct http_url *u, int64_t now, struct fail *why)
 	return 0;
 }
 
-/* Have the request answered.  After a failure: what is known. */
+/* Have a request's bytes answered.  After a failure: what is known. */
 static void
-exchange(const struct http_url *u, struct str request,
-    struct channel_outcome *o)
+exchange(const struct http_url *u, struct str bytes, struct channel_outcome *o)
 {
-	static char in[ANSWER_MAX];
+	static char in[CHANNEL_ANSWER_MAX];
 	struct client c;
 	struct fail why;
 	bool done, stale;
@@ -323,7 +293,7 @@ exchange(const struct http_url *u, struct str request,
 			reason(o, "%s", why.msg);
 			return;
 		}
-		client_begin(&c, way.s, request, false, in, sizeof in);
+		client_begin(&c, way.s, bytes, false, in, sizeof in);
 		done = client_run(&c, CHANNEL_ANSWER_MS) == HTTP_DONE;
 		stale = !done && way.kept && !c.sent_all && c.seen == 0;
 		way.used_ms = log_clock_ms();
@@ -341,26 +311,15 @@ exchange(const struct http_url *u, struct str request,
 		reason(o, "%s: %s", way.host, c.why.msg);
 }
 
-static bool
-is_loopback(struct str host)
-{
-	unsigned char ip[4];
-	char z[64];
-
-	if (str_copy(z, sizeof z, host) == -1)
-		return false;
-	return str_ieq(host, STR("localhost")) || str_is(host, "::1") ||
-	    (inet_pton(AF_INET, z, ip) == 1 && ip[0] == 127);
-}
-
 /* Write the request of a job and split its URL.  0, or -1: none can be made. */
 static int
-write_request(struct buf *b, struct str job, struct http_url *u,
-    struct fail *why)
+put_request(struct buf *b, struct str job, struct http_url *u, struct fail *why)
 {
-	static char form[FORM_MAX], url[URL_MAX];	/* u borrows from it */
+	/* The URL's parts, in *u, borrow from it. */
+	static char form[CHANNEL_FORM_MAX], url[CHANNEL_URL_MAX];
 	struct buf f = BUF(form);
-	char channel[32];
+	char channel[32], host[64];
+	unsigned char ip[4];
 
 	if (json_text(job, "channel", channel, sizeof channel) == -1 ||
 	    strcmp(channel, "pushover") != 0)
@@ -369,7 +328,10 @@ write_request(struct buf *b, struct str job, struct http_url *u,
 		return fail(why, "a URL that cannot be read");
 	if (http_url(str_of(url), u, why) == -1)
 		return -1;
-	if (!u->tls && !is_loopback(u->host))
+	(void)str_copy(host, sizeof host, u->host);	/* or "" */
+	if (!u->tls && !str_ieq(u->host, STR("localhost")) &&
+	    !str_is(u->host, "::1") && (inet_pton(AF_INET, host, ip) != 1 ||
+	    ip[0] != 127))
 		return fail(why, "https is required, but to this host itself");
 	if (channel_pushover_form(&f, job, why) == -1)
 		return -1;
@@ -383,13 +345,13 @@ write_request(struct buf *b, struct str job, struct http_url *u,
 static void
 run(struct str job, const struct fail *unprepared, char answer[CHILD_ANSWER])
 {
-	static char request[REQUEST_MAX];
+	static char request[CHANNEL_REQUEST_MAX];
 	struct channel_outcome o = { .end = CHANNEL_REFUSED };
 	struct http_url u;
 	struct fail why;
 	struct buf b = BUF(request);
 
-	if (write_request(&b, job, &u, &why) == -1)
+	if (put_request(&b, job, &u, &why) == -1)
 		reason(&o, "%s", why.msg);
 	else if (u.tls && unprepared != NULL) {
 		o.end = CHANNEL_RETRY;

@@ -28,6 +28,12 @@
 #define CHANNEL_AFTER_MAX_S	86400
 #define CHANNEL_ID		64	/* bytes of an id, NUL included */
 #define CHANNEL_REASON		200	/* bytes of a reason, NUL included */
+#define CHANNEL_TEXT_CHARS	1024	/* the longest text, in characters */
+#define CHANNEL_KEY_CHARS	30	/* of a token, of a user */
+#define CHANNEL_FORM_MAX	24576	/* 3 bytes a byte, 4 a character */
+#define CHANNEL_REQUEST_MAX	(CHANNEL_FORM_MAX + 8192)
+#define CHANNEL_ANSWER_MAX	16384	/* bytes of the other side's answer */
+#define CHANNEL_URL_MAX		2048	/* bytes, NUL included */
 
 /* What became of an attempt. */
 enum channel_end {

@@ -11,47 +11,34 @@ struct line {
 	unsigned n;
 };
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static int
-take_word(struct str *s, struct str *w, struct fail *why)
-{
-	bool quoted = s->p[0] == '"';
-	size_t i = quoted;
-
-	while (i < s->n && (quoted ? s->p[i] != '"' : !is_blank(s->p[i])))
-		i++;
-	if (quoted && i == s->n)
-		return fail(why, "a quote is not closed; end it with \"");
-	*w = (struct str){ s->p + quoted, i - quoted };
-	*s = str_after(*s, i + quoted);
-	if (s->n > 0 && !is_blank(s->p[0]))
-		return fail(why, "text follows a quoted word; put a space "
-		    "between them");
-	*s = str_trim(*s);
-	return 0;
-}
-
 static int
 split(struct str s, struct line *l, struct fail *why)
 {
 	struct str rest = s, part;
+	bool quoted;
+	size_t i;
 
 	l->n = 0;
 	while (str_cut(&rest, '\t', &part) == 0)
 		if (!str_is_plain(part))
 			return fail(why, "a control character; a line is "
 			    "plain text");
-	for (s = str_trim(s); s.n > 0 && s.p[0] != '#'; l->n++) {
+	for (s = str_trim(s); s.n > 0 && s.p[0] != '#'; s = str_trim(s)) {
 		if (l->n == CONFIG_WORDS)
 			return fail(why, "too many words; at most %d",
 			    CONFIG_WORDS);
-		if (take_word(&s, &l->word[l->n], why) == -1)
-			return -1;
+		quoted = s.p[0] == '"';
+		i = quoted;
+		while (i < s.n && strchr(quoted ? "\"" : " \t", s.p[i]) == NULL)
+			i++;
+		if (quoted && i == s.n)
+			return fail(why, "a quote is not closed; end it "
+			    "with \"");
+		l->word[l->n++] = (struct str){ s.p + quoted, i - quoted };
+		s = str_after(s, i + quoted);
+		if (s.n > 0 && str_span(s, " \t") == 0)
+			return fail(why, "text follows a quoted word; put a "
+			    "space between them");
 	}
 	return 0;
 }
@@ -98,14 +85,12 @@ word_listen(struct config *c, const struct line *l, struct fail *why)
 
 /* A value once, that fits. */
 static int
-set_text(char dst[CONFIG_TEXT], struct str s, const char *what,
-    struct fail *why)
+set_text(char to[CONFIG_TEXT], struct str s, const char *what, struct fail *why)
 {
-	if (dst[0] != '\0')
+	if (to[0] != '\0')
 		return fail(why, "%s is set twice; leave one", what);
-	if (s.n == 0 || str_copy(dst, CONFIG_TEXT, s) == -1)
-		return fail(why, "%s is 1 to %d bytes", what,
-		    CONFIG_TEXT - 1);
+	if (s.n == 0 || str_copy(to, CONFIG_TEXT, s) == -1)
+		return fail(why, "%s is 1 to %d bytes", what, CONFIG_TEXT - 1);
 	return 0;
 }
 
@@ -209,9 +194,8 @@ read_line(struct config *c, struct str text, struct fail *why)
 		return 0;
 	w = STR_ROW(words, l.word[0]);
 	if (w == NULL)
-		return fail(why, "\"%.*s\" is no word of vilicus.conf; "
-		    "listen, public, disk, sync, pushover and ca-file "
-		    "are",
+		return fail(why, "\"%.*s\" is no word of vilicus.conf; listen, "
+		    "public, disk, sync, pushover and ca-file are",
 		    (int)(l.word[0].n > 32 ? 32 : l.word[0].n), l.word[0].p);
 	if (l.n - 1 < w->min || l.n - 1 > w->max)
 		return fail(why, "write it \"%s %s\"", w->name, w->usage);

@@ -31,72 +31,41 @@ conn_slots(void)
 
 /* ---- open and close ---- */
 
-static unsigned
-count_peer(const char *peer)
-{
-	unsigned i, n = 0;
-
-	for (i = 0; i < top; i++)
-		n += conns[i] != NULL && strcmp(conns[i]->peer, peer) == 0;
-	return n;
-}
-
-/* The one that has been idle longest, or NULL. */
-static struct conn *
-idlest(void)
-{
-	struct conn *c = NULL;
-	unsigned i;
-
-	for (i = 0; i < top; i++)
-		if (conns[i] != NULL && conns[i]->phase == CONN_IDLE &&
-		    (c == NULL || conns[i]->since_ms < c->since_ms))
-			c = conns[i];
-	return c;
-}
-
-/* Give a connection its place.  NULL: there is none for it. */
-static struct conn *
-place(const struct conn *fresh)
-{
-	struct conn *c;
-	unsigned slot = 0;
-
-	if (open_n >= conn_max || (!fresh->loopback &&
-	    count_peer(fresh->peer) >= CONN_PER_ADDRESS))
-		return NULL;
-	c = pool_get(&pool, sizeof *c);
-	if (c == NULL)
-		return NULL;
-	while (slot < top && conns[slot] != NULL)
-		slot++;
-	*c = *fresh;
-	c->slot = slot;
-	conns[slot] = c;
-	open_n++;
-	if (slot == top)
-		top++;
-	return c;
-}
-
 struct conn *
 conn_accept(int lfd, int64_t mono_ms, bool *again, bool *full)
 {
-	struct conn fresh = { .since_ms = mono_ms }, *c;
-	int fd = stream_accept(lfd, fresh.peer, &fresh.loopback);
+	struct conn new = { .since_ms = mono_ms }, *c = NULL;
+	unsigned i, n = 0;
+	int fd = stream_accept(lfd, new.peer, &new.loopback);
 
 	*full = fd == -1;
 	*again = fd >= 0;
 	if (fd < 0)
 		return NULL;
-	stream_plain(&fresh.s, fd);
-	if (open_n >= conn_max && (c = idlest()) != NULL) {
+	stream_plain(&new.s, fd);
+	/* The one that has been idle longest makes room. */
+	for (i = 0; i < top && open_n >= conn_max; i++)
+		if (conns[i] != NULL && conns[i]->phase == CONN_IDLE &&
+		    (c == NULL || conns[i]->since_ms < c->since_ms))
+			c = conns[i];
+	if (c != NULL) {
 		loop_del(c->s.fd);
 		conn_close(c);
 	}
-	c = place(&fresh);
-	if (c == NULL)
+	for (i = 0; i < top && !new.loopback; i++)
+		n += conns[i] != NULL && strcmp(conns[i]->peer, new.peer) == 0;
+	c = open_n >= conn_max || n >= CONN_PER_ADDRESS ? NULL :
+	    pool_get(&pool, sizeof *c);
+	if (c == NULL) {
 		close(fd);
+		return NULL;
+	}
+	*c = new;
+	while (c->slot < top && conns[c->slot] != NULL)
+		c->slot++;
+	conns[c->slot] = c;
+	top += c->slot == top;
+	open_n++;
 	return c;
 }
 
@@ -114,22 +83,6 @@ conn_close(struct conn *c)
 }
 
 /* ---- in ---- */
-
-static int
-make_room(struct conn *c)
-{
-	size_t cap = c->in_cap == 0 ? 4096 : c->in_cap * 2;
-	char *p;
-
-	if (c->in_cap - c->in_n >= 2048)
-		return 0;
-	p = pool_grow(&pool, c->in, c->in_cap, cap);
-	if (p == NULL)
-		return -1;
-	c->in = p;
-	c->in_cap = cap;
-	return 0;
-}
 
 /* The buffer of what comes in goes, whatever is in it. */
 static void
@@ -167,15 +120,21 @@ discard(struct conn *c)
 int
 conn_read(struct conn *c, int64_t mono_ms)
 {
-	size_t most;
+	size_t most, cap = c->in_cap == 0 ? CONN_IN_MIN : c->in_cap * 2;
 	ssize_t r;
+	char *p;
 
 	if (c->phase == CONN_LINGER)
 		return discard(c);
 	if (!wants_more(c))
 		return 0;
-	if (make_room(c) == -1)
-		return -1;
+	if (c->in_cap - c->in_n < CONN_IN_MIN / 2) {
+		p = pool_grow(&pool, c->in, c->in_cap, cap);
+		if (p == NULL)
+			return -1;
+		c->in = p;
+		c->in_cap = cap;
+	}
 	most = c->in_cap - c->in_n;
 	r = c->s.ops->read(&c->s, c->in + c->in_n, most > CONN_READ ?
 	    CONN_READ : most);
@@ -194,56 +153,48 @@ conn_read(struct conn *c, int64_t mono_ms)
 	return 0;
 }
 
-static enum conn_rc
-next_body(struct conn *c, struct http_head *h, struct str *body, int *status,
+enum conn_rc
+conn_next(struct conn *c, struct http_head *h, struct str *body, int *status,
     struct fail *why)
 {
-	struct buf in = { .p = c->in + c->head_n + c->body_n,
-	    .n = c->in_n - c->head_n - c->body_n };
+	bool parsed = c->parsed;
+	enum http_rc rc;
+	struct buf in;
 	size_t got;
-	enum http_rc rc = http_body(&c->framing, &in, &got, why);
-	bool parsed;
 
+	if (c->phase == CONN_IN_HEAD) {
+		rc = http_request((struct str){ c->in, c->in_n }, h, status,
+		    why);
+		if (rc != HTTP_DONE)
+			return rc == HTTP_BAD ? CONN_BAD : CONN_MORE;
+		http_body_init(&c->framing, h, false);
+		c->head_n = h->size;
+		c->body_n = 0;
+		c->phase = CONN_IN_BODY;
+		c->parsed = true;
+		return CONN_HEAD;
+	}
+	if (c->phase != CONN_IN_BODY)
+		return CONN_MORE;
+	got = c->head_n + c->body_n;
+	in = (struct buf){ .p = c->in + got, .n = c->in_n - got };
+	rc = http_body(&c->framing, &in, &got, why);
 	c->body_n += got;
 	c->in_n = (size_t)(in.p - c->in) + in.n;
-	*status = 400;
-	parsed = c->parsed;
 	c->parsed = false;	/* what it borrows from may move */
-	if (rc == HTTP_BAD)
-		return CONN_BAD;
-	if (c->body_n + c->framing.left > c->body_max) {
+	*status = 400;
+	if (rc != HTTP_BAD && c->body_n + c->framing.left > c->body_max) {
 		*status = 413;
+		rc = HTTP_BAD;
 		fail(why, "the body is larger than %zu bytes", c->body_max);
-		return CONN_BAD;
 	}
-	if (rc == HTTP_MORE)
-		return CONN_MORE;
+	if (rc != HTTP_DONE)
+		return rc == HTTP_BAD ? CONN_BAD : CONN_MORE;
 	if (!parsed && http_request((struct str){ c->in, c->in_n }, h, status,
 	    why) != HTTP_DONE)
 		return CONN_BAD;
 	*body = (struct str){ c->in + c->head_n, c->body_n };
 	return CONN_REQUEST;
-}
-
-enum conn_rc
-conn_next(struct conn *c, struct http_head *h, struct str *body, int *status,
-    struct fail *why)
-{
-	enum http_rc rc;
-
-	if (c->phase == CONN_IN_BODY)
-		return next_body(c, h, body, status, why);
-	if (c->phase != CONN_IN_HEAD)
-		return CONN_MORE;
-	rc = http_request((struct str){ c->in, c->in_n }, h, status, why);
-	if (rc != HTTP_DONE)
-		return rc == HTTP_BAD ? CONN_BAD : CONN_MORE;
-	http_body_init(&c->framing, h, false);
-	c->head_n = h->size;
-	c->body_n = 0;
-	c->phase = CONN_IN_BODY;
-	c->parsed = true;
-	return CONN_HEAD;
 }
 
 /* ---- out ---- */
@@ -278,28 +229,6 @@ conn_answer(struct conn *c, struct str head, struct str body, bool keep,
 	return 0;
 }
 
-/* The answer is out: what follows its request is the next one's. */
-static int
-answered(struct conn *c, int64_t mono_ms)
-{
-	pool_put(&pool, c->out, c->out_n);
-	c->out = NULL;
-	c->out_n = c->out_off = 0;
-	c->since_ms = mono_ms;
-	if (!c->keep) {
-		c->phase = CONN_LINGER;
-		give_back(c);
-		c->s.ops->shut(&c->s);
-		return discard(c);
-	}
-	c->in_n -= c->head_n + c->body_n;
-	memmove(c->in, c->in + c->head_n + c->body_n, c->in_n);
-	c->phase = c->in_n > 0 ? CONN_IN_HEAD : CONN_IDLE;
-	if (c->in_n == 0)
-		give_back(c);
-	return 0;
-}
-
 int
 conn_flush(struct conn *c, int64_t mono_ms)
 {
@@ -317,7 +246,23 @@ conn_flush(struct conn *c, int64_t mono_ms)
 		c->out_off += (size_t)r;
 		c->since_ms = mono_ms;
 	}
-	return answered(c, mono_ms);
+	pool_put(&pool, c->out, c->out_n);
+	c->out = NULL;
+	c->out_n = c->out_off = 0;
+	c->since_ms = mono_ms;
+	if (!c->keep) {
+		c->phase = CONN_LINGER;
+		give_back(c);
+		c->s.ops->shut(&c->s);
+		return discard(c);
+	}
+	/* What follows its request is the next one's. */
+	c->in_n -= c->head_n + c->body_n;
+	memmove(c->in, c->in + c->head_n + c->body_n, c->in_n);
+	c->phase = c->in_n > 0 ? CONN_IN_HEAD : CONN_IDLE;
+	if (c->in_n == 0)
+		give_back(c);
+	return 0;
 }
 
 bool

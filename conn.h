@@ -20,6 +20,7 @@
 #define CONN_PER_ADDRESS	1024	/* of one address but loopback */
 #define CONN_BYTES		(64u << 20) /* all buffers together */
 #define CONN_READ		16384	/* bytes of one read */
+#define CONN_IN_MIN		4096	/* bytes of a buffer at first */
 #define CONN_HEAD_MS		10000	/* first byte to end of head */
 #define CONN_BODY_MS		40000	/* first byte to end of body */
 #define CONN_ANSWER_MS		30000	/* without progress */

@@ -7,8 +7,6 @@
 
 #include "model_impl.h"
 
-#define TEXT_MAX	8192	/* bytes of a text that is printed */
-
 /* One kind's objects, in the order of their ids. */
 static struct table {
 	struct object **all;
@@ -42,7 +40,7 @@ model_text(char **field, struct str s)
 void
 model_textf(char **field, const char *fmt, ...)
 {
-	char text[TEXT_MAX];
+	char text[MODEL_PRINTED_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -146,22 +144,6 @@ keys_like(const unsigned char hash[KEY_HASH])
 	return &by_hash[(hash[0] | (unsigned)hash[1] << 8) % COUNT(by_hash)];
 }
 
-static void
-hash_keys(void)
-{
-	unsigned char hash[KEY_HASH];
-	struct key *k;
-
-	memset(by_hash, 0, sizeof by_hash);
-	MODEL_ALL(k, KIND_KEY) {
-		if (str_unhex(str_of(k->hash), hash, sizeof hash) == -1)
-			continue;
-		k->next = *keys_like(hash);
-		*keys_like(hash) = k;
-	}
-	hashed = true;
-}
-
 struct key *
 model_key(struct str secret)
 {
@@ -169,8 +151,15 @@ model_key(struct str secret)
 	char hex[2 * KEY_HASH + 1];
 	struct key *k;
 
-	if (!hashed)
-		hash_keys();
+	if (!hashed) {
+		memset(by_hash, 0, sizeof by_hash);
+		MODEL_ALL(k, KIND_KEY)
+			if (str_unhex(str_of(k->hash), hash, KEY_HASH) == 0) {
+				k->next = *keys_like(hash);
+				*keys_like(hash) = k;
+			}
+		hashed = true;
+	}
 	key_hash(secret, hash);
 	str_hex(hex, hash, sizeof hash);
 	/* All that are there have as many digits. */
@@ -195,9 +184,8 @@ model_late_after_ms(const struct agent *a)
 {
 	int64_t ms = 3 * a->check_interval_ms;
 
-	if (a->late_after_s != 0)
-		return a->late_after_s * 1000;
-	return ms < 30000 ? 30000 : ms;
+	return a->late_after_s != 0 ? a->late_after_s * 1000 :
+	    ms < 30000 ? 30000 : ms;
 }
 
 enum status
@@ -338,40 +326,14 @@ link_incident(const struct incident *in)
 		*at = 0;
 }
 
-/* Each of a check's results asks for its rule. */
-static void
-keep_rule(struct check *c)
-{
-	(void)model_rule(c, &c->rule);
-}
-
-static void
-insert(enum kind k, struct object *o)
-{
-	struct check *c = (struct check *)o;
-	struct table *t = &tables[k];
-	size_t i = place(t, o->id);
-
-	if (t->n == t->cap) {
-		t->cap = t->cap == 0 ? 16 : t->cap * 2;
-		t->all = need(realloc(t->all, t->cap * sizeof *t->all));
-	}
-	memmove(t->all + i + 1, t->all + i, (t->n - i) * sizeof *t->all);
-	t->all[i] = o;
-	t->n++;
-	model_used_id(k, o->id);
-	if (k != KIND_CHECK)
-		return;
-	c->agent = model_agent(c->agent_id);
-	assert(c->agent != NULL);
-	c->next = *link_of(c);
-	*link_of(c) = c;
-}
 
 void *
 model_install(enum kind k, void *draft, struct object **was)
 {
 	struct object *o = draft, *live = model_get(k, o->id), *old = NULL;
+	struct table *t = &tables[k];
+	struct check *c;
+	size_t i;
 
 	if (live != NULL) {
 		/* Others point at it: its contents change, not its place. */
@@ -381,12 +343,29 @@ model_install(enum kind k, void *draft, struct object **was)
 		free(o);
 	} else {
 		live = o;
-		if (live->id == 0)
-			live->id = model_next_id(k);
-		insert(k, live);
+		if (o->id == 0)
+			o->id = model_next_id(k);
+		model_used_id(k, o->id);
+		i = place(t, o->id);
+		if (t->n == t->cap) {
+			t->cap = t->cap == 0 ? 16 : t->cap * 2;
+			t->all = need(realloc(t->all,
+			    t->cap * sizeof *t->all));
+		}
+		memmove(t->all + i + 1, t->all + i,
+		    (t->n - i) * sizeof *t->all);
+		t->all[i] = o;
+		t->n++;
 	}
-	if (k == KIND_CHECK)
-		keep_rule((struct check *)live);
+	c = (struct check *)live;
+	if (k == KIND_CHECK && old == NULL) {
+		c->agent = model_agent(c->agent_id);
+		assert(c->agent != NULL);
+		c->next = *link_of(c);
+		*link_of(c) = c;
+	}
+	if (k == KIND_CHECK)	/* each of its results asks for its rule */
+		(void)model_rule(c, &c->rule);
 	if (k == KIND_INCIDENT)
 		link_incident((struct incident *)live);
 	hashed = hashed && k != KIND_KEY;
@@ -416,6 +395,7 @@ model_remove(enum kind k, uint64_t id)
 void
 model_revert(enum kind k, struct object *live, struct object *was)
 {
+	struct check *c = (struct check *)live;
 	const struct field *f;
 	unsigned char value[sizeof(int64_t)];
 
@@ -429,7 +409,7 @@ model_revert(enum kind k, struct object *live, struct object *was)
 		memcpy(model_value_at(f, was), value, f->width);
 	}
 	if (k == KIND_CHECK)
-		keep_rule((struct check *)live);
+		(void)model_rule(c, &c->rule);
 }
 
 void

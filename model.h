@@ -28,6 +28,7 @@
 #define MODEL_AGENTS_MAX	20000
 #define MODEL_DROPPED_MAX	(INT64_C(1) << 53)
 #define MODEL_MESSAGE_MAX	256	/* bytes of a result's message */
+#define MODEL_PRINTED_MAX	8192	/* bytes of a text printed, and a NUL */
 
 enum kind {
 	KIND_AGENT, KIND_CHECK, KIND_INCIDENT, KIND_DELIVERY,
@@ -244,7 +245,7 @@ void model_drop(enum kind k, void *draft);
 int model_set(enum kind k, struct object *draft, const struct field *f,
     enum json_tok tok, struct str raw, struct fail *why);
 /* Replace a text of a draft; by one printed, which may hold what it was, cut
- * after 8191 bytes. */
+ * to MODEL_PRINTED_MAX. */
 void model_text(char **field, struct str s);
 void model_textf(char **field, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

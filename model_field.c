@@ -24,9 +24,7 @@ put_uri(struct buf *b, const char *resource, uint64_t id)
 static void
 show_agent_status(struct buf *b, const struct object *o)
 {
-	const struct agent *a = (const struct agent *)o;
-
-	json_put(b, str_of(status_name(model_agent_status(a))));
+	json_put(b, str_of(status_name(model_agent_status((const void *)o))));
 }
 
 static void
@@ -48,9 +46,7 @@ show_counts(struct buf *b, const struct object *o)
 static void
 show_status(struct buf *b, const struct object *o)
 {
-	const struct check *c = (const struct check *)o;
-
-	json_put(b, str_of(status_name(c->alert.held)));
+	json_put(b, str_of(status_name(((const struct check *)o)->alert.held)));
 }
 
 static void
@@ -73,7 +69,7 @@ show_unit(struct buf *b, const struct object *o)
 static void
 show_text(struct buf *b, const struct object *o)
 {
-	char text[512];
+	char text[MODEL_SHOWN_MAX];
 	struct buf t = BUF(text);
 
 	model_check_text(&t, (const struct check *)o);
@@ -124,9 +120,7 @@ show_recipient_name(struct buf *b, const struct object *o)
 static void
 show_pushover(struct buf *b, const struct object *o)
 {
-	const struct setting *s = (const void *)o;
-
-	json_put_bool(b, s->pushover_token[0] != '\0');
+	json_put_bool(b, *((const struct setting *)o)->pushover_token != '\0');
 }
 
 /* What every field has; what follows it in a row are min, max, def. */
@@ -274,18 +268,16 @@ model_kind(struct str name, enum kind *k)
 {
 	const struct kind_table *t = STR_ROW(model_kinds, name);
 
-	if (t == NULL)
-		return -1;
-	*k = (enum kind)(t - model_kinds);
-	return 0;
+	if (t != NULL)
+		*k = (enum kind)(t - model_kinds);
+	return t != NULL ? 0 : -1;
 }
 
 const struct field *
 model_field(enum kind k, struct str name)
 {
-	const struct kind_table *t = &model_kinds[k];
-
-	return str_row(t->field, t->fields, sizeof *t->field, name);
+	return str_row(model_kinds[k].field, model_kinds[k].fields,
+	    sizeof(struct field), name);
 }
 
 void *
@@ -316,32 +308,25 @@ model_put_number(const struct field *f, struct object *o, int64_t v)
 
 /* ---- to JSON ---- */
 
-static void
-show_bounds(struct buf *b, const char *text)
-{
-	struct str rest = str_of(text), line;
-
-	json_arr(b);
-	while (rest.n > 0 && str_cut(&rest, '\n', &line) == 0)
-		json_put(b, line);
-	json_arr_end(b);
-}
-
 void
 model_show_field(struct buf *b, const struct field *f, const struct object *o)
 {
 	const char *text = model_is_text(f) ? *model_text_at(f, o) : NULL;
 	int64_t v = model_is_number(f) ? model_number(f, o) : 0;
+	struct str rest = str_of(text), line;
 
 	json_key(b, f->name);
 	if ((f->flags & F_NULL) && (text != NULL ? text[0] == '\0' : v == 0))
 		json_put_null(b);
-	else if (f->type == FIELD_BOUNDS)
-		show_bounds(b, text);
-	else if (f->type == FIELD_JSON)
+	else if (f->type == FIELD_BOUNDS) {
+		json_arr(b);
+		while (rest.n > 0 && str_cut(&rest, '\n', &line) == 0)
+			json_put(b, line);
+		json_arr_end(b);
+	} else if (f->type == FIELD_JSON)
 		json_put_raw(b, str_of(text[0] == '\0' ? "{}" : text));
 	else if (text != NULL)
-		json_put(b, str_of(text));
+		json_put(b, rest);
 	else if (f->type == FIELD_BOOL)
 		json_put_bool(b, v != 0);
 	else if (f->type == FIELD_WORD)
@@ -431,23 +416,22 @@ model_kept(struct buf *b, enum kind k, const struct object *o,
 
 /* ---- the schema ---- */
 
-static const char *const type_names[] = {
-	[FIELD_TEXT] = "string", [FIELD_NAME] = "string",
-	[FIELD_BOOL] = "boolean", [FIELD_INT] = "integer",
-	[FIELD_TIME] = "datetime", [FIELD_WORD] = "string",
-	[FIELD_REF] = "related", [FIELD_TYPE] = "string",
+static const char *const type_names[] = {	/* others: "string" */
 	[FIELD_BOUNDS] = "list", [FIELD_JSON] = "object",
-	[FIELD_STATE] = "string", [FIELD_SHOW] = "computed"
+	[FIELD_BOOL] = "boolean", [FIELD_INT] = "integer",
+	[FIELD_TIME] = "datetime", [FIELD_REF] = "related",
+	[FIELD_SHOW] = "computed"
 };
 
 /* what: NULL, or what a parameter is, whose limits are told of texts too. */
 static void
 schema_field(struct buf *b, const struct field *f, const char *what)
 {
+	const char *type = type_names[f->type];
 	unsigned i;
 
 	json_obj(json_key(b, f->name));
-	json_add(b, "type", str_of(type_names[f->type]));
+	json_add(b, "type", str_of(type != NULL ? type : "string"));
 	json_put_bool(json_key(b, "readonly"), !(f->flags & F_WRITE));
 	json_put_bool(json_key(b, "required"), f->flags & F_NEED);
 	json_put_bool(json_key(b, "nullable"), f->flags & F_NULL);
@@ -470,33 +454,29 @@ schema_field(struct buf *b, const struct field *f, const char *what)
 	json_obj_end(b);
 }
 
-static void
-schema_params(struct buf *b, const struct check_type *t)
-{
-	const struct check_param *p;
-
-	for (p = t->param; p < t->param + t->params; p++) {
-		struct field f = { .name = p->name, .min = p->min,
-		    .max = p->max, .flags = F_WRITE |
-		    (p->required ? F_NEED : F_NULL),
-		    .type = p->type == PARAM_INT ? FIELD_INT : FIELD_TEXT };
-
-		schema_field(b, &f, p->what);
-	}
-}
-
 void
 model_schema(struct buf *b, enum kind k, const struct check_type *flat)
 {
+	const struct check_param *p;
 	const struct field *f;
+	struct field of;
 
 	json_obj(b);
 	json_obj(json_key(b, "fields"));
-	MODEL_EACH(f, k)
-		if (flat != NULL && f->type == FIELD_JSON)
-			schema_params(b, flat);
-		else if (!(f->flags & F_HIDE))
-			schema_field(b, f, NULL);
+	MODEL_EACH(f, k) {
+		if (flat == NULL || f->type != FIELD_JSON) {
+			if (!(f->flags & F_HIDE))
+				schema_field(b, f, NULL);
+			continue;
+		}
+		for (p = flat->param; p < flat->param + flat->params; p++) {
+			of = (struct field){ .name = p->name, .min = p->min,
+			    .max = p->max, .flags = F_WRITE |
+			    (p->required ? F_NEED : F_NULL), .type =
+			    p->type == PARAM_INT ? FIELD_INT : FIELD_TEXT };
+			schema_field(b, &of, p->what);
+		}
+	}
 	json_obj_end(b);
 	json_obj_end(b);
 }

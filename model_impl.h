@@ -6,6 +6,10 @@
 
 #include "model.h"
 
+#define MODEL_TEXT_MAX	4096	/* bytes of any text field */
+#define MODEL_SHOWN_MAX	512	/* bytes of a result as a text */
+#define MODEL_BOUNDS_MAX	512	/* bytes of a list of bounds */
+
 /* for: each field of a kind, in the table's order. */
 #define MODEL_EACH(f, k) \
 	for ((f) = model_kinds[k].field; \

@@ -1,8 +1,6 @@
 /* model_set.c: a field of a draft from JSON, and a draft made sure of. */
 #include "model_impl.h"
 
-#define TEXT_MAX	4096	/* bytes of any text field */
-
 int
 model_ref(struct str s, enum kind k, uint64_t *id)
 {
@@ -64,7 +62,7 @@ static int
 set_bounds(const struct field *f, struct object *o, struct str raw,
     struct fail *why)
 {
-	char text[512], one[128];
+	char text[MODEL_BOUNDS_MAX], one[128];
 	struct alert_bound bound;
 	enum json_tok tok;
 	struct str item;
@@ -82,8 +80,7 @@ set_bounds(const struct field *f, struct object *o, struct str raw,
 		if (alert_bound_parse(str_of(one), &bound, why) == -1)
 			return -1;
 		if (n++ == ALERT_BOUNDS_MAX)
-			return fail(why, "at most %d bounds",
-			    ALERT_BOUNDS_MAX);
+			return fail(why, "at most %d bounds", ALERT_BOUNDS_MAX);
 		if (b.n > 0)
 			buf_addc(&b, '\n');
 		alert_bound_put(&b, &bound);
@@ -99,7 +96,7 @@ model_set(enum kind k, struct object *draft, const struct field *f,
     enum json_tok tok, struct str raw, struct fail *why)
 {
 	void *at = model_value_at(f, draft);
-	char text[TEXT_MAX + 1] = "";
+	char text[MODEL_TEXT_MAX + 1] = "";
 	struct str s;
 
 	(void)k;
@@ -115,7 +112,7 @@ model_set(enum kind k, struct object *draft, const struct field *f,
 	if ((tok == JSON_STR || tok == JSON_NUM) &&
 	    json_unescape(raw, text, sizeof text) == -1)
 		return fail(why, "longer than %d bytes, or with a NUL",
-		    TEXT_MAX);
+		    MODEL_TEXT_MAX);
 	s = str_of(text);		/* empty, if it is neither */
 	switch (f->type) {
 	case FIELD_TEXT:
@@ -187,30 +184,14 @@ check_agent(struct object *o, const char **field, struct fail *why)
 	return 0;
 }
 
-/* Parameters as the type wants them, and a name made of them. */
-static int
-complete_check(struct check *c, const char **field, struct fail *why)
-{
-	char text[CHECK_PARAMS_MAX];
-	struct buf b = BUF(text);
-
-	if (check_params(c->type, str_of(c->params), &b, field, why) == -1)
-		return -1;
-	model_text(&c->params, str_from(&b));
-	if (c->name[0] != '\0')
-		return 0;
-	buf_init(&b, text, CHECK_NAME_MAX + 1);
-	check_name(c->type, str_of(c->params), &b);
-	model_text(&c->name, str_from(&b));
-	return 0;
-}
-
 static int
 check_check(struct object *o, const char **field, struct fail *why)
 {
 	struct check *c = (struct check *)o;
 	const struct agent *a = model_agent(c->agent_id);
 	const struct check *other;
+	char params[CHECK_PARAMS_MAX], name[CHECK_NAME_MAX + 1];
+	struct buf p = BUF(params), b = BUF(name);
 	struct alert_rule rule;
 	unsigned n = 0;
 
@@ -222,8 +203,14 @@ check_check(struct object *o, const char **field, struct fail *why)
 	if (o->id == 0 && n >= MODEL_CHECKS_MAX)
 		return fail(why, "at most %d checks an agent",
 		    MODEL_CHECKS_MAX);
-	if (complete_check(c, field, why) == -1)
+	/* Parameters as the type wants them, and a name made of them. */
+	if (check_params(c->type, str_of(c->params), &p, field, why) == -1)
 		return -1;
+	model_text(&c->params, str_from(&p));
+	if (c->name[0] == '\0') {
+		check_name(c->type, str_of(c->params), &b);
+		model_text(&c->name, str_from(&b));
+	}
 	*field = "hits";
 	if (c->hits > c->of)
 		return fail(why, "hits are at most of");

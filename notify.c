@@ -9,7 +9,6 @@
 #include "notify.h"
 
 #define PUSHOVER_URL	"https://api.pushover.net/1/messages.json"
-#define ITEMS_MAX	4096	/* bytes of a delivery's items */
 
 /* The one endpoint so far, its child, and what is on its way. */
 static struct {
@@ -44,31 +43,7 @@ static bool
 is_open(const struct delivery *d)
 {
 	return d->state == DELIVERY_QUEUED && !d->unknown && !d->test &&
-	    strlen(d->items) < ITEMS_MAX - 64;
-}
-
-static unsigned
-count_items(const char *items)
-{
-	unsigned n = 0;
-
-	for (; *items != '\0'; items++)
-		n += *items == '[';
-	return n == 0 ? 0 : n - 1;	/* the list's own bracket */
-}
-
-/* "Vilicus alert: web1 process nginx is now critical". */
-static void
-title(struct delivery *d, const struct incident *in)
-{
-	const struct agent *a = model_agent(in->agent);
-	const char *state = status_name(in->status);
-
-	if (in->check == 0 && in->agent != 0 && in->status != STATUS_OK)
-		state = "silent";
-	else if (in->check == 0 && a != NULL && a->enabled)
-		state = "up";
-	model_textf(&d->title, "Vilicus alert: %s is now %s", in->what, state);
+	    strlen(d->items) < NOTIFY_ITEMS_MAX - NOTIFY_ITEM_MAX;
 }
 
 /* Add an item and its line; past what a message holds, they are counted.  A
@@ -77,13 +52,23 @@ title(struct delivery *d, const struct incident *in)
 static void
 add_item(struct delivery *d, const struct incident *in)
 {
-	unsigned n = count_items(d->items);
+	const struct agent *a = model_agent(in->agent);
+	const char *state = status_name(in->status), *p;
+	unsigned n = 0;
 
+	for (p = d->items; *p != '\0'; p++)
+		n += *p == '[';
+	n -= n > 0;			/* the list's own bracket */
+	if (in->check == 0 && in->agent != 0 && in->status != STATUS_OK)
+		state = "silent";
+	else if (in->check == 0 && a != NULL && a->enabled)
+		state = "up";
 	if (in->status > d->severity)
 		d->severity = in->status;
 	if (n == 0 || (n == 1 &&
 	    model_delivery_says(d, in->o.id) != STATUS_NONE))
-		title(d, in);
+		model_textf(&d->title, "Vilicus alert: %s is now %s",
+		    in->what, state);
 	else
 		model_textf(&d->title, "Vilicus alert: %u changes, worst %s",
 		    n + 1, status_name(d->severity));
@@ -104,8 +89,7 @@ static void
 queue(const struct recipient *r, struct delivery *open,
     const struct incident *in, const struct watch_now *now)
 {
-	int64_t due = r->quiet_ms > now->watch_ms ? r->quiet_ms :
-	    now->watch_ms;
+	int64_t due = r->quiet_ms > now->watch_ms ? r->quiet_ms : now->watch_ms;
 	struct delivery *d;
 
 	MODEL_ALL(d, KIND_DELIVERY)
@@ -321,50 +305,41 @@ notify_due(const struct watch_now *now)
 }
 
 static int
-write_job(struct buf *b, const struct delivery *d, const struct recipient *r)
-{
-	const struct setting *s = model_setting();
-	char link[512];
-
-	json_obj(b);
-	json_add(b, "channel", STR("pushover"));
-	json_add(b, "url", s->pushover_url[0] != '\0' ?
-	    str_of(s->pushover_url) : STR(PUSHOVER_URL));
-	json_add(b, "token", str_of(s->pushover_token));
-	json_add(b, "user", str_of(r->address));
-	json_add(b, "title", str_of(d->title));
-	json_add(b, "message", str_of(d->message));
-	json_add_int(b, "priority", d->severity > STATUS_OK ? 1 : 0);
-	json_add_int(b, "timestamp", d->event / 1000);
-	if (s->public[0] != '\0') {
-		snprintf(link, sizeof link, "%s/status", s->public);
-		json_add(b, "link", str_of(link));
-		json_add(b, "link_title", STR("vilicus status"));
-	}
-	json_obj_end(b);
-	return b->full ? -1 : 0;
-}
-
-static int
 hand_over(const struct delivery *d, struct fail *why)
 {
 	static char job[CHILD_JOB_MAX];
 	const struct setting *s = model_setting();
 	const struct recipient *r = model_recipient(d->recipient);
 	struct buf b = BUF(job);
+	char link[NOTIFY_LINK_MAX];
 
 	if (r == NULL)
 		return fail(why, "the recipient was removed");
 	if (s->pushover_token[0] == '\0')
 		return fail(why, "no pushover token is set: add \"pushover "
 		    "token ...\" to vilicus.conf");
-	if (write_job(&b, d, r) == -1)
+	json_obj(&b);
+	json_add(&b, "channel", STR("pushover"));
+	json_add(&b, "url", str_of(s->pushover_url[0] != '\0' ?
+	    s->pushover_url : PUSHOVER_URL));
+	json_add(&b, "token", str_of(s->pushover_token));
+	json_add(&b, "user", str_of(r->address));
+	json_add(&b, "title", str_of(d->title));
+	json_add(&b, "message", str_of(d->message));
+	json_add_int(&b, "priority", d->severity > STATUS_OK ? 1 : 0);
+	json_add_int(&b, "timestamp", d->event / 1000);
+	if (s->public[0] != '\0') {
+		snprintf(link, sizeof link, "%s/status", s->public);
+		json_add(&b, "link", str_of(link));
+		json_add(&b, "link_title", STR("vilicus status"));
+	}
+	json_obj_end(&b);
+	if (b.full)
 		return fail(why, "the message is too long");
 	if (way.old)
 		hang_up();
-	if (way.fd == -1) {
+	if (way.fd == -1)
 		way.fd = child_start(0, str_of(s->ca_file), why);
-	}
 	return way.fd == -1 ? -1 : child_job(way.fd, str_from(&b), why);
 }
 

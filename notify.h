@@ -25,6 +25,9 @@
 #define NOTIFY_GIVE_UP_TRIES	20	/* and at least so many attempts */
 #define NOTIFY_TESTS_MAX	100	/* tests kept */
 #define NOTIFY_MESSAGE_MAX	2000	/* bytes of a message before "more" */
+#define NOTIFY_ITEMS_MAX	4096	/* bytes of a delivery's items */
+#define NOTIFY_ITEM_MAX		64	/* bytes of one of them */
+#define NOTIFY_LINK_MAX		512	/* bytes of the page's address */
 
 /* The time, as it is when something happens. */
 struct watch_now {

@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api.h"
@@ -25,19 +24,13 @@
 #include "log.h"
 #include "loop.h"
 #include "notify.h"
+#include "server.h"
 #include "store.h"
 #include "watch.h"
 
 #define VERSION		"0.1"
 #define DATA_DIR	"/var/lib/vilicus"
 #define LISTEN		"127.0.0.1:8454"
-#define TICK_MS		1000
-#define ACCEPTS		64	/* of a listener in one turn */
-#define PAUSE_MS	2000	/* a longer turn of the loop was no looking */
-#define LAG_MS		5000	/* and this one is told by /healthz */
-#define OVERDUE_MS	600000	/* a delivery not done: /healthz says so */
-#define DISK_MAX	(UINT64_C(1) << 30)
-#define JOB_S		3600	/* a job of the store's takes no longer */
 
 #define TAG_LISTEN	(UINT64_C(1) << 32)
 #define TAG_CHILD	(UINT64_C(2) << 32)
@@ -51,7 +44,7 @@ static struct {
 
 static struct config config;
 static struct store *store;
-static int listeners[CONFIG_LISTEN];
+static int sockets[CONFIG_LISTEN];
 static int child_fd = -1;
 
 /* The store's job that a child is at; fd -1: none. */
@@ -73,7 +66,7 @@ static bool commit_failed;
 static unsigned answered[CONN_MAX];
 static unsigned answered_n;
 
-static char key_path[4000];	/* of the first admin's key */
+static char key_path[SERVER_PATH_MAX];	/* of the first admin's key */
 static char answer_room[API_ANSWER_MAX];
 static char head_room[4096];
 
@@ -81,13 +74,11 @@ static void
 look_at_clock(void)
 {
 	int64_t mono = loop_mono_ms(), passed = mono - mono_ms;
-	struct timespec ts;
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	now.now_ms = (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	now.now_ms = log_clock_ms();
 	mono_ms = mono;
-	now.watch_ms += passed > PAUSE_MS ? 0 : passed;
-	if (passed > LAG_MS)
+	now.watch_ms += passed > SERVER_PAUSE_MS ? 0 : passed;
+	if (passed > SERVER_LAG_MS)
 		lagged_ms = mono;
 }
 
@@ -123,14 +114,12 @@ complain(const char *what, const struct fail *why)
 static unsigned
 read_config(struct config *c)
 {
-	static char text_room[CONFIG_BYTES + 1], fault_room[16384];
+	static char text_room[CONFIG_BYTES + 1], fault_room[SERVER_FAULTS_MAX];
+	struct buf text = BUF(text_room), faults = BUF(fault_room);
 	const char *listen = options.listen;
-	struct buf faults, text;
 	struct fail why;
 	unsigned bad;
 
-	buf_init(&text, text_room, sizeof text_room);
-	buf_init(&faults, fault_room, sizeof fault_room);
 	if (options.conf != NULL && read_file(options.conf, &text, &why) == -1)
 		return complain("", &why);
 	bad = config_parse(str_from(&text), options.conf, c, &faults);
@@ -151,24 +140,10 @@ read_config(struct config *c)
 	return bad;
 }
 
-static uint64_t
-disk_budget(const struct config *c)
-{
-	struct statvfs v;
-	uint64_t quarter;
-
-	if (c->disk != 0)
-		return c->disk;
-	quarter = statvfs(options.dir, &v) == -1 ? DISK_MAX :
-	    (uint64_t)v.f_bavail * v.f_frsize / 4;
-	return quarter < DISK_MAX ? quarter : DISK_MAX;
-}
-
 static void
 take_settings(const struct config *c)
 {
-	struct setting *s = (struct setting *)model_draft(KIND_SETTING,
-	    &model_setting()->o);
+	struct setting *s = model_draft(KIND_SETTING, model_setting());
 
 	model_text(&s->public, str_of(c->public));
 	model_text(&s->pushover_token, str_of(c->pushover_token));
@@ -181,19 +156,6 @@ take_settings(const struct config *c)
 }
 
 /* ---- the start ---- */
-
-static int
-replay_journal(struct fail *why)
-{
-	struct str line;
-	int rc;
-
-	while ((rc = store_journal_next(store, &line, why)) == 1)
-		if (change_replay(line, why) == -1)
-			log_line("journal: a record is passed over: %s",
-			    why->msg);
-	return rc;
-}
 
 /* Reports newer than the snapshot: what they mean is decided again, as it
  * was decided when they came. */
@@ -239,9 +201,9 @@ look_at_health(void)
 		snprintf(text, sizeof text, "the last commit failed: %s",
 		    commit_why.msg);
 		sick = text;
-	} else if (lagged_ms != 0 && mono_ms - lagged_ms < 60000)
+	} else if (lagged_ms != 0 && mono_ms - lagged_ms < SERVER_LAGGED_MS)
 		sick = "the loop lagged 5 s or more within the last minute";
-	else if (oldest > OVERDUE_MS)
+	else if (oldest > SERVER_OVERDUE_MS)
 		sick = "a delivery is overdue since 10 minutes or more";
 	api_health(sick);
 }
@@ -252,8 +214,7 @@ static unsigned
 commit(void)
 {
 	bool dirty = store_dirty(store);
-	unsigned failed = !dirty ? 0 :
-	    store_commit(store, mono_ms, &commit_why);
+	unsigned failed = dirty ? store_commit(store, mono_ms, &commit_why) : 0;
 
 	if (failed & STORE_RECORDS)
 		change_failed();
@@ -280,15 +241,30 @@ tell_damage(void)
 		log_line("damage: %.*s", (int)text.n, text.p);
 }
 
+/* Open the store, and be as we were. */
 static int
-open_store(struct fail *why)
+recover(struct fail *why)
 {
-	store = store_open(options.dir, &store_posix, disk_budget(&config),
-	    why);
+	uint64_t disk = SERVER_DISK_MAX;
+	struct statvfs v;
+	struct str line;
+	int rc;
+
+	/* Where nothing is set: a quarter of what is free, but not more. */
+	if (config.disk != 0)
+		disk = config.disk;
+	else if (statvfs(options.dir, &v) == 0 &&
+	    (uint64_t)v.f_bavail * v.f_frsize / 4 < disk)
+		disk = (uint64_t)v.f_bavail * v.f_frsize / 4;
+	store = store_open(options.dir, &store_posix, disk, why);
 	if (store == NULL)
 		return -1;
 	model_reset();
-	if (replay_journal(why) == -1)
+	while ((rc = store_journal_next(store, &line, why)) == 1)
+		if (change_replay(line, why) == -1)
+			log_line("journal: a record is passed over: %s",
+			    why->msg);
+	if (rc == -1)
 		return -1;
 	change_replayed(store_head_seq(store));
 	if (replay_head(why) == -1)
@@ -302,82 +278,45 @@ open_store(struct fail *why)
 	return 0;
 }
 
-/* Is there any admin's key? */
-static bool
-has_admin(void)
-{
-	size_t i;
-
-	for (i = 0; i < model_count(KIND_KEY); i++)
-		if (((struct key *)model_at(KIND_KEY, i))->role == ROLE_ADMIN)
-			return true;
-	return false;
-}
-
-/* The file first: a key that nobody knows would lock everyone out. */
-static int
-write_key(const char *secret, struct fail *why)
-{
-	char tmp[4096], line[KEY_TEXT + 1];
-	int n, fd, dir, rc = 0;
-
-	snprintf(tmp, sizeof tmp, "%s.tmp", key_path);
-	n = snprintf(line, sizeof line, "%s\n", secret);
-	unlink(tmp);
-	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd == -1)
-		return fail_errno(why, "%s", tmp);
-	dir = open(options.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (write(fd, line, (size_t)n) != n || fsync(fd) == -1 ||
-	    rename(tmp, key_path) == -1 || fsync(dir) == -1)
-		rc = fail_errno(why, "%s", key_path);
-	close(dir);
-	close(fd);
-	return rc;
-}
-
+/* An admin's key, where there is none, into a file: first, for one that nobody
+ * knows would lock everyone out. */
 static int
 first_key(struct fail *why)
 {
 	struct change ch = { "server", "server", now.now_ms, false };
+	char secret[KEY_TEXT], tmp[SERVER_PATH_MAX + 4];
+	int fd, dir, rc = 0;
 	struct key *k;
-	char secret[KEY_TEXT];
 
 	if (snprintf(key_path, sizeof key_path, "%s/admin.key", options.dir)
 	    >= (int)sizeof key_path)
 		return fail(why, "%s: too long a name", options.dir);
-	if (!has_admin()) {
+	MODEL_ALL(k, KIND_KEY)
+		if (k->role == ROLE_ADMIN)
+			break;
+	if (k == NULL) {
 		k = model_draft(KIND_KEY, NULL);
 		model_text(&k->name, STR("admin"));
 		k->role = ROLE_ADMIN;
-		if (model_secret(k, ch.at_ms, secret, why) == -1 ||
-		    write_key(secret, why) == -1 ||
-		    change_put(KIND_KEY, k, &ch, why) == NULL)
+		if (model_secret(k, ch.at_ms, secret, why) == -1)
+			return -1;
+		secret[KEY_TEXT - 1] = '\n';	/* where its NUL was */
+		snprintf(tmp, sizeof tmp, "%s.tmp", key_path);
+		unlink(tmp);
+		fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd == -1)
+			return fail_errno(why, "%s", tmp);
+		dir = open(options.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (write(fd, secret, KEY_TEXT) != KEY_TEXT ||
+		    fsync(fd) == -1 || rename(tmp, key_path) == -1 ||
+		    fsync(dir) == -1)
+			rc = fail_errno(why, "%s", key_path);
+		close(dir);
+		close(fd);
+		if (rc == -1 || change_put(KIND_KEY, k, &ch, why) == NULL)
 			return -1;
 	}
-	if (commit() != 0) {
-		*why = commit_why;
-		return -1;
-	}
-	return 0;
-}
-
-static int
-open_listeners(struct fail *why)
-{
-	char text[ADDR_TEXT];
-	unsigned i;
-
-	for (i = 0; i < config.listens; i++) {
-		listeners[i] = stream_listen(str_of(config.listen[i].addr),
-		    why);
-		if (listeners[i] == -1 || loop_set(listeners[i], LOOP_IN,
-		    TAG_LISTEN | i, why) == -1 ||
-		    stream_local(listeners[i], text, why) == -1)
-			return -1;
-		printf("vilicus-server: listening on http://%s/\n", text);
-	}
-	return 0;
+	return commit() == 0 ? 0 : fail(why, "%s", commit_why.msg);
 }
 
 /* ---- requests ---- */
@@ -411,9 +350,8 @@ put_answer(struct conn *c, const struct api_call *a)
 	    .extra = str_from(&a->extra) };
 	struct str body = { a->out->p, h != NULL && h->method == HTTP_HEAD ?
 	    0 : (size_t)r.length };
-	struct buf head;
+	struct buf head = BUF(head_room);
 
-	buf_init(&head, head_room, sizeof head_room);
 	http_put_reply(&head, &r, a->now_ms);
 	if (conn_answer(c, str_from(&head), body, r.keep_alive, mono_ms) ==
 	    -1) {
@@ -436,55 +374,38 @@ refuse(struct conn *c, int status, const char *text)
 	put_answer(c, &a);
 }
 
-static void
-handle(struct conn *c, const struct http_head *h, struct str body)
-{
-	struct api_call a;
-
-	begin_call(&a, c);
-	a.head = h;
-	a.body = body;
-	a.key = c->key;
-	api_handle(&a);
-	c->trusted = c->trusted || a.trusted;
-	put_answer(c, &a);
-}
-
-/* A head is there, its body is not yet: refuse it, or let it come. */
-static bool
-admit(struct conn *c, const struct http_head *h)
-{
-	struct fail why;
-	int status = api_refuse_early(h, &c->key, &why);
-
-	if (status != 0) {
-		refuse(c, status, why.msg);
-		return false;
-	}
-	c->body_max = api_body_max(h);
-	if (h->expect_100 && (h->length < 0 ||
-	    h->length <= (int64_t)c->body_max))
-		conn_continue(c);
-	return true;
-}
-
 /* What has come on a connection, one request a turn; or wait for more. */
 static void
 process(struct conn *c)
 {
 	static struct http_head h;
+	struct api_call a;
 	enum conn_rc rc;
 	struct fail why;
 	struct str body;
 	unsigned want;
 	int status = 400;
 
-	while ((rc = conn_next(c, &h, &body, &status, &why)) == CONN_HEAD)
-		if (!admit(c, &h))
-			return;
-	if (rc == CONN_REQUEST)
-		handle(c, &h, body);
-	else if (rc == CONN_BAD)
+	/* A head is there, its body is not yet: refuse it, or let it come. */
+	while ((rc = conn_next(c, &h, &body, &status, &why)) == CONN_HEAD) {
+		status = api_refuse_early(&h, &c->key, &why);
+		if (status != 0) {
+			rc = CONN_BAD;
+			break;
+		}
+		c->body_max = api_body_max(&h);
+		if (h.expect_100 && h.length <= (int64_t)c->body_max)
+			conn_continue(c);
+	}
+	if (rc == CONN_REQUEST) {
+		begin_call(&a, c);
+		a.head = &h;
+		a.body = body;
+		a.key = c->key;
+		api_handle(&a);
+		c->trusted = c->trusted || a.trusted;
+		put_answer(c, &a);
+	} else if (rc == CONN_BAD)
 		refuse(c, status, why.msg);
 	if (rc != CONN_MORE || (want = conn_want(c)) == c->watched)
 		return;
@@ -518,7 +439,7 @@ watch_listeners(unsigned want)
 	unsigned i;
 
 	for (i = 0; i < config.listens; i++)
-		loop_set(listeners[i], want, TAG_LISTEN | i, &why);
+		loop_set(sockets[i], want, TAG_LISTEN | i, &why);
 }
 
 static void
@@ -528,7 +449,7 @@ accept_all(int fd)
 	struct conn *c;
 	int n;
 
-	for (n = 0; again && n < ACCEPTS; n++) {
+	for (n = 0; again && n < SERVER_ACCEPTS; n++) {
 		c = conn_accept(fd, mono_ms, &again, &full);
 		if (c != NULL)
 			process(c);
@@ -566,12 +487,15 @@ release(unsigned failed)
 /* ---- the loop ---- */
 
 static void
-sweep(void)
+tick(void)
 {
 	struct conn *c;
 	unsigned i;
 	bool answer;
 
+	tick_ms = mono_ms;
+	watch_tick(&now);
+	tell_damage();
 	for (i = 0; i < conn_slots(); i++) {
 		c = conn_at(i);
 		if (c == NULL || !conn_late(c, mono_ms, &answer))
@@ -581,15 +505,6 @@ sweep(void)
 		else
 			drop(c);
 	}
-}
-
-static void
-tick(void)
-{
-	tick_ms = mono_ms;
-	watch_tick(&now);
-	tell_damage();
-	sweep();
 	look_at_health();
 	watch_listeners(LOOP_IN);
 }
@@ -641,7 +556,7 @@ run_job(int fd, const void *arg)
 {
 	const struct store_job *job = arg;
 	struct fail why = { "" };
-	const char *said = "+";
+	const char *said;
 	int rc;
 
 	if (getppid() != work.parent || store_job_child(store, &why) == -1)
@@ -650,8 +565,7 @@ run_job(int fd, const void *arg)
 	    change_snapshot(job, now.now_ms, &why) :
 	    store_job_run(store, job, &why);
 	tell_damage();
-	if (rc != 0)
-		said = why.msg;
+	said = rc == 0 ? "+" : why.msg;
 	if (write(fd, said, strlen(said)) == -1)
 		log_line("a job's parent is gone");
 }
@@ -667,7 +581,7 @@ begin_job(void)
 		return;
 	fflush(stdout);
 	work.parent = getpid();
-	work.fd = child_fork(run_job, &work.job, JOB_S, &work.pid, &why);
+	work.fd = child_fork(run_job, &work.job, SERVER_JOB_S, &work.pid, &why);
 	if (work.fd == -1 || loop_set(work.fd, LOOP_IN, TAG_JOB, &why) == -1) {
 		log_line("%s", why.msg);
 		store_job_end(store, &work.job, false, mono_ms);
@@ -690,16 +604,6 @@ end_job(void)
 	store_job_end(store, &work.job, strcmp(said, "+") == 0, mono_ms);
 }
 
-static int
-wait_ms(void)
-{
-	int64_t wait = TICK_MS - (mono_ms - tick_ms), due = notify_next();
-
-	if (due != INT64_MAX && due - now.watch_ms < wait)
-		wait = due - now.watch_ms;
-	return wait < 0 || answered_n > 0 ? 0 : (int)wait;
-}
-
 static void
 event(const struct loop_event *ev)
 {
@@ -710,7 +614,7 @@ event(const struct loop_event *ev)
 	} else if (ev->tag >= TAG_JOB) {
 		end_job();
 	} else if (ev->tag < TAG_CHILD) {
-		accept_all(listeners[low]);
+		accept_all(sockets[low]);
 	} else if (notify_fd() != -1) {
 		/* The child may be another by now: the one there is, is
 		 * asked, and has nothing to say if it was not this one. */
@@ -723,15 +627,20 @@ static int
 turn(struct fail *why)
 {
 	static struct loop_event ev[LOOP_EVENTS_MAX];
-	int n = loop_wait(wait_ms(), ev, why), i;
+	int64_t wait = SERVER_TICK_MS - (mono_ms - tick_ms);
+	int64_t due = notify_next() - now.watch_ms;
 	bool ticks;
+	int i, n;
 
+	if (due < wait)
+		wait = due;
+	n = loop_wait(wait < 0 || answered_n > 0 ? 0 : (int)wait, ev, why);
 	if (n == -1)
 		return -1;
 	look_at_clock();
 	for (i = 0; i < n; i++)
 		event(&ev[i]);
-	ticks = mono_ms - tick_ms >= TICK_MS;
+	ticks = mono_ms - tick_ms >= SERVER_TICK_MS;
 	if (ticks)
 		tick();
 	if (asked_reload)
@@ -755,48 +664,11 @@ on_signal(int sig)
 }
 
 static void
-catch_signals(void)
-{
-	struct sigaction sa = { .sa_handler = on_signal };
-
-	sigemptyset(&sa.sa_mask);
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGHUP, &sa, NULL);
-	sa.sa_handler = SIG_IGN;
-	sigaction(SIGPIPE, &sa, NULL);
-	sigaction(SIGXFSZ, &sa, NULL);
-}
-
-/* As many descriptors as we may have; a few stay for files. */
-static void
-raise_limits(void)
-{
-	struct rlimit rl;
-
-	if (getrlimit(RLIMIT_NOFILE, &rl) == -1)
-		return;
-	rl.rlim_cur = rl.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &rl);
-	getrlimit(RLIMIT_NOFILE, &rl);
-	conn_limits(rl.rlim_cur > CONN_MAX + 64 ? CONN_MAX :
-	    (unsigned)rl.rlim_cur - 64, CONN_BYTES);
-}
-
-static void
-usage(void)
-{
-	fprintf(stderr, "usage: vilicus-server [-f FILE] [-d DIR] "
-	    "[-l [ADDR:]PORT] [-nvV]\n");
-	_exit(2);
-}
-
-static void
 take_options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "f:d:l:nvV")) != -1)
+	while ((c = getopt(argc, argv, "f:d:l:nvV")) != -1 && c != '?')
 		if (c == 'f') {
 			options.conf = optarg;
 		} else if (c == 'd') {
@@ -807,28 +679,37 @@ take_options(int argc, char **argv)
 			options.test = true;
 		} else if (c == 'v') {
 			log_verbose++;
-		} else if (c == 'V') {
+		} else {	/* 'V' */
 			puts("vilicus-server " VERSION);
 			fflush(stdout);
 			_exit(0);
-		} else {
-			usage();
 		}
-	if (optind != argc)
-		usage();
+	if (c == '?' || optind != argc) {
+		fprintf(stderr, "usage: vilicus-server [-f FILE] [-d DIR] "
+		    "[-l [ADDR:]PORT] [-nvV]\n");
+		_exit(2);
+	}
 }
 
 static int
 serve(struct fail *why)
 {
+	char text[ADDR_TEXT];
+	unsigned i;
+
 	mono_ms = loop_mono_ms();
 	look_at_clock();
-	if (loop_open(why) == -1 || open_store(why) == -1 ||
-	    first_key(why) == -1)
+	if (loop_open(why) == -1 || recover(why) == -1 || first_key(why) == -1)
 		return -1;
 	take_settings(&config);
-	if (open_listeners(why) == -1)
-		return -1;
+	for (i = 0; i < config.listens; i++) {
+		sockets[i] = stream_listen(str_of(config.listen[i].addr), why);
+		if (sockets[i] == -1 ||
+		    loop_set(sockets[i], LOOP_IN, TAG_LISTEN | i, why) == -1 ||
+		    stream_local(sockets[i], text, why) == -1)
+			return -1;
+		printf("vilicus-server: listening on http://%s/\n", text);
+	}
 	if (access(key_path, R_OK) == 0)
 		printf("vilicus-server: admin key in %s\n", key_path);
 	fflush(stdout);
@@ -850,6 +731,8 @@ serve(struct fail *why)
 int
 main(int argc, char **argv)
 {
+	struct sigaction sa = { .sa_handler = on_signal };
+	struct rlimit rl;
 	struct fail why;
 	unsigned bad;
 
@@ -862,10 +745,22 @@ main(int argc, char **argv)
 		return bad > 0;
 	}
 	umask(077);
-	catch_signals();
-	raise_limits();
-	if (child_helper(&channel_child, 1, &why) == -1 ||
-	    serve(&why) == -1)
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
+	sa.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &sa, NULL);
+	sigaction(SIGXFSZ, &sa, NULL);
+	/* As many descriptors as we may have; a few stay for files. */
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0) {
+		rl.rlim_cur = rl.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &rl);
+		getrlimit(RLIMIT_NOFILE, &rl);
+		conn_limits(rl.rlim_cur > CONN_MAX + SERVER_FILES ? CONN_MAX :
+		    (unsigned)rl.rlim_cur - SERVER_FILES, CONN_BYTES);
+	}
+	if (child_helper(&channel_child, 1, &why) == -1 || serve(&why) == -1)
 		return (int)complain("", &why);
 	return 0;
 }

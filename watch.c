@@ -4,7 +4,6 @@
 #include "notify.h"
 #include "watch.h"
 
-#define TEXT_MAX	1024
 #define SERVER_DISK	"vilicus-server disk"
 
 /* One change of state of a check or agent, on its way to an incident. */
@@ -72,34 +71,27 @@ put_text(struct buf *b, const struct event *e, const struct incident *in)
 	}
 }
 
-/* A new incident, begun by what happened. */
-static struct incident *
-begun(const struct event *e)
-{
-	struct incident *in = model_draft(KIND_INCIDENT, NULL);
-
-	in->opened = e->at_ms;
-	in->agent = e->agent == NULL ? 0 : e->agent->o.id;
-	in->check = e->check == NULL ? 0 : e->check->o.id;
-	model_textf(&in->what, "%s%s%s", e->agent == NULL ? SERVER_DISK :
-	    e->agent->hostname, e->check == NULL ? "" : " ",
-	    e->check == NULL ? "" : e->check->name);
-	return in;
-}
-
 /* Open, worsen, ease or close the incident with this id, and tell. */
 static void
 happened(uint64_t id, const struct event *e, const struct watch_now *now)
 {
 	const struct incident *was = model_incident(id);
 	struct incident *in;
-	char text[TEXT_MAX];
+	char text[WATCH_TEXT_MAX];
 	struct buf b = BUF(text);
 	bool worse = was == NULL || e->to > was->status;
 
 	if (was == NULL && e->to == STATUS_OK)
 		return;
-	in = was == NULL ? begun(e) : model_draft(KIND_INCIDENT, was);
+	in = model_draft(KIND_INCIDENT, was);
+	if (was == NULL) {
+		in->opened = e->at_ms;
+		in->agent = e->agent == NULL ? 0 : e->agent->o.id;
+		in->check = e->check == NULL ? 0 : e->check->o.id;
+		model_textf(&in->what, "%s%s%s", e->agent == NULL ?
+		    SERVER_DISK : e->agent->hostname, e->check == NULL ? "" :
+		    " ", e->check == NULL ? "" : e->check->name);
+	}
 	in->status = (uint8_t)e->to;
 	if (in->status > in->severity)
 		in->severity = in->status;
@@ -160,32 +152,18 @@ look_at_agent(struct agent *a, const struct watch_now *now)
 	struct event e = { a, NULL, STATUS_CRITICAL, now->now_ms,
 	    model_agent_states[a->state], "silent", { NULL, 0 } };
 	char why[128];
-	struct buf b;
+	struct buf b = BUF(why);
 
 	if (a->heard_ms == 0)
 		limit += WATCH_START_MS;
 	if (!a->enabled || (a->state != AGENT_UP && a->state != AGENT_STOPPED)
 	    || !alert_silent(now->watch_ms, a->heard_ms, limit))
 		return;
-	buf_init(&b, why, sizeof why);
 	buf_addz(&b, "nothing heard for ");
 	buf_duration(&b, limit);
 	e.why = str_from(&b);
 	agent_state(a, AGENT_SILENT, now);
 	happened(a->incident, &e, now);
-}
-
-/* What an incident is about may be gone without its end being told: its record
- * was damaged, or making it was undone. */
-static void
-look_at_incident(const struct incident *in, const struct watch_now *now)
-{
-	struct event e = { .to = STATUS_OK, .at_ms = now->now_ms };
-
-	if (in->closed == 0 && in->agent != 0 && (in->check != 0 ?
-	    model_check_by_id(in->check) == NULL :
-	    model_agent(in->agent) == NULL))
-		happened(in->o.id, &e, now);
 }
 
 void
@@ -207,13 +185,19 @@ watch_disk(bool bad, const char *why, const struct watch_now *now)
 void
 watch_tick(const struct watch_now *now)
 {
+	struct event e = { .to = STATUS_OK, .at_ms = now->now_ms };
 	const struct incident *in;
 	struct agent *a;
 
 	MODEL_ALL(a, KIND_AGENT)
 		look_at_agent(a, now);
+	/* What an incident is about may be gone without its end being told:
+	 * its record was damaged, or making it was undone. */
 	MODEL_ALL(in, KIND_INCIDENT)
-		look_at_incident(in, now);
+		if (in->closed == 0 && in->agent != 0 && (in->check != 0 ?
+		    model_check_by_id(in->check) == NULL :
+		    model_agent(in->agent) == NULL))
+			happened(in->o.id, &e, now);
 }
 
 /* ---- checks ---- */
@@ -256,39 +240,32 @@ check_event(struct check *c, struct alert_change ch, struct str why,
 	happened(c->incident, &e, now);
 }
 
-/* The newest result is what the check shows. */
-static void
-show_newest(struct check *c, const struct store_result *r, enum status raw)
-{
-	if (r->at_ms <= c->last_result)
-		return;
-	c->last_result = r->at_ms;
-	c->raw = (uint8_t)raw;
-	c->has_value = r->has_value;
-	c->value = r->value;
-	if (!str_is(r->text, c->message))
-		model_text(&c->message, r->text);
-}
-
 void
 watch_result(struct check *c, const struct store_result *r, uint64_t seq,
     const struct watch_now *now)
 {
 	struct alert_result res = result_of(r);
 	const struct alert_bound *bound;
+	enum status raw = alert_judge(&c->rule, &res, &bound);
 	struct alert_change ch;
-	char how[512];
-	struct buf b;
+	char how[WATCH_HOW_MAX];
+	struct buf b = BUF(how);
 
-	show_newest(c, r, alert_judge(&c->rule, &res, &bound));
+	/* The newest result is what the check shows. */
+	if (r->at_ms > c->last_result) {
+		c->last_result = r->at_ms;
+		c->raw = (uint8_t)raw;
+		c->has_value = r->has_value;
+		c->value = r->value;
+		if (!str_is(r->text, c->message))
+			model_text(&c->message, r->text);
+	}
 	if (r->late || !c->enabled || !c->agent->enabled ||
 	    (now->replay && seq <= c->o.stepped_seq))
 		return;
 	ch = alert_step(&c->rule, &c->alert, &res);
-	if (ch.from == ch.to || (ch.from == STATUS_NONE &&
-	    ch.to == STATUS_OK))
+	if (ch.from == ch.to || (ch.from == STATUS_NONE && ch.to == STATUS_OK))
 		return;
-	buf_init(&b, how, sizeof how);
 	check_text(&b, c->type, &c->rule, &res, bound, r->text);
 	check_event(c, ch, str_from(&b), now);
 }
