@@ -17,6 +17,7 @@
 #define LOOP_OUT	2u
 #define LOOP_HUP	4u	/* reported, never asked for */
 #define LOOP_EVENTS_MAX	256	/* events of one loop_wait */
+#define LOOP_FDS_MAX	4096	/* descriptors that loop_posix.c can watch */
 
 struct loop_event {
 	uint64_t tag;

@@ -5,11 +5,9 @@
 
 #include "loop.h"
 
-#define FDS_MAX		4096	/* descriptors 0 to FDS_MAX - 1 */
-
 static struct {
-	struct pollfd p[FDS_MAX];	/* fd is -1 where none is watched */
-	uint64_t tag[FDS_MAX];
+	struct pollfd p[LOOP_FDS_MAX];	/* fd is -1 where none is watched */
+	uint64_t tag[LOOP_FDS_MAX];
 	int n;				/* entries from here on are unused */
 	int last;			/* the last one looked at */
 } watch;
@@ -24,8 +22,9 @@ loop_open(struct fail *why)
 int
 loop_set(int fd, unsigned want, uint64_t tag, struct fail *why)
 {
-	if (fd < 0 || fd >= FDS_MAX)
-		return fail(why, "descriptor %d: over %d", fd, FDS_MAX - 1);
+	if (fd < 0 || fd >= LOOP_FDS_MAX)
+		return fail(why, "descriptor %d: over %d", fd,
+		    LOOP_FDS_MAX - 1);
 	while (watch.n <= fd)
 		watch.p[watch.n++].fd = -1;
 	watch.p[fd] = (struct pollfd){ .fd = fd, .events = (short)((want &

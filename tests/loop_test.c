@@ -162,11 +162,11 @@ test_time(size_t i)
 static void
 test_limit(void)
 {
-	CHECK(poll_set(FDS_MAX - 1, 0, 1, &why) == 0);
-	poll_del(FDS_MAX - 1);
+	CHECK(poll_set(LOOP_FDS_MAX - 1, 0, 1, &why) == 0);
+	poll_del(LOOP_FDS_MAX - 1);
 	CHECK(watch.n == 0);
-	CHECK(poll_set(FDS_MAX, 0, 1, &why) == -1);
-	poll_del(FDS_MAX);
+	CHECK(poll_set(LOOP_FDS_MAX, 0, 1, &why) == -1);
+	poll_del(LOOP_FDS_MAX);
 }
 
 int
