@@ -559,33 +559,16 @@ run_job(int fd, const void *arg)
 	const char *said;
 	int rc;
 
-	if (getppid() != work.parent || store_job_child(store, &why) == -1)
+	if (getppid() != work.parent)
 		return;
-	rc = job->what == STORE_SNAPSHOT ?
+	rc = store_job_child(store, &why) == -1 ? -1 :
+	    job->what == STORE_SNAPSHOT ?
 	    change_snapshot(job, now.now_ms, &why) :
 	    store_job_run(store, job, &why);
 	tell_damage();
 	said = rc == 0 ? "+" : why.msg;
 	if (write(fd, said, strlen(said)) == -1)
 		log_line("a job's parent is gone");
-}
-
-/* One at a time, each tick. */
-static void
-begin_job(void)
-{
-	struct fail why;
-
-	if (work.fd != -1 || !store_job_next(store, now.now_ms, mono_ms,
-	    &work.job))
-		return;
-	fflush(stdout);
-	work.parent = getpid();
-	work.fd = child_fork(run_job, &work.job, SERVER_JOB_S, &work.pid, &why);
-	if (work.fd == -1 || loop_set(work.fd, LOOP_IN, TAG_JOB, &why) == -1) {
-		log_line("%s", why.msg);
-		store_job_end(store, &work.job, false, mono_ms);
-	}
 }
 
 static void
@@ -603,6 +586,30 @@ end_job(void)
 		    "its process ended");
 	store_job_end(store, &work.job, strcmp(said, "+") == 0, mono_ms);
 }
+
+/* One at a time, each tick. */
+static void
+begin_job(void)
+{
+	struct fail why;
+
+	if (work.fd != -1 || !store_job_next(store, now.now_ms, mono_ms,
+	    &work.job))
+		return;
+	fflush(stdout);
+	work.parent = getpid();
+	work.fd = child_fork(run_job, &work.job, SERVER_JOB_S, &work.pid, &why);
+	if (work.fd != -1 && loop_set(work.fd, LOOP_IN, TAG_JOB, &why) == 0)
+		return;
+	log_line("%s", why.msg);
+	if (work.fd == -1) {
+		store_job_end(store, &work.job, false, mono_ms);
+		return;
+	}
+	kill(work.pid, SIGKILL);	/* nothing would tell of its end */
+	end_job();
+}
+
 
 static void
 event(const struct loop_event *ev)

@@ -188,16 +188,20 @@ watch_tick(const struct watch_now *now)
 	struct event e = { .to = STATUS_OK, .at_ms = now->now_ms };
 	const struct incident *in;
 	struct agent *a;
+	uint64_t gone = 0;
 
 	MODEL_ALL(a, KIND_AGENT)
 		look_at_agent(a, now);
 	/* What an incident is about may be gone without its end being told:
-	 * its record was damaged, or making it was undone. */
+	 * its record was damaged, or making it was undone.  One in a tick: the
+	 * list does not stay as it is. */
 	MODEL_ALL(in, KIND_INCIDENT)
 		if (in->closed == 0 && in->agent != 0 && (in->check != 0 ?
 		    model_check_by_id(in->check) == NULL :
 		    model_agent(in->agent) == NULL))
-			happened(in->o.id, &e, now);
+			gone = in->o.id;
+	if (gone != 0)
+		happened(gone, &e, now);
 }
 
 /* ---- checks ---- */
