@@ -15,7 +15,6 @@
  */
 #include <assert.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "agent.h"
 #include "key.h"
@@ -154,12 +153,11 @@ static int64_t
 next_ask(int64_t mono, enum ask *ask)
 {
 	int64_t t, at = NEVER;
-	unsigned k;
 
 	a.due[REPORT] = a.self.id == 0 || a.conf->dry ? NEVER :
 	    agent_ring_count() > 0 || !a.have_clock ? 0 :
 	    a.asked_mono[REPORT] + a.self.interval_ms;
-	for (k = BYE; k < ASKS; k++) {
+	for (unsigned k = BYE; k < ASKS; k++) {
 		t = a.due[k];
 		if (t < a.retry_mono && k != BYE)
 			t = a.retry_mono;

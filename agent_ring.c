@@ -11,7 +11,6 @@
  * A record holds no length of its own: to pass it is to read it.
  */
 #include <assert.h>
-#include <string.h>
 
 #include "agent.h"
 

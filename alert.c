@@ -56,12 +56,10 @@ int
 alert_value(const struct alert_bound *b, const struct alert_result *res,
     int64_t *v)
 {
-	unsigned i;
-
 	*v = res->value;
 	if (b->metric[0] == '\0')
 		return res->has_value ? 0 : -1;
-	for (i = 0; i < res->metrics; i++) {
+	for (unsigned i = 0; i < res->metrics; i++) {
 		*v = res->metric[i].value;
 		if (str_is(res->metric[i].name, b->metric))
 			return 0;
@@ -203,10 +201,8 @@ alert_late(int64_t at_ms, int64_t received_ms, int64_t interval_ms)
 void
 alert_state_put(struct buf *b, const struct alert_state *st)
 {
-	unsigned i;
-
 	buf_addf(b, "%lld %lld", (long long)st->at_ms, (long long)st->since_ms);
-	for (i = 0; i < COUNT(st->signal); i++)
+	for (unsigned i = 0; i < COUNT(st->signal); i++)
 		buf_addf(b, " %d,%lld,%llu", st->signal[i].on,
 		    (long long)st->signal[i].since_ms,
 		    (unsigned long long)st->signal[i].bits);
@@ -218,9 +214,8 @@ alert_state_get(struct str s, struct alert_state *st)
 	struct alert_state got = { .held = STATUS_NONE };
 	struct str word;
 	uint64_t v[11], *on = v + 2;
-	unsigned i;
 
-	for (i = 0; i < COUNT(v); i++)
+	for (unsigned i = 0; i < COUNT(v); i++)
 		if (str_cut(&s, i < 2 || i % 3 == 1 ? ' ' : ',', &word) == -1 ||
 		    str_u64(word, 0, UINT64_MAX, &v[i]) == -1)
 			return -1;
@@ -228,7 +223,7 @@ alert_state_get(struct str s, struct alert_state *st)
 		return -1;
 	got.at_ms = (int64_t)v[0];
 	got.since_ms = (int64_t)v[1];
-	for (i = 0; i < COUNT(got.signal); i++, on += 3) {
+	for (unsigned i = 0; i < COUNT(got.signal); i++, on += 3) {
 		if (on[0] > 1 || on[1] > v[0])
 			return -1;
 		/* No result before the first result. */

@@ -1,7 +1,6 @@
 /* api.c: who asks for what, and may they?  See api.h. */
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "api_impl.h"
 
@@ -127,7 +126,6 @@ api_root(struct call *k)
 	struct buf *b = k->c->out;
 	const struct route *r;
 	char name[48];
-	unsigned t;
 
 	json_obj(b);
 	for (r = routes; r < routes + COUNT(routes); r++) {
@@ -135,7 +133,7 @@ api_root(struct call *k)
 
 		if (r->sub[0] != '\0' || (!types && r->name[0] < 'a'))
 			continue;
-		for (t = 0; t < (types ? check_types_n : 1); t++) {
+		for (unsigned t = 0; t < (types ? check_types_n : 1); t++) {
 			snprintf(name, sizeof name, "%s%s", types ?
 			    check_types[t].name : r->name,
 			    types ? "_check" : "");

@@ -1,6 +1,5 @@
 /* api_list.c: lists: filters, order, pages.  See api.h. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "api_impl.h"
 
@@ -272,12 +271,10 @@ passes(const struct filter *f, const struct object *o)
 static void
 consider(const struct call *k, struct object *o)
 {
-	unsigned i;
-
 	if (list.n == API_SORT_MAX || !api_sees(k, k->kind, o) ||
 	    (k->type != NULL && ((struct check *)o)->type != k->type))
 		return;
-	for (i = 0; i < list.filters; i++)
+	for (unsigned i = 0; i < list.filters; i++)
 		if (!passes(&list.filter[i], o))
 			return;
 	list.found[list.n++] = o;
@@ -358,7 +355,6 @@ api_list(struct call *k)
 	struct api_query page;
 	struct object *o;
 	struct check *c;
-	size_t i;
 
 	/* An agent asks for its checks again and again: unchanged is 304. */
 	if (own && api_etag(k, k->agent->revision))
@@ -381,7 +377,7 @@ api_list(struct call *k)
 	if (list.sorted)
 		qsort(list.found, list.n, sizeof list.found[0], by_order);
 	api_meta(k, &page, (int64_t)list.n, NULL);
-	for (i = (size_t)page.offset; i < list.n &&
+	for (size_t i = (size_t)page.offset; i < list.n &&
 	    i < (size_t)(page.offset + page.limit); i++)
 		api_show(k, list.found[i]);
 	return api_meta_end(k);

@@ -1,6 +1,5 @@
 /* api_object.c: one object made, read, changed, removed.  See api.h. */
 #include <stdio.h>
-#include <string.h>
 
 #include "api_impl.h"
 
@@ -152,10 +151,9 @@ set_params(struct call *k, struct check *c)
 	char room[CHECK_PARAMS_MAX];
 	struct buf b = BUF(room);
 	struct str raw;
-	unsigned i;
 
 	json_obj(&b);
-	for (i = 0; i < k->type->params; i++) {
+	for (unsigned i = 0; i < k->type->params; i++) {
 		const char *name = k->type->param[i].name;
 
 		if (json_member(k->c->body, name, &raw) == JSON_END &&

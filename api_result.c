@@ -1,6 +1,5 @@
 /* api_result.c: results in, history and the journal out.  See api.h. */
 #include <stdio.h>
-#include <string.h>
 
 #include "api_impl.h"
 
@@ -371,8 +370,6 @@ static void
 show_result(struct buf *b, const struct store_result *r,
     const struct store_row *row)
 {
-	unsigned i;
-
 	json_obj(b);
 	buf_addz(b, "\"id\":\"");
 	put_id(b, r);
@@ -392,7 +389,7 @@ show_result(struct buf *b, const struct store_result *r,
 	buf_addz(b, ",\"message\":");
 	json_put(b, r->text);
 	buf_addz(b, ",\"metrics\":{");
-	for (i = 0; i < r->metrics; i++) {
+	for (unsigned i = 0; i < r->metrics; i++) {
 		json_put(b, r->metric[i].name);
 		buf_addc(b, ':');
 		json_put_milli(b, r->metric[i].value);

@@ -1,5 +1,4 @@
 /* api_series.c: history as buckets: GET check/ID/series/.  See api.h. */
-#include <string.h>
 
 #include "api_impl.h"
 
@@ -65,7 +64,6 @@ api_series(struct call *k)
 	    .points = API_POINTS };
 	struct api_query q;
 	struct fail why;
-	int i;
 
 	if (c == NULL || !api_sees(k, KIND_CHECK, &c->o) ||
 	    (k->type != NULL && k->type != c->type))
@@ -90,7 +88,7 @@ api_series(struct call *k)
 		return api_error(k->c, 503, NULL, "history cannot be read: %s",
 		    why.msg);
 	json_obj(k->c->out);
-	for (i = 0; i < (int)COUNT(names); i++) {
+	for (int i = 0; i < (int)COUNT(names); i++) {
 		json_key(k->c->out, names[i]);
 		put_list(k->c->out, &a, bucket, i);
 	}

@@ -1,6 +1,5 @@
 /* change.c: see change.h. */
 #include <assert.h>
-#include <string.h>
 
 #include "change.h"
 #include "json.h"

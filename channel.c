@@ -7,7 +7,6 @@
 #include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "channel.h"
@@ -73,9 +72,8 @@ channel_outcome_get(const char *answer, struct channel_outcome *o)
 	    CHANNEL_AFTER_MAX_S };
 	struct str rest = str_of(answer), part;
 	uint64_t n[COUNT(max)];
-	size_t i;
 
-	for (i = 0; i < COUNT(max); i++)
+	for (size_t i = 0; i < COUNT(max); i++)
 		if (str_cut(&rest, i < 2 ? ' ' : '\n', &part) == -1 ||
 		    str_u64(part, 0, max[i], &n[i]) == -1)
 			return -1;

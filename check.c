@@ -1,5 +1,4 @@
 /* check.c: see check.h. */
-#include <string.h>
 
 #include "check.h"
 #include "json.h"
@@ -92,7 +91,6 @@ check_params(const struct check_type *t, struct str json, struct buf *out,
 	struct json j;
 	struct str key, raw;
 	int64_t min, max;
-	unsigned i;
 
 	*field = "params";
 	if (json.n == 0)
@@ -112,7 +110,7 @@ check_params(const struct check_type *t, struct str json, struct buf *out,
 		json_value(&j, &raw);
 	}
 	json_obj(&b);
-	for (i = 0; i < t->params; i++) {
+	for (unsigned i = 0; i < t->params; i++) {
 		*field = t->param[i].name;
 		if (put_param(&b, t, &t->param[i], json, why) == -1)
 			return -1;
@@ -141,7 +139,6 @@ void
 check_name(const struct check_type *t, struct str params, struct buf *out)
 {
 	char text[CHECK_TEXT_MAX + 1], name[CHECK_TEXT_MAX + 64];
-	size_t i;
 	struct buf b = BUF(name);
 
 	buf_addz(&b, t->name);
@@ -150,7 +147,7 @@ check_name(const struct check_type *t, struct str params, struct buf *out)
 		buf_addf(&b, " %s", text);
 	if (b.n > CHECK_NAME_MAX)
 		b.n = CHECK_NAME_MAX;
-	for (i = 0; i < b.n; i++)
+	for (size_t i = 0; i < b.n; i++)
 		if (name[i] == '/')
 			name[i] = ':';
 		else if (strchr(ALERT_NAME_CHARS, name[i]) == NULL &&

@@ -1,8 +1,6 @@
 /* client.c: see client.h. */
 #include <assert.h>
-#include <errno.h>
 #include <poll.h>
-#include <string.h>
 
 #include "client.h"
 #include "loop.h"

@@ -1,5 +1,4 @@
 /* config.c: see config.h. */
-#include <string.h>
 
 #include "config.h"
 #include "http.h"

@@ -1,5 +1,4 @@
 /* conn.c: see conn.h. */
-#include <string.h>
 #include <unistd.h>
 
 #include "conn.h"
@@ -109,10 +108,9 @@ discard(struct conn *c)
 {
 	char junk[4096];
 	ssize_t r = 1;
-	int i;
 
 	/* A few at a time: who sends without end holds up nobody. */
-	for (i = 0; i < 8 && r > 0; i++)
+	for (int i = 0; i < 8 && r > 0; i++)
 		r = c->s.ops->read(&c->s, junk, sizeof junk);
 	return r > 0 || r == STREAM_AGAIN ? 0 : -1;
 }

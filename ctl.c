@@ -1,10 +1,8 @@
 /* ctl.c: the `vilicus` command: options, commands, and the exchange with the
  * server; see ctl.h. */
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "client.h"

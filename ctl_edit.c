@@ -1,6 +1,5 @@
 /* ctl_edit.c: the commands that change what is configured; see ctl.h. */
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "check.h"
@@ -282,13 +281,12 @@ ctl_recipient_test(int argc, char **argv)
 	char path[CTL_TEXT], was[CTL_TEXT] = "";
 	const char *state = "", *error, *now;
 	bool waits = true;
-	int i;
 
 	(void)argc;
 	json = ctl_call(HTTP_POST, ctl_fmt("%stest/", ctl_text(json,
 	    "resource_uri")), STR(""));
 	str_copy(path, sizeof path, str_of(ctl_text(json, "resource_uri")));
-	for (i = 0; i < CTL_TEST_MS / CTL_POLL_MS && waits; i++) {
+	for (int i = 0; i < CTL_TEST_MS / CTL_POLL_MS && waits; i++) {
 		nanosleep(&pause, NULL);
 		json = ctl_call(HTTP_GET, path, STR(""));
 		state = ctl_text(json, "state");

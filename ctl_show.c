@@ -1,6 +1,5 @@
 /* ctl_show.c: the commands that look; see ctl.h. */
 #include <stdio.h>
-#include <string.h>
 
 #include "ctl.h"
 #include "store.h"

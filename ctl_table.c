@@ -1,7 +1,6 @@
 /* ctl_table.c: what goes to the terminal; see ctl.h. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "ctl.h"

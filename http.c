@@ -1,5 +1,4 @@
 /* http.c: see http.h. */
-#include <string.h>
 
 #include "http.h"
 
@@ -144,10 +143,9 @@ read_meaning(struct parse *p)
 	struct http_head *h = p->h;
 	bool request = h->status == 0;
 	struct str host = { NULL, 0 }, part, port;
-	unsigned i;
 	uint64_t n;
 
-	for (i = 0; i < h->fields; i++) {
+	for (unsigned i = 0; i < h->fields; i++) {
 		struct str name = h->field[i].name, value = h->field[i].value;
 
 		if (str_ieq(name, STR("content-length"))) {
@@ -285,9 +283,7 @@ http_answer(struct str in, bool to_head, struct http_head *h, struct fail *why)
 struct str
 http_field(const struct http_head *h, const char *name)
 {
-	unsigned i;
-
-	for (i = 0; i < h->fields; i++)
+	for (unsigned i = 0; i < h->fields; i++)
 		if (str_ieq(h->field[i].name, str_of(name)))
 			return h->field[i].value;
 	return (struct str){ NULL, 0 };
@@ -421,9 +417,7 @@ http_unescape(struct str s, bool plus, char *dst, size_t cap)
 void
 http_escape(struct buf *b, struct str s)
 {
-	size_t i;
-
-	for (i = 0; i < s.n; i++)
+	for (size_t i = 0; i < s.n; i++)
 		if (is_in(s.p[i], PLAIN))
 			buf_addc(b, s.p[i]);
 		else
@@ -475,9 +469,7 @@ static const struct {
 const char *
 http_reason(int status)
 {
-	size_t i;
-
-	for (i = 0; i < COUNT(reasons); i++)
+	for (size_t i = 0; i < COUNT(reasons); i++)
 		if (reasons[i].status == status)
 			return reasons[i].reason;
 	return "Unknown";

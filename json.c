@@ -1,6 +1,5 @@
 /* json.c: see json.h. */
 #include <assert.h>
-#include <string.h>
 
 #include "json.h"
 

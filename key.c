@@ -1,8 +1,6 @@
 /* key.c: see key.h. */
 #include <assert.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <bearssl.h>
@@ -37,13 +35,12 @@ key_make(const char *prefix, char text[KEY_TEXT], struct fail *why)
 {
 	static const char base32[] = "abcdefghijklmnopqrstuvwxyz234567";
 	unsigned char bits[20];
-	size_t i;
 
 	assert(strlen(prefix) == 3);
 	if (key_random(bits, sizeof bits, why) == -1)
 		return -1;
 	memcpy(text, prefix, 3);
-	for (i = 0; i < 32; i++) {
+	for (size_t i = 0; i < 32; i++) {
 		/* The two bytes that hold bits 5i to 5i + 4. */
 		unsigned at = (unsigned)i * 5 / 8, skip = (unsigned)i * 5 % 8;
 		unsigned two = (unsigned)bits[at] << 8 |
@@ -69,9 +66,8 @@ bool
 key_same(const unsigned char *a, const unsigned char *b, size_t n)
 {
 	volatile unsigned char differ = 0;	/* no early end, whatever -O */
-	size_t i;
 
-	for (i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		differ = (unsigned char)(differ | (a[i] ^ b[i]));
 	return differ == 0;
 }

@@ -1,5 +1,4 @@
 /* loop_linux.c: see loop.h; by epoll(7), which costs nothing per idle fd. */
-#include <errno.h>
 #include <sys/epoll.h>
 #include <time.h>
 

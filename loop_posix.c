@@ -1,5 +1,4 @@
 /* loop_posix.c: see loop.h; by poll(2), with a table indexed by fd. */
-#include <errno.h>
 #include <poll.h>
 #include <time.h>
 

@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "model_impl.h"
 
@@ -325,7 +324,6 @@ link_incident(const struct incident *in)
 	else if (at != NULL && *at == in->o.id)
 		*at = 0;
 }
-
 
 void *
 model_install(enum kind k, void *draft, struct object **was)

@@ -1,5 +1,4 @@
 /* model_field.c: the tables of fields, and fields as JSON.  See model.h. */
-#include <string.h>
 
 #include "model_impl.h"
 
@@ -32,13 +31,12 @@ show_counts(struct buf *b, const struct object *o)
 {
 	unsigned n[STATUS_NONE + 1] = { 0 };
 	const struct check *c;
-	unsigned i;
 
 	for (c = ((const struct agent *)o)->checks; c != NULL; c = c->next)
 		if (c->enabled)
 			n[c->alert.held]++;
 	json_obj(b);
-	for (i = 0; i <= STATUS_NONE; i++)
+	for (unsigned i = 0; i <= STATUS_NONE; i++)
 		json_add_int(b, status_name(i), n[i]);
 	json_obj_end(b);
 }
@@ -428,7 +426,6 @@ static void
 schema_field(struct buf *b, const struct field *f, const char *what)
 {
 	const char *type = type_names[f->type];
-	unsigned i;
 
 	json_obj(json_key(b, f->name));
 	json_add(b, "type", str_of(type != NULL ? type : "string"));
@@ -447,7 +444,7 @@ schema_field(struct buf *b, const struct field *f, const char *what)
 		json_add_int(b, "default", f->def);
 	if (f->type == FIELD_WORD) {
 		json_arr(json_key(b, "choices"));
-		for (i = 0; f->words[i] != NULL; i++)
+		for (unsigned i = 0; f->words[i] != NULL; i++)
 			json_put(b, str_of(f->words[i]));
 		json_arr_end(b);
 	}

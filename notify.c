@@ -1,6 +1,5 @@
 /* notify.c: see notify.h. */
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "channel.h"

@@ -1,6 +1,5 @@
 /* page.c: see page.h. */
 #include <stdarg.h>
-#include <string.h>
 
 #include "api_impl.h"
 #include "page.h"

@@ -1,7 +1,6 @@
 /* probe.c: see probe.h. */
 #include <assert.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "loop.h"
@@ -52,9 +51,8 @@ cpu_share(struct probe_job *job, const struct proc_cpu *now)
 	uint64_t d[5], all = 0;
 	struct probe_state *st = job->state;
 	bool first = !st->primed;
-	unsigned i;
 
-	for (i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		/* What went back (idle and iowait do, a little) stood still. */
 		d[i] = look[i] < st->v[i] ? 0 : look[i] - st->v[i];
 		if (d[i] > PROBE_TICKS)
@@ -71,7 +69,7 @@ cpu_share(struct probe_job *job, const struct proc_cpu *now)
 		return;
 	job->r.has_value = true;
 	job->r.value = percent(d[0] + d[1] + d[2], all);
-	for (i = 0; i < COUNT(name); i++)
+	for (unsigned i = 0; i < COUNT(name); i++)
 		metric(&job->r, name[i], percent(d[i], all));
 }
 
@@ -80,10 +78,9 @@ run_cpu(struct probe_job **job, unsigned n)
 {
 	struct proc_cpu now;
 	struct fail why;
-	unsigned i;
 	int rc = proc_cpu(&now, &why);
 
-	for (i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++)
 		if (rc == -1)
 			unknown(&job[i]->r, str_of(why.msg));
 		else

@@ -1,11 +1,9 @@
 /* proc_linux.c: see proc.h; procfs by openat(2), pread(2), getdents64(2). */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdalign.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -261,9 +259,8 @@ proc_count(struct proc_query *q, size_t n, struct fail *why)
 	bool whole = false, barred = false;
 	long got;
 	int rc;
-	size_t i;
 
-	for (i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		q[i].count = q[i].rss_bytes = q[i].ticks = q[i].mark = 0;
 	if (lseek(dir_fd, 0, SEEK_SET) == -1)
 		return fail_errno(why, "/proc");

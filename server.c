@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -436,9 +435,8 @@ static void
 watch_listeners(unsigned want)
 {
 	struct fail why;
-	unsigned i;
 
-	for (i = 0; i < config.listens; i++)
+	for (unsigned i = 0; i < config.listens; i++)
 		loop_set(sockets[i], want, TAG_LISTEN | i, &why);
 }
 
@@ -447,9 +445,8 @@ accept_all(int fd)
 {
 	bool again = true, full = false;
 	struct conn *c;
-	int n;
 
-	for (n = 0; again && n < SERVER_ACCEPTS; n++) {
+	for (int n = 0; again && n < SERVER_ACCEPTS; n++) {
 		c = conn_accept(fd, mono_ms, &again, &full);
 		if (c != NULL)
 			process(c);
@@ -490,13 +487,12 @@ static void
 tick(void)
 {
 	struct conn *c;
-	unsigned i;
 	bool answer;
 
 	tick_ms = mono_ms;
 	watch_tick(&now);
 	tell_damage();
-	for (i = 0; i < conn_slots(); i++) {
+	for (unsigned i = 0; i < conn_slots(); i++) {
 		c = conn_at(i);
 		if (c == NULL || !conn_late(c, mono_ms, &answer))
 			continue;
@@ -513,7 +509,6 @@ static void
 reload(void)
 {
 	static struct config fresh;
-	unsigned i;
 
 	asked_reload = 0;
 	if (read_config(&fresh) > 0) {
@@ -521,7 +516,7 @@ reload(void)
 		    options.conf == NULL ? "-l" : options.conf);
 		return;
 	}
-	for (i = 0; i < fresh.listens; i++)
+	for (unsigned i = 0; i < fresh.listens; i++)
 		if (fresh.listens != config.listens ||
 		    strcmp(fresh.listen[i].addr, config.listen[i].addr) != 0)
 			log_line("listen %s: takes force with the next start",
@@ -609,7 +604,6 @@ begin_job(void)
 	kill(work.pid, SIGKILL);	/* nothing would tell of its end */
 	end_job();
 }
-
 
 static void
 event(const struct loop_event *ev)
@@ -702,14 +696,13 @@ static int
 serve(struct fail *why)
 {
 	char text[ADDR_TEXT];
-	unsigned i;
 
 	mono_ms = loop_mono_ms();
 	look_at_clock();
 	if (loop_open(why) == -1 || recover(why) == -1 || first_key(why) == -1)
 		return -1;
 	take_settings(&config);
-	for (i = 0; i < config.listens; i++) {
+	for (unsigned i = 0; i < config.listens; i++) {
 		sockets[i] = stream_listen(str_of(config.listen[i].addr), why);
 		if (sockets[i] == -1 ||
 		    loop_set(sockets[i], LOOP_IN, TAG_LISTEN | i, why) == -1 ||

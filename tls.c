@@ -1,7 +1,6 @@
 /* tls.c: see tls.h. */
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "loop.h"
@@ -61,7 +60,6 @@ broken(struct tls_client *t)
 	bool x509 = err > BR_ERR_X509_OK && err < BR_ERR_RECV_FATAL_ALERT;
 	char clock[64];
 	struct buf b;
-	size_t i;
 
 	if (err == BR_ERR_OK)
 		return fail(&t->s.why, "the other side has ended TLS");
@@ -73,7 +71,7 @@ broken(struct tls_client *t)
 		return fail(&t->s.why, "certificate has expired or is not "
 		    "yet valid; the clock here says %s", clock);
 	}
-	for (i = 0; i < COUNT(words); i++)
+	for (size_t i = 0; i < COUNT(words); i++)
 		if (words[i].err == (sent ? ALERT(err & 255) : err))
 			return fail(&t->s.why, "%s%s",
 			    x509 ? "certificate " : "", words[i].text);

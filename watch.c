@@ -215,9 +215,8 @@ result_of(const struct store_result *r)
 	    .given = r->given == STORE_NO_CODE ? STATUS_NONE :
 	    (enum status)r->given, .has_value = r->has_value,
 	    .value = r->value, .metrics = r->metrics, .metric = metrics };
-	unsigned i;
 
-	for (i = 0; i < r->metrics; i++)
+	for (unsigned i = 0; i < r->metrics; i++)
 		metrics[i] = (struct alert_metric){ r->metric[i].name,
 		    r->metric[i].value };
 	return res;
