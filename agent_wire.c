@@ -76,6 +76,7 @@ take_check(struct str obj, int64_t ms, struct agent_set *set, struct fail *why)
 	size_t from = text->n;
 	char type[AGENT_TEXT_MAX];
 	const char *field;
+	enum json_tok tok;
 	struct fail wrong;
 	struct str raw;
 
@@ -93,8 +94,9 @@ take_check(struct str obj, int64_t ms, struct agent_set *set, struct fail *why)
 	/* Type and parameters, or why it has no type. */
 	json_text(obj, "type", type, sizeof type);
 	c->type = check_type(str_of(type));
-	if (json_member(obj, "params", &raw) == JSON_NULL)
-		raw.n = 0;
+	tok = json_member(obj, "params", &raw);
+	if (tok == JSON_NULL || tok == JSON_END)
+		raw = STR("");
 	if (c->type == NULL)
 		fail(&wrong, "this agent has no %s check",
 		    check_name_ok(str_of(type)) ? type : "such");
