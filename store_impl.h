@@ -29,6 +29,9 @@
 #define STORE_FRAME		8	/* of a record: length and crc32 */
 #define STORE_FRONT	64	/* for a record before what is pending */
 #define STORE_ROWS		1024	/* of a part of a block */
+#define STORE_SECTOR		4096u	/* bytes read at once of bad ones */
+#define STORE_SLACK		16384	/* a new file's first block, and more */
+#define STORE_RESERVE		(256u << 10) /* bytes kept for a full disk */
 #define STORE_NOWHERE		UINT64_MAX
 #define STORE_PENDING		UINT32_MAX /* number of what is no file yet */
 
@@ -97,6 +100,7 @@ struct store_set {
 	int fd;				/* the newest; -1: begin another */
 	uint32_t next;			/* number of the next file */
 	bool fresh;			/* the directory needs an fsync */
+	char aside[16];			/* N.tmp, made without a name yet */
 
 	int64_t retry_ms;		/* 0: the disk works */
 	struct fail last;		/* else why not */
@@ -243,6 +247,8 @@ struct store {
 	int dir, lock;
 	uint64_t budget, other_bytes, reserve_bytes;
 	struct store_set j, n, h, b;	/* journal, snapshots, head, blocks */
+	struct store_set *set[4];	/* all of them */
+	unsigned sets;
 	int64_t sync_ms;		/* results may wait so long */
 	int64_t synced_ms;		/* monotonic, as all below */
 	bool sync_now;
@@ -312,14 +318,13 @@ void store_write(struct store_set *t, struct str bytes);
 int store_end(struct store_set *t, uint64_t first, struct fail *why);
 uint64_t store_cap(const struct store *s, uint64_t bytes);
 bool store_make_room(struct store *s, uint64_t bytes);
-/* A file made aside: begun, ended (rc is passed on), given its name. */
+/* A file made aside: made (by the holder of the lock, who alone makes names),
+ * begun, ended (rc is passed on), given its name, which the next commit makes
+ * durable. */
 int store_aside_make(struct store_set *t, uint32_t number);
-int store_aside(struct store_set *t, uint32_t number, struct fail *why);
-int store_aside_end(struct store *s, struct store_set *t, int rc,
-    struct fail *why);
-void store_aside_drop(struct store_set *t, uint32_t number);
-int store_name(struct store *s, struct store_set *t, uint32_t number,
-    struct fail *why);
+int store_aside(struct store_set *t, struct fail *why);
+int store_aside_end(struct store_set *t, int rc, struct fail *why);
+int store_name(struct store_set *t, uint32_t number, struct fail *why);
 /* Record damage in a block, the first of each. */
 void store_block_damaged(struct store *s, unsigned i, uint64_t at);
 

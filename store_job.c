@@ -486,7 +486,7 @@ store_job_run(struct store *s, const struct store_job *job, struct fail *why)
 	s->h.unread = s->b.unread = false;
 	s->h.win_n = s->b.win_n = 0;	/* it may be what could not be read */
 	assert(job->what != STORE_IDLE && job->what != STORE_SNAPSHOT);
-	if (store_aside(&s->b, job->number, why) != 0)
+	if (store_aside(&s->b, why) != 0)
 		return -1;
 	m = store_maker_open(s, &h, job->max_bytes);
 	rc = m == NULL ? fail(why, "no memory") :
@@ -500,7 +500,7 @@ store_job_run(struct store *s, const struct store_job *job, struct fail *why)
 	if (m != NULL)
 		store_maker_close(m);
 	store_reader_close(&q);
-	return store_aside_end(s, &s->b, rc, why);
+	return store_aside_end(&s->b, rc, why);
 }
 
 /* ---- afterwards ---- */
@@ -522,7 +522,7 @@ install(struct store *s, const struct store_job *job, struct fail *why)
 	struct store_set *t = &s->b;
 	unsigned i;
 
-	if (store_name(s, t, job->number, why) != 0)
+	if (store_name(t, job->number, why) != 0)
 		return -1;
 	if (store_block_open(s, t->files - 1, why) != 0 ||
 	    store_newest(t)->foreign)
@@ -558,7 +558,7 @@ store_job_end(struct store *s, const struct store_job *job, bool done,
 		    install(s, job, &why) == 0;
 	s->job_fails = done ? 0 : s->job_fails < 2 ? s->job_fails + 1 : 2;
 	if (!done) {
-		store_aside_drop(t, job->number);
+		(void)t->io->unlinkat(t->dir, t->aside, 0);
 		s->job_ms = mono_ms + STORE_RETRY_MS;
 	}
 }

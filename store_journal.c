@@ -405,7 +405,7 @@ store_snapshot_begin(struct store *s, const struct store_job *job,
 	char p[256];
 	struct buf b;
 
-	if (store_aside(&s->n, job->number, why) != 0)
+	if (store_aside(&s->n, why) != 0)
 		return -1;
 	s->out_to = &s->n;
 	s->out.n = 0;
@@ -442,7 +442,7 @@ store_snapshot_end(struct store *s, struct fail *why)
 	errno = s->n.write_error;
 	if (errno != 0)
 		rc = fail_errno(why, "snapshot: write");
-	return store_aside_end(s, &s->n, rc, why);
+	return store_aside_end(&s->n, rc, why);
 }
 
 /* It is there: the one before the last may go, and what only that needs. */
@@ -454,7 +454,7 @@ store_snapshot_take(struct store *s, const struct store_job *job,
 	struct store_file *f;
 	unsigned i;
 
-	if (store_name(s, t, job->number, why) != 0)
+	if (store_name(t, job->number, why) != 0)
 		return -1;
 	f = store_newest(t);
 	f->first = 1;
