@@ -10,6 +10,24 @@
 
 #include "store_impl.h"
 
+void *
+store_grow(void *p, unsigned n, unsigned *room, size_t size)
+{
+	unsigned want = n < *room ? *room : 2 * n + 64;
+
+	p = n < *room ? p : realloc(p, want * size);
+	if (p != NULL)
+		*room = want;
+	return p;
+}
+
+void
+store_span_add(struct store_span *s, int64_t min_ms, int64_t max_ms)
+{
+	s->min_ms = min_ms < s->min_ms ? min_ms : s->min_ms;
+	s->max_ms = max_ms > s->max_ms ? max_ms : s->max_ms;
+}
+
 /* Damage. */
 
 void

@@ -20,6 +20,8 @@
 #include "store.h"
 
 #define STORE_NUMBER_MAX	UINT64_C(1000000000000000000)
+#define STORE_BODY_MAX		(STORE_LINE_MAX - 136) /* bytes of a line's */
+#define STORE_OLDER_MAX		100	/* files named in a first line */
 #define STORE_RECORD_MAX	STORE_PENDING_MAX
 #define STORE_WIN_BYTES		131072u	/* a window's usual size */
 #define STORE_WIN_BLOCK		16384u	/* and in blocks */
@@ -28,10 +30,23 @@
 #define STORE_DICT_MAX		64	/* names a head record remembers */
 #define STORE_FRAME		8	/* of a record: length and crc32 */
 #define STORE_FRONT	64	/* for a record before what is pending */
+#define STORE_VARINT		10	/* bytes of a number, at most */
+#define STORE_REPORT_ROOM	(STORE_FRAME + 1 + 7 * STORE_VARINT)
+#define STORE_METRIC_ROOM	(2 + STORE_NAME_MAX + STORE_VARINT)
+#define STORE_RESULT_ROOM	(2 + 3 * STORE_VARINT + 1 + \
+		STORE_METRICS_MAX * STORE_METRIC_ROOM + 2 + STORE_TEXT_MAX)
 #define STORE_ROWS		1024	/* of a part of a block */
 #define STORE_SECTOR		4096u	/* bytes read at once of bad ones */
 #define STORE_SLACK		16384	/* a new file's first block, and more */
 #define STORE_RESERVE		(256u << 10) /* bytes kept for a full disk */
+#define STORE_HOUR_MS		3600000
+#define STORE_DAY_MS		86400000
+#define STORE_SEAL_BYTES	(4u << 20) /* of the head: seal early */
+#define STORE_BLOCK_BYTES	(64u << 20) /* of one merged, at most */
+#define STORE_MERGE_MAX		64	/* blocks at once */
+#define STORE_MERGE_TODAY	32	/* small ones of a day not over */
+#define STORE_THIN_MAX		8	/* blocks at once */
+#define STORE_JOB_SLACK		65536	/* bytes, beyond what a job estimates */
 #define STORE_NOWHERE		UINT64_MAX
 #define STORE_PENDING		UINT32_MAX /* number of what is no file yet */
 
@@ -159,6 +174,7 @@ struct store_code {
 #define STORE_COLUMNS	(1 + STORE_METRICS_MAX) /* of a part */
 #define STORE_QUARTER	256		/* rows that a summary is of */
 #define STORE_PAGE	256		/* strips that a page names */
+#define STORE_SHARED	32		/* columns of times remembered */
 
 /* One number of the rows of a part, at [row]; of what was thinned the mean,
  * then the least and the greatest. */
@@ -192,7 +208,6 @@ struct store_ref {
 /* What block `file` has of one check. */
 struct store_strip {
 	unsigned file;
-	uint64_t check;
 	char *bytes;			/* of its record */
 	struct store_code c;		/* the names of its columns */
 	struct store_ref *ref;
@@ -230,6 +245,7 @@ struct store_reader {
 	struct store_at *row;
 	unsigned rows, rows_room, next;
 	unsigned mark;			/* of the blocks looked at */
+	struct store_series *to;	/* what is drawn; or NULL */
 };
 
 /* What is drawn. */
@@ -285,6 +301,10 @@ struct store {
 };
 
 /* store.c: each is explained there; 0, or -1 with *why. */
+/* Room for one more in an array that grows: *p has n of *room.  NULL: there
+ * is no memory; else *p. */
+void *store_grow(void *p, unsigned n, unsigned *room, size_t size);
+void store_span_add(struct store_span *s, int64_t min_ms, int64_t max_ms);
 void store_note(struct store *s, const struct store_walk *w, uint64_t off,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void store_walk_begin(struct store_walk *w, struct store_set *t, unsigned i);
@@ -406,14 +426,11 @@ void store_maker_close(struct store_maker *m);
 /* store_rows.c */
 void store_reader_close(struct store_reader *q);
 int store_read_head(struct store *s, struct store_reader *q,
-    const struct store_pos *pos, unsigned n, struct store_series *g,
-    struct fail *why);
+    const struct store_pos *pos, unsigned n, struct fail *why);
 int store_read_block(struct store *s, struct store_reader *q, unsigned i,
-    uint64_t at, struct store_series *g, struct fail *why);
+    uint64_t at, struct fail *why);
 void store_reader_order(struct store_reader *q);
 int store_reader_next(struct store_reader *q, struct store_row *row);
-void store_draw_part(struct store_series *g, const struct store_part *p);
-bool store_draw_summary(struct store_series *g, struct store_strip *p);
 
 /* store_job.c */
 bool store_job_takes(const struct store_job *job, const struct store_file *f);

@@ -18,8 +18,6 @@
 
 #define CRC_TAIL	18		/* ,"crc":"12345678"} */
 #define TAIL		(CRC_TAIL + 74)	/* ,"prev":"...", 64 digits */
-#define LINE_ROOM	136		/* all but the body, at most */
-#define OLDER_MAX	100		/* files named in a first line */
 
 #define CRC	",\"crc\":\"%08lx\"}"
 #define PREV	",\"prev\":\""
@@ -147,27 +145,6 @@ store_snapshot_scan(struct store *s, unsigned i, struct fail *why)
 	return !w.damaged && end;
 }
 
-/* The newest snapshot that is whole.  0, or -1. */
-static int
-find_snapshot(struct store *s, struct fail *why)
-{
-	unsigned i = s->n.files;
-	int rc = 0;
-
-	while (i > 0 && rc == 0)
-		rc = store_snapshot_scan(s, --i, why);
-	s->replay.i = s->n.files;
-	if (rc <= 0)
-		return rc;
-	s->snap_n = s->n.file[i].block.first;
-	s->snap_head = s->n.file[i].block.last;
-	s->snap_bytes = s->n.file[i].end;
-	s->snap_due = i + 1 < s->n.files;
-	store_walk_begin(&s->replay, &s->n, i);
-	s->replay.limit = STORE_NUMBER_MAX;
-	return 0;
-}
-
 /* Read all of a file: its chain, that goes on from the file before, and in the
  * newest where it ends. */
 int
@@ -226,18 +203,29 @@ set_live(struct store *s)
 int
 store_journal_open(struct store *s, struct fail *why)
 {
-	struct store_set *t = &s->j;
-	unsigned i;
+	const struct store_set *t = &s->j;
+	unsigned i = s->n.files;
+	const struct store_file *f;
+	int rc = 0;
 
 	memset(s->chain.hash, '0', 64);
-	if (find_snapshot(s, why) != 0)
-		return -1;
-	for (i = file_of(t, s->snap_n + 1); i < t->files; i++)
-		if (t->file[i].first != 0 &&
-		    store_journal_scan(s, i, why) != 0)
-			return -1;
+	/* The newest snapshot that is whole. */
+	while (i > 0 && rc == 0)
+		rc = store_snapshot_scan(s, --i, why);
+	if (rc == 1) {
+		f = &s->n.file[i];
+		s->snap_n = f->block.first;
+		s->snap_head = f->block.last;
+		s->snap_bytes = f->end;
+		s->snap_due = i + 1 < s->n.files;
+		store_walk_begin(&s->replay, &s->n, i);
+		s->replay.limit = STORE_NUMBER_MAX;
+	}
+	for (i = file_of(t, s->snap_n + 1); rc >= 0 && i < t->files; i++)
+		if (t->file[i].first != 0)
+			rc = store_journal_scan(s, i, why);
 	set_live(s);
-	return 0;
+	return rc < 0 ? -1 : 0;
 }
 
 /* The snapshot's lines, then what came after it. */
@@ -248,16 +236,15 @@ store_journal_next(struct store *s, struct str *line, struct fail *why)
 	struct store_rec r;
 	int rc;
 
-	if (w->set != &s->j) {
-		while (w->set != NULL && store_step(s, w, &r))
-			if (r.first == 0 && !r.end) {
-				*line = r.text;
-				return 1;
-			}
-		if (w->set != NULL && store_unread(w, why) != 0)
-			return -1;
+	while (w->set == &s->n && store_step(s, w, &r))
+		if (r.first == 0 && !r.end) {
+			*line = r.text;
+			return 1;
+		}
+	if (w->set == &s->n && store_unread(w, why) != 0)
+		return -1;
+	if (w->set != &s->j)
 		store_walk_begin(w, &s->j, file_of(&s->j, s->snap_n + 1));
-	}
 	do
 		rc = store_next(s, w, &r, why);
 	while (rc == 1 && r.n <= s->snap_n);
@@ -304,8 +291,9 @@ static void
 out_first(struct store *s)
 {
 	const struct store_set *t = &s->j;
-	unsigned i = t->files > OLDER_MAX ? t->files - OLDER_MAX - 1 : 0;
-	char p[OLDER_MAX * 36 + 256];
+	unsigned i = t->files > STORE_OLDER_MAX ?
+	    t->files - STORE_OLDER_MAX - 1 : 0;
+	char p[STORE_OLDER_MAX * 36 + 256];
 	struct buf b;
 
 	buf_init(&b, p, sizeof p);
@@ -323,7 +311,7 @@ out_first(struct store *s)
 static bool
 body_fits(struct str body)
 {
-	return body.n > 0 && body.n <= STORE_LINE_MAX - LINE_ROOM &&
+	return body.n > 0 && body.n <= STORE_BODY_MAX &&
 	    memchr(body.p, '\n', body.n) == NULL;
 }
 
@@ -337,7 +325,7 @@ store_journal(struct store *s, struct str body, bool keep, struct fail *why)
 
 	if (!body_fits(body))
 		return fail(why, "a record of %zu bytes: not a line of 1 to %d",
-		    body.n, STORE_LINE_MAX - LINE_ROOM);
+		    body.n, STORE_BODY_MAX);
 	if (body.n + 2 > b->cap - b->n)
 		return fail(why, "the journal is full until the disk works");
 	buf_addc(b, keep ? KEPT : '-');
@@ -362,25 +350,12 @@ store_journal_drop(struct store *s)
 	}
 }
 
-/* Put what was written on the platter; the chain then goes on from there. */
-static int
-out_end(struct store *s, struct fail *why)
-{
-	out_flush(s);
-	if (store_end(&s->j, s->chain.n + 1, why) != 0)
-		return -1;
-	s->chain = s->out;
-	return 0;
-}
-
 int
 store_journal_commit(struct store *s, struct fail *why)
 {
 	struct store_set *t = &s->j;
 	struct str rest = str_from(&t->pend), line;
 
-	if (rest.n == 0)
-		return 0;
 	if (store_begin(s, t, rest.n, why) != 0)
 		return -1;
 	s->out = s->chain;
@@ -389,8 +364,10 @@ store_journal_commit(struct store *s, struct fail *why)
 		out_first(s);
 	while (rest.n > 0 && str_cut(&rest, '\n', &line) == 0)
 		out_line(s, rest.n > 0 ? MORE : "", str_after(line, 1));
-	if (out_end(s, why) != 0)
+	out_flush(s);
+	if (store_end(t, s->chain.n + 1, why) != 0)
 		return -1;
+	s->chain = s->out;		/* it goes on from there */
 	if (s->live == 0)
 		set_live(s);
 	return 0;
@@ -435,14 +412,11 @@ store_snapshot_put(struct store *s, struct str body)
 int
 store_snapshot_end(struct store *s, struct fail *why)
 {
-	int rc = 0;
-
 	out_line(s, SNAP, STR(END));
 	out_flush(s);
 	errno = s->n.write_error;
-	if (errno != 0)
-		rc = fail_errno(why, "snapshot: write");
-	return store_aside_end(&s->n, rc, why);
+	return store_aside_end(&s->n, errno == 0 ? 0 :
+	    fail_errno(why, "snapshot: write"), why);
 }
 
 /* It is there: the one before the last may go, and what only that needs. */

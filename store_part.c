@@ -23,12 +23,10 @@ store_part_clear(struct store_part *p, unsigned level)
 	buf_init(&p->text, p->text_room, sizeof p->text_room);
 }
 
-/* The column of this name, made if need be; hint: where it most often is.
- * NULL: there are too many. */
+/* The column of this name; hint: where it most often is.  NULL: none. */
 static struct store_column *
 column_of(struct store_part *p, struct str name, unsigned hint)
 {
-	struct store_column *c;
 	unsigned i;
 
 	if (hint < p->columns && str_is(name, p->column[hint].name))
@@ -36,30 +34,10 @@ column_of(struct store_part *p, struct str name, unsigned hint)
 	for (i = 0; i < p->columns; i++)
 		if (str_is(name, p->column[i].name))
 			return &p->column[i];
-	if (p->columns == STORE_COLUMNS)
-		return NULL;
-	c = &p->column[p->columns++];
-	(void)str_copy(c->name, sizeof c->name, name);
-	c->n = 0;
-	memset(c->has, 0, sizeof c->has);
-	return c;
+	return NULL;
 }
 
-/* How many columns a row would add. */
-static unsigned
-news(const struct store_part *p, const struct store_result *r)
-{
-	unsigned i, k, n = 0;
-
-	for (i = 0; i < r->metrics; i++) {
-		for (k = 0; k < p->columns; k++)
-			if (str_is(r->metric[i].name, p->column[k].name))
-				break;
-		n += k == p->columns;
-	}
-	return n + 1;			/* and the value's */
-}
-
+/* A cell of the row to come; its column is made if need be. */
 static void
 put_cell(struct store_part *p, struct str name, unsigned hint,
     const int64_t v[3])
@@ -67,6 +45,12 @@ put_cell(struct store_part *p, struct str name, unsigned hint,
 	struct store_column *c = column_of(p, name, hint);
 	unsigned i;
 
+	if (c == NULL && p->columns < STORE_COLUMNS) {
+		c = &p->column[p->columns++];
+		(void)str_copy(c->name, sizeof c->name, name);
+		c->n = 0;
+		memset(c->has, 0, sizeof c->has);
+	}
 	if (c == NULL || c->has[p->rows])
 		return;
 	c->has[p->rows] = 1;
@@ -79,11 +63,13 @@ bool
 store_part_add(struct store_part *p, const struct store_row *row)
 {
 	const struct store_result *r = &row->r;
-	unsigned i, k = p->rows;
+	unsigned i, k = p->rows, columns = p->columns + 1;
 	bool same;
 
-	if (k == STORE_ROWS || (p->columns + r->metrics + 1 > STORE_COLUMNS &&
-	    k > 0 && p->columns + news(p, r) > STORE_COLUMNS))
+	/* The value's, and those that the row would add. */
+	for (i = 0; i < r->metrics; i++)
+		columns += column_of(p, r->metric[i].name, i + 1) == NULL;
+	if (k == STORE_ROWS || (k > 0 && columns > STORE_COLUMNS))
 		return false;
 	p->at[k] = r->at_ms;
 	p->count[k] = (int64_t)row->count;
@@ -149,6 +135,7 @@ code_cells(struct store_code *c, struct store_part *p,
 	static int64_t t[STORE_ROWS];
 	bool all = store_code_byte(c, col->n == p->rows) == 1;
 	unsigned i, k, n;
+	uint64_t mean;
 
 	for (i = 0; i < p->rows; i++)
 		t[i] = all || col->has[i];
@@ -157,17 +144,19 @@ code_cells(struct store_code *c, struct store_part *p,
 	for (col->n = i = 0; i < p->rows; i++)
 		col->n += col->has[i] = t[i] != 0;
 	for (k = 0; k < (p->level == LEVEL_RAW ? 1 : 3); k++) {
-		for (n = i = 0; i < p->rows; i++)
+		for (n = i = 0; i < p->rows; i++) {
+			mean = k == 0 ? 0 : (uint64_t)col->v[0][i];
 			if (col->has[i])
-				t[n++] = k == 0 ? col->v[0][i] : (int64_t)
-				    ((uint64_t)col->v[k][i] -
-				    (uint64_t)col->v[0][i]);
+				t[n++] = (int64_t)((uint64_t)col->v[k][i] -
+				    mean);
+		}
 		store_code_column(c, t, n);
-		for (n = i = 0; i < p->rows; i++)
+		for (n = i = 0; i < p->rows; i++) {
+			mean = k == 0 ? 0 : (uint64_t)col->v[0][i];
 			if (col->has[i])
-				col->v[k][i] = k == 0 ? t[n++] : (int64_t)
-				    ((uint64_t)t[n++] +
-				    (uint64_t)col->v[0][i]);
+				col->v[k][i] = (int64_t)((uint64_t)t[n++] +
+				    mean);
+		}
 	}
 	for (; k < 3; k++)
 		memcpy(col->v[k], col->v[0], p->rows * sizeof *col->v[0]);
@@ -179,30 +168,27 @@ static void
 code_column(struct store_code *c, struct store_part *p,
     struct store_column *col, const struct str *only)
 {
-	size_t at;
-	unsigned n;
 	struct str name = store_code_name(c, str_of(col->name));
+	unsigned n = store_code_byte(c, 0);
+	size_t at;
 
 	(void)str_copy(col->name, sizeof col->name, name);
-	n = store_code_byte(c, 0);
 	n |= store_code_byte(c, 0) << 8;
 	if (!c->writing && only != NULL && !str_eq(*only, name)) {
-		if (n > c->in.n)
-			c->bad = true;
-		else
-			c->in = str_after(c->in, n);
+		c->bad |= n > c->in.n;
+		c->in = str_after(c->in, c->bad ? 0 : n);
 		col->n = 0;
 		memset(col->has, 0, p->rows);
 		return;
 	}
 	at = c->out.n;
 	code_cells(c, p, col);
-	if (!c->writing)
-		return;
 	n = (unsigned)(c->out.n - at);
 	assert(n <= UINT16_MAX);
-	c->out.p[at - LENGTH_BYTES] = (char)(n & 255);
-	c->out.p[at - LENGTH_BYTES + 1] = (char)(n >> 8);
+	if (c->writing) {
+		c->out.p[at - LENGTH_BYTES] = (char)(n & 255);
+		c->out.p[at - LENGTH_BYTES + 1] = (char)(n >> 8);
+	}
 }
 
 /* Which texts differ from the one before, and these. */
@@ -210,7 +196,7 @@ static void
 code_texts(struct store_code *c, struct store_part *p)
 {
 	static int64_t news[STORE_ROWS];
-	unsigned i, k;
+	unsigned i;
 	struct str s;
 
 	for (i = 0; i < p->rows && c->writing; i++)
@@ -219,10 +205,9 @@ code_texts(struct store_code *c, struct store_part *p)
 		    p->text_n[i] != p->text_n[i - 1];
 	store_code_column(c, news, p->rows);
 	for (i = 0; i < p->rows && !c->bad; i++) {
-		k = i > 0 ? i - 1 : 0;
 		if (!c->writing) {	/* as before, or to be read */
-			p->text_at[i] = i > 0 ? p->text_at[k] : 0;
-			p->text_n[i] = i > 0 ? p->text_n[k] : 0;
+			p->text_at[i] = i > 0 ? p->text_at[i - 1] : 0;
+			p->text_n[i] = i > 0 ? p->text_n[i - 1] : 0;
 		}
 		if (news[i] == 0)
 			continue;
@@ -254,11 +239,8 @@ store_part_code(struct store_code *c, struct store_part *p,
 	if (p->level != LEVEL_RAW)
 		store_code_column(c, p->count, p->rows);
 	columns = store_code(c, p->columns);
-	if (columns > STORE_COLUMNS || c->bad) {
-		c->bad = true;
-		return;
-	}
-	p->columns = (unsigned)columns;
+	c->bad |= columns > STORE_COLUMNS;
+	p->columns = c->bad ? 0 : (unsigned)columns;
 	for (i = 0; i < p->columns && !c->bad; i++)
 		code_column(c, p, &p->column[i], only);
 	if (only == NULL && !c->bad)
