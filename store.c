@@ -177,21 +177,19 @@ store_walk_begin(struct store_walk *w, struct store_set *t, unsigned i)
 static void
 walk_good(struct store *s, struct store_walk *w, uint64_t at, uint64_t n)
 {
-	uint64_t bad = w->bad, last = w->last;
+	bool bad = w->bad != STORE_NOWHERE;
+	bool gap = w->last != 0 && n != w->last + 1;
 
+	if (w->tell && bad)
+		store_note(s, w, w->bad, "%llu damaged bytes skipped",
+		    (unsigned long long)(at - w->bad));
+	else if (w->tell && gap)
+		store_note(s, w, at, "records %llu to %llu are missing",
+		    (unsigned long long)w->last + 1,
+		    (unsigned long long)n - 1);
+	w->damaged = w->damaged || bad || gap;
 	w->bad = STORE_NOWHERE;
 	w->last = n;
-	if (bad == STORE_NOWHERE && (last == 0 || n == last + 1))
-		return;
-	w->damaged = true;
-	if (!w->tell)
-		return;
-	if (bad != STORE_NOWHERE)
-		store_note(s, w, bad, "%llu damaged bytes skipped",
-		    (unsigned long long)(at - bad));
-	else
-		store_note(s, w, at, "records %llu to %llu are missing",
-		    (unsigned long long)last + 1, (unsigned long long)n - 1);
 }
 
 /* The next good record.  False: there is none, or see store_unread. */
@@ -203,8 +201,7 @@ store_step(struct store *s, struct store_walk *w, struct store_rec *r)
 	int kind;
 
 	while (w->off < f->end) {
-		*r = (struct store_rec){ .at = w->off,
-		    .trusted = w->trusted };
+		*r = (struct store_rec){ .at = w->off, .trusted = w->trusted };
 		kind = t->parse(t, f, r);
 		if (t->read_error != 0)
 			return false;
@@ -290,13 +287,11 @@ store_file_add(struct store_set *t, uint32_t number, const struct stat *st,
 static bool
 file_remove(struct store_set *t, unsigned i)
 {
-	if (t->io->unlinkat(t->dir, t->file[i].name, 0) != 0 &&
-	    errno != ENOENT)
+	if (t->io->unlinkat(t->dir, t->file[i].name, 0) != 0 && errno != ENOENT)
 		return false;
 	store_win_close(t);
 	t->files--;
-	memmove(&t->file[i], &t->file[i + 1],
-	    (t->files - i) * sizeof t->file[0]);
+	memmove(&t->file[i], &t->file[i + 1], (t->files - i) * sizeof *t->file);
 	return true;
 }
 
@@ -437,13 +432,12 @@ store_make_room(struct store *s, uint64_t bytes)
 
 /* Ready for about so many bytes more, in the newest file or the next. */
 int
-store_begin(struct store *s, struct store_set *t, uint64_t bytes,
-    struct fail *why)
+store_begin(struct store *s, struct store_set *t, uint64_t n, struct fail *why)
 {
 	static const struct stat empty;
 	struct store_file *f;
 
-	if (!store_make_room(s, bytes + STORE_SLACK)) {
+	if (!store_make_room(s, n + STORE_SLACK)) {
 		t->write_error = ENOSPC;
 		return fail(why, "%s: the budget of %llu bytes is used up",
 		    t->name, (unsigned long long)s->budget);
@@ -452,8 +446,7 @@ store_begin(struct store *s, struct store_set *t, uint64_t bytes,
 		if (store_file_add(t, t->next, &empty, why) != 0)
 			return -1;
 		f = store_newest(t);
-		t->fd = store_file_open(t->io, t->dir, f->name,
-		    O_RDWR | O_CREAT | O_EXCL);
+		t->fd = store_file_open(t->io, t->dir, f->name, STORE_NEW);
 		if (t->fd < 0) {
 			t->write_error = errno;
 			(void)store_file_fail(t, f, "create", why);
@@ -494,12 +487,10 @@ int
 store_end(struct store_set *t, uint64_t first, struct fail *why)
 {
 	struct store_file *f = store_newest(t);
-	int rc;
 
 	errno = t->write_error;
-	rc = errno != 0 ? store_file_fail(t, f, "write", why) :
-	    store_file_sync(t, why);
-	if (rc != 0) {
+	if (errno != 0 ? store_file_fail(t, f, "write", why) :
+	    store_file_sync(t, why)) {
 		t->write_error = errno;
 		store_abandon(t);
 		return -1;
@@ -521,8 +512,7 @@ store_aside_make(struct store_set *t, uint32_t number)
 
 	snprintf(t->aside, sizeof t->aside, "%lu.tmp", (unsigned long)number);
 	(void)t->io->unlinkat(t->dir, t->aside, 0);
-	fd = store_file_open(t->io, t->dir, t->aside,
-	    O_RDWR | O_CREAT | O_EXCL);
+	fd = store_file_open(t->io, t->dir, t->aside, STORE_NEW);
 	if (fd >= 0)
 		(void)t->io->close(fd);
 	return fd < 0 ? -1 : 0;
@@ -612,8 +602,7 @@ store_reserve(struct store *s)
 	if (fd >= 0 && s->io->fstat(fd, &st) == 0 && (uint64_t)st.st_size == n)
 		at = n;
 	else if (fd < 0 && (s->budget == 0 || store_bytes(s) + n <= s->budget))
-		fd = store_file_open(s->io, s->dir, "reserve",
-		    O_RDWR | O_CREAT | O_EXCL);
+		fd = store_file_open(s->io, s->dir, "reserve", STORE_NEW);
 	if (fd < 0)
 		return;
 	s->reserve_bytes = n;
@@ -631,9 +620,9 @@ store_reserve(struct store *s)
 
 /* One kind.  A failing disk is tried again only after a while. */
 static int
-commit_set(struct store *s, struct store_set *t, int64_t mono_ms,
-    struct fail *why)
+commit(struct store *s, struct store_set *t, int64_t mono_ms, struct fail *why)
 {
+	bool head = t == &s->h;
 	int rc;
 
 	if (t->pend.n == 0)
@@ -643,15 +632,12 @@ commit_set(struct store *s, struct store_set *t, int64_t mono_ms,
 		return -1;
 	}
 	/* What was given to records is not for reports. */
-	if (t == &s->h && s->given &&
-	    store_make_room(s, store_cap(s, STORE_RESERVE)))
+	if (head && s->given && store_make_room(s, store_cap(s, STORE_RESERVE)))
 		store_reserve(s);
-	if (t == &s->h && s->given)
-		rc = fail(why, "no room but what is kept for decisions");
-	else
-		rc = t == &s->h ? store_head_commit(s, mono_ms, why) :
-		    store_journal_commit(s, why);
-	if (rc != 0 && t == &s->j && (t->write_error == ENOSPC ||
+	rc = !head ? store_journal_commit(s, why) : s->given ?
+	    fail(why, "no room but what is kept for decisions") :
+	    store_head_commit(s, mono_ms, why);
+	if (rc != 0 && !head && (t->write_error == ENOSPC ||
 	    t->write_error == EDQUOT) && give_reserve(s)) {
 		s->given = true;
 		rc = store_journal_commit(s, why);
@@ -666,9 +652,9 @@ store_commit(struct store *s, int64_t mono_ms, struct fail *why)
 {
 	unsigned failed = 0;
 
-	if (commit_set(s, &s->h, mono_ms, why) != 0)
+	if (commit(s, &s->h, mono_ms, why) != 0)
 		failed |= STORE_REPORTS;
-	if (commit_set(s, &s->j, mono_ms, why) != 0) {
+	if (commit(s, &s->j, mono_ms, why) != 0) {
 		failed |= STORE_RECORDS;
 		store_journal_drop(s);
 	}

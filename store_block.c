@@ -23,8 +23,7 @@
 #define HEADER_BYTES	(STORE_FRAME + 2 + sizeof MAGIC + 8 * 8)
 
 /* Records of a block; those of the head are below. */
-enum { TYPE_HEADER = 3, TYPE_TIMES, TYPE_PART, TYPE_STRIP, TYPE_PAGE,
-    TYPE_TOP };
+enum { TYPE_HEAD = 3, TYPE_TIMES, TYPE_PART, TYPE_STRIP, TYPE_PAGE, TYPE_TOP };
 
 const int64_t store_level_ms[LEVELS] = { 0, 300000, 3600000 };
 
@@ -76,7 +75,7 @@ header_at(struct store *s, struct store_file *f, uint64_t at)
 	struct store_rec r = { .at = at };
 	struct store_code c = { .writing = false };
 
-	if (!store_record_at(&s->b, f, &r) || r.type != TYPE_HEADER ||
+	if (!store_record_at(&s->b, f, &r) || r.type != TYPE_HEAD ||
 	    !str_starts(r.text, STR(MAGIC)))
 		return false;
 	c.in = str_after(r.text, sizeof MAGIC - 1);
@@ -166,8 +165,7 @@ look(struct store *s, const struct store_file *f, uint64_t at, unsigned type,
 
 /* The same, where the directory is damaged: by looking at all records. */
 static int
-in_all(struct store *s, unsigned i, uint64_t least, uint64_t *check,
-    uint64_t *at)
+scan(struct store *s, unsigned i, uint64_t least, uint64_t *check, uint64_t *at)
 {
 	struct store_file *f = &s->b.file[i];
 	struct store_walk w;
@@ -202,12 +200,12 @@ store_block_find(struct store *s, unsigned i, uint64_t least, uint64_t *check,
 	if (f->foreign || f->block.rows == 0)
 		return 0;
 	if (!look(s, f, f->block.top, TYPE_TOP, least, page))
-		return in_all(s, i, least, check, at);
+		return scan(s, i, least, check, at);
 	for (k = 0, e[1].at = 0; k < 2 && e[1].at == 0; k++) {
 		if (page[k].at == 0)
 			continue;
 		if (!look(s, f, page[k].at, TYPE_PAGE, least, e))
-			return in_all(s, i, least, check, at);
+			return scan(s, i, least, check, at);
 		if (e[0].at != 0 && e[0].check == least)
 			e[1] = e[0];
 	}
@@ -236,12 +234,10 @@ code_ref(struct store_code *c, struct store_ref *r, const struct store_ref *was)
 {
 	r->rows = (unsigned)store_code(c, r->rows);
 	r->first_ms = store_code_signed(c, r->first_ms, was->last_ms);
-	r->last_ms = (int64_t)((uint64_t)r->first_ms + store_code(c,
-	    (uint64_t)r->last_ms - (uint64_t)r->first_ms));
-	r->at = (uint64_t)store_code_signed(c, (int64_t)r->at,
-	    (int64_t)was->at);
-	r->times = (uint64_t)store_code_signed(c, (int64_t)r->times,
-	    (int64_t)was->times);
+	r->last_ms = r->first_ms +
+	    store_code(c, (uint64_t)r->last_ms - r->first_ms);
+	r->at = store_code_signed(c, r->at, was->at);
+	r->times = store_code_signed(c, r->times, was->times);
 }
 
 void
@@ -308,10 +304,8 @@ store_strip_summary(struct store_strip *p, struct str name,
 			break;
 	}
 	for (k = 0; k < n; k++) {
-		sum->v[1][k] = (int64_t)((uint64_t)sum->v[1][k] +
-		    (uint64_t)sum->v[0][k]);
-		sum->v[2][k] = (int64_t)((uint64_t)sum->v[2][k] +
-		    (uint64_t)sum->v[0][k]);
+		sum->v[1][k] = (uint64_t)sum->v[1][k] + sum->v[0][k];
+		sum->v[2][k] = (uint64_t)sum->v[2][k] + sum->v[0][k];
 	}
 	return i < c->names && !c->bad;
 }
@@ -395,7 +389,7 @@ put_header(struct store_maker *m)
 {
 	struct store_code c = { .writing = true };
 
-	begin(m, &c, TYPE_HEADER, 0);
+	begin(m, &c, TYPE_HEAD, 0);
 	buf_add(&c.out, STR(MAGIC));
 	(void)store_code(&c, VERSION);
 	code_header(&c, &m->h);
@@ -467,12 +461,11 @@ put_quarter(struct store_maker *m, unsigned i)
 		sum = (struct store_sum){ .n = 0 };
 		for (j = i; j < i + n; j++)
 			store_sum_add(&sum, (int64_t[]){ col->v[0][j],
-			    col->v[1][j], col->v[2][j] },
-			    (uint64_t)p->count[j]);
-		mean = (uint64_t)store_sum_mean(&sum);
-		m->sum[3 * k][q] = (int64_t)mean;
-		m->sum[3 * k + 1][q] = (int64_t)((uint64_t)sum.min - mean);
-		m->sum[3 * k + 2][q] = (int64_t)((uint64_t)sum.max - mean);
+			    col->v[1][j], col->v[2][j] }, p->count[j]);
+		mean = store_sum_mean(&sum);
+		m->sum[3 * k][q] = mean;
+		m->sum[3 * k + 1][q] = sum.min - mean;
+		m->sum[3 * k + 2][q] = sum.max - mean;
 	}
 }
 
@@ -533,8 +526,7 @@ store_maker_row(struct store_maker *m, const struct store_row *row)
 
 /* Write a page, or the top; where it stands. */
 static uint64_t
-put_entries(struct store_maker *m, unsigned type, const struct entry *e,
-    unsigned n)
+put_dir(struct store_maker *m, unsigned type, const struct entry *e, unsigned n)
 {
 	struct store_code c = { .writing = true };
 	struct entry was = { 0, 0 };
@@ -559,7 +551,7 @@ put_page(struct store_maker *m)
 	m->top = e;
 	if (m->pages > 0)
 		e[m->tops++] = (struct entry){ m->page[0].check,
-		    put_entries(m, TYPE_PAGE, m->page, m->pages) };
+		    put_dir(m, TYPE_PAGE, m->page, m->pages) };
 	m->pages = 0;
 	return 0;
 }
@@ -603,7 +595,7 @@ store_maker_end(struct store_maker *m, struct fail *why)
 
 	if (put_page(m) != 0)
 		return fail(why, "no memory");
-	m->h.top = put_entries(m, TYPE_TOP, m->top, m->tops);
+	m->h.top = put_dir(m, TYPE_TOP, m->top, m->tops);
 	put_header(m);
 	t->at = 0;
 	put_header(m);

@@ -35,10 +35,9 @@ store_code_byte(struct store_code *c, unsigned byte)
 		buf_addc(&c->out, (char)byte);
 		return byte;
 	}
-	if (c->in.n == 0) {
-		c->bad = true;
+	c->bad |= c->in.n == 0;
+	if (c->in.n == 0)
 		return 0;
-	}
 	c->in.n--;
 	return (unsigned char)*c->in.p++;
 }
@@ -164,37 +163,29 @@ range_fill(struct range *r)
 		range_byte(r);
 }
 
-/* Of the span the lower part is for 0, the upper for 1. */
-static inline unsigned
-range_part(struct range *r, uint32_t lower, unsigned bit)
-{
-	if (!r->c->writing)
-		bit = r->code >= lower;
-	if (bit) {
-		r->low += lower;
-		r->code -= lower;
-		r->span -= lower;
-	} else {
-		r->span = lower;
-	}
-	range_fill(r);
-	return bit;
-}
-
 /* One bit of many that are alike: *p ^ HALF is how likely a 0 is, in 4096ths,
- * and, in its lowest four bits, how many were seen. */
+ * and, in its lowest four bits, how many were seen.  Of the span the lower
+ * part is for 0, the upper for 1. */
 static inline unsigned
 likely(struct range *r, uint16_t *p, unsigned bit)
 {
 	static const uint8_t rate[16] = { 1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4,
 	    5, 5, 5, 5 };
 	unsigned zero = (*p ^ HALF) >> 4, seen = *p & 15;
+	uint32_t lower = (r->span >> 12) * zero;
 
-	bit = range_part(r, (r->span >> 12) * zero, bit);
-	if (bit)
+	if (!r->c->writing)
+		bit = r->code >= lower;
+	if (bit) {
+		r->low += lower;
+		r->code -= lower;
+		r->span -= lower;
 		zero -= (zero - RARE) >> rate[seen];
-	else
+	} else {
+		r->span = lower;
 		zero += (4096 - RARE - zero) >> rate[seen];
+	}
+	range_fill(r);
 	*p = (uint16_t)((zero << 4 | (seen < 15 ? seen + 1 : 15)) ^ HALF);
 	return bit;
 }
@@ -303,8 +294,7 @@ static void
 learn(struct guess *g, int64_t v)
 {
 	if (g->kind == TREND)
-		g->trend += (uint64_t)((int64_t)((uint64_t)v * 256 - g->trend)
-		    / 4);
+		g->trend += (int64_t)((uint64_t)v * 256 - g->trend) / 4;
 }
 
 /* 16 times the binary logarithm of x, at least 1; between powers a line. */
@@ -352,15 +342,12 @@ choose(const int64_t *w, uint64_t *u, unsigned n, bool small)
 	struct guess g = { .kind = DELTA, .n = n }, best = g;
 	uint64_t least = UINT64_MAX, got;
 	int64_t min = 0;
-	unsigned i, k;
+	unsigned i;
 
 	for (i = 0; i < n; i++)
 		min = w[i] < min ? w[i] : min;
-	for (k = LEAST; k < PREDICTORS; k++) {
-		g.kind = (enum predictor)k;
-		if (!small && k != DELTA)
-			continue;
-		g.base = k == LEAST ? min : k == LINE ? w[n - 1] : 0;
+	for (g.kind = LEAST; g.kind < PREDICTORS && small; g.kind++) {
+		g.base = g.kind == LEAST ? min : g.kind == LINE ? w[n - 1] : 0;
 		got = residuals(g, w, u, n);
 		if (got < least) {
 			least = got;
@@ -399,7 +386,7 @@ store_code_column(struct store_code *c, int64_t *v, unsigned n)
 	static int64_t w[STORE_ROWS];
 	static uint64_t u[STORE_ROWS];
 	struct guess g = { .n = n };
-	uint64_t d = 0, sum;
+	uint64_t d = 0;
 	bool small;
 	unsigned i;
 
@@ -408,9 +395,8 @@ store_code_column(struct store_code *c, int64_t *v, unsigned n)
 		return;
 	if (c->writing && (d = divisor(v, n, &small)) > 0) {
 		for (i = 0; i < n; i++) {
-			sum = (uint64_t)v[i] - (uint64_t)v[0];
-			w[i] = d == 1 ? (int64_t)sum :
-			    (int64_t)sum / (int64_t)d;
+			w[i] = (int64_t)((uint64_t)v[i] - (uint64_t)v[0]);
+			w[i] = d == 1 ? w[i] : w[i] / (int64_t)d;
 		}
 		g = choose(w, u, n, small);
 	}
@@ -432,16 +418,13 @@ store_code_column(struct store_code *c, int64_t *v, unsigned n)
 	if (c->bad)
 		return;
 	numbers(c, u, n);
-	if (c->writing)
-		return;
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n && !c->writing; i++) {
 		w[i] = (int64_t)(guess(&g, w, i) + (g.kind == LEAST ? u[i] :
 		    unzigzag(u[i])));
 		learn(&g, w[i]);
+		if (i > 0)
+			v[i] = (int64_t)((uint64_t)v[0] + (uint64_t)w[i] * d);
 	}
-	sum = (uint64_t)v[0];
-	for (i = 1; i < n; i++)
-		v[i] = (int64_t)(sum + (uint64_t)w[i] * d);
 }
 
 /* Records: a frame, type and number. */
@@ -449,10 +432,12 @@ store_code_column(struct store_code *c, int64_t *v, unsigned n)
 static uint32_t
 get_u32(const char *p)
 {
-	const unsigned char *u = (const unsigned char *)p;
+	uint32_t v = 0;
+	unsigned i;
 
-	return u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16 |
-	    (uint32_t)u[3] << 24;
+	for (i = 4; i-- > 0;)
+		v = v << 8 | (unsigned char)p[i];
+	return v;
 }
 
 static void

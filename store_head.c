@@ -43,8 +43,7 @@ code_result(struct store_code *c, struct store_result *r)
 		r->given = (uint8_t)store_code_byte(c, r->given);
 	else
 		r->given = flags & GIVEN_SAME ? r->code : STORE_NO_CODE;
-	c->check = store_code_signed(c, (int64_t)r->check, c->check);
-	r->check = (uint64_t)c->check;
+	r->check = c->check = store_code_signed(c, r->check, c->check);
 	r->at_ms = c->at_ms = store_code_signed(c, r->at_ms, c->at_ms);
 	if (r->has_value)
 		r->value = store_code_signed(c, r->value, 0);
@@ -75,8 +74,7 @@ code_report(struct store_code *c)
 	r->dropped = store_code(c, r->dropped);
 	r->results = (unsigned)store_code(c, r->results);
 	t->min_ms = store_code_signed(c, t->min_ms, r->received_ms);
-	t->max_ms = (int64_t)((uint64_t)t->min_ms +
-	    store_code(c, (uint64_t)t->max_ms - (uint64_t)t->min_ms));
+	t->max_ms = t->min_ms + store_code(c, (uint64_t)t->max_ms - t->min_ms);
 }
 
 int

@@ -47,6 +47,7 @@
 #define STORE_MERGE_TODAY	32	/* small ones of a day not over */
 #define STORE_THIN_MAX		8	/* blocks at once */
 #define STORE_JOB_SLACK		65536	/* bytes, beyond what a job estimates */
+#define STORE_NEW		(O_RDWR | O_CREAT | O_EXCL) /* a file */
 #define STORE_NOWHERE		UINT64_MAX
 #define STORE_PENDING		UINT32_MAX /* number of what is no file yet */
 

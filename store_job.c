@@ -111,8 +111,7 @@ plan_run(struct store *s, const struct store_file *f, unsigned n,
 /* How many blocks from f on are alike, few and small enough: of one level,
  * and, if they are whole, of one day. */
 static unsigned
-alike(struct store *s, const struct store_file *f, unsigned max,
-    uint64_t each_bytes)
+alike(struct store *s, const struct store_file *f, unsigned max, uint64_t each)
 {
 	const struct store_file *end = s->b.file + s->b.files, *g;
 	uint64_t bytes = 0;
@@ -120,7 +119,7 @@ alike(struct store *s, const struct store_file *f, unsigned max,
 	for (g = f; g < end && g < f + max && g->block.level ==
 	    f->block.level && !g->foreign; g++) {
 		bytes += g->end;
-		if (g->end > each_bytes || (g > f &&
+		if (g->end > each || (g > f &&
 		    (bytes > store_cap(s, STORE_BLOCK_BYTES) ||
 		    (f->block.level == LEVEL_RAW && max == STORE_MERGE_MAX &&
 		    g->block.received_ms / STORE_DAY_MS !=

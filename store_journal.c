@@ -54,21 +54,30 @@ take(struct str *s, struct str word)
 	return true;
 }
 
-static bool
-line_parse(struct str s, struct store_rec *r)
+int
+store_line(struct store_set *t, const struct store_file *f, struct store_rec *r)
 {
-	struct str tail, word;
+	uint64_t left = f->end - r->at;
+	size_t n = left < STORE_LINE_MAX ? (size_t)left : STORE_LINE_MAX;
+	const char *p = store_win(t, f, r->at, n), *nl;
+	struct str s, tail, word;
 	char crc[CRC_TAIL + 1];
 
-	if (s.n < TAIL)
-		return false;
+	if (p == NULL)
+		return STORE_BAD;
+	nl = memchr(p, '\n', n);
+	s = (struct str){ p, nl == NULL ? n : (size_t)(nl - p) };
+	r->next = r->at + s.n + (nl != NULL);
+	r->text = s;
+	if (nl == NULL || s.n < TAIL)
+		return STORE_BAD;
 	snprintf(crc, sizeof crc, CRC, crc_of(s.p, s.n - CRC_TAIL));
 	tail = str_after(s, s.n - TAIL);
 	s.n -= TAIL;
 	if (!take(&s, STR("{\"n\":")) || !take(&tail, STR(PREV)) ||
 	    !str_is(str_after(tail, 65), crc) || str_cut(&s, ',', &word) ||
 	    str_u64(word, 1, STORE_NUMBER_MAX - 1, &r->n))
-		return false;
+		return STORE_BAD;
 	r->prev = (struct str){ tail.p, 64 };
 	r->more = take(&s, STR(MORE));
 	r->snap = take(&s, STR(SNAP));
@@ -80,25 +89,7 @@ line_parse(struct str s, struct store_rec *r)
 		if (take(&word, STR("\"version\":")))
 			(void)str_u64(word, 1, UINT32_MAX, &r->version);
 	}
-	return true;
-}
-
-int
-store_line(struct store_set *t, const struct store_file *f,
-    struct store_rec *r)
-{
-	uint64_t left = f->end - r->at;
-	size_t n = left < STORE_LINE_MAX ? (size_t)left : STORE_LINE_MAX;
-	const char *p = store_win(t, f, r->at, n), *nl;
-
-	if (p == NULL)
-		return STORE_BAD;
-	nl = memchr(p, '\n', n);
-	r->next = r->at + (nl == NULL ? n : (size_t)(nl - p) + 1);
-	if (nl == NULL)
-		return STORE_BAD;
-	r->text = (struct str){ p, (size_t)(nl - p) };
-	return line_parse(r->text, r) ? STORE_GOOD : STORE_BAD;
+	return STORE_GOOD;
 }
 
 /* Opening. */
@@ -196,8 +187,7 @@ set_live(struct store *s)
 	uint64_t n = t->files > 1 ? t->file[t->files - 2].block.first :
 	    t->files > 0 ? t->file[0].block.first : 0;
 
-	s->live = s->j.files == 0 ? 0 :
-	    s->j.file[file_of(&s->j, n + 1)].number;
+	s->live = s->j.files == 0 ? 0 : s->j.file[file_of(&s->j, n + 1)].number;
 }
 
 int
@@ -290,20 +280,18 @@ out_line(struct store *s, const char *flag, struct str body)
 static void
 out_first(struct store *s)
 {
-	const struct store_set *t = &s->j;
-	unsigned i = t->files > STORE_OLDER_MAX ?
-	    t->files - STORE_OLDER_MAX - 1 : 0;
+	const struct store_file *f = s->j.file, *end = store_newest(&s->j);
 	char p[STORE_OLDER_MAX * 36 + 256];
-	struct buf b;
+	struct buf b = BUF(p);
 
-	buf_init(&b, p, sizeof p);
-	buf_addf(&b, FORMAT "\"head\":%llu,\"files\":[", t->name,
+	buf_addf(&b, FORMAT "\"head\":%llu,\"files\":[", s->j.name,
 	    (unsigned long long)s->durable);
-	for (; i + 1 < t->files; i++)
-		if (t->file[i].first != 0)
+	for (f = end - f > STORE_OLDER_MAX ? end - STORE_OLDER_MAX : f;
+	    f < end; f++)
+		if (f->first != 0)
 			buf_addf(&b, "%s[%lu,%llu]", b.p[b.n - 1] == '[' ?
-			    "" : ",", (unsigned long)t->file[i].number,
-			    (unsigned long long)t->file[i].first);
+			    "" : ",", (unsigned long)f->number,
+			    (unsigned long long)f->first);
 	buf_addz(&b, "]");
 	out_line(s, "", str_from(&b));
 }
@@ -380,14 +368,13 @@ store_snapshot_begin(struct store *s, const struct store_job *job,
     int64_t at_ms, struct fail *why)
 {
 	char p[256];
-	struct buf b;
+	struct buf b = BUF(p);
 
 	if (store_aside(&s->n, why) != 0)
 		return -1;
 	s->out_to = &s->n;
 	s->out.n = 0;
 	memset(s->out.hash, '0', 64);
-	buf_init(&b, p, sizeof p);
 	buf_addf(&b, FORMAT "\"at\":\"", "snapshot");
 	buf_time(&b, at_ms);
 	buf_addf(&b, "\",\"journal\":%llu,\"hash\":\"%s\",\"head\":%llu",

@@ -69,8 +69,7 @@ copy_torn(struct store *s, struct store_set *t, uint64_t from)
 		return -1;
 	snprintf(name, sizeof name, "%s.torn", f->name);
 	(void)s->io->unlinkat(t->dir, name, 0);
-	t->fd = store_file_open(s->io, t->dir, name,
-	    O_WRONLY | O_CREAT | O_EXCL);
+	t->fd = store_file_open(s->io, t->dir, name, STORE_NEW);
 	if (t->fd < 0)
 		return -1;
 	t->at = 0;
@@ -80,27 +79,6 @@ copy_torn(struct store *s, struct store_set *t, uint64_t from)
 	store_leave(t);
 	s->other_bytes += n;
 	return rc;
-}
-
-/* Write the newest file's bytes over themselves, so that its sync means
- * something: one that failed at an earlier start may have marked them clean.
- * Where that cannot be done nothing is worse. */
-static void
-rewrite(struct store_set *t)
-{
-	const struct store_file *f = store_newest(t);
-	const char *p;
-	size_t n;
-
-	for (t->at = 0; t->at < f->end && t->write_error == 0;) {
-		n = f->end - t->at < STORE_WIN_BYTES ?
-		    (size_t)(f->end - t->at) : STORE_WIN_BYTES;
-		p = store_win(t, f, t->at, n);
-		if (p == NULL || t->holes)
-			break;
-		store_write(t, (struct str){ p, n });
-	}
-	t->read_error = t->write_error = 0;
 }
 
 /*
@@ -114,6 +92,8 @@ store_cut(struct store *s, const struct store_walk *w, struct fail *why)
 	struct store_set *t = w->set;
 	struct store_file *f = store_newest(t);
 	bool keep = f->foreign, torn = w->good < f->end;
+	const char *p;
+	uint64_t n;
 
 	if (torn) {
 		store_note(s, w, w->good, "torn: the last %llu bytes",
@@ -132,8 +112,19 @@ store_cut(struct store *s, const struct store_walk *w, struct fail *why)
 		return 0;
 	}
 	/* What a killed predecessor wrote may not be on the platter yet, and
-	 * is about to be answered from. */
-	rewrite(t);
+	 * is about to be answered from.  Write its bytes over themselves, so
+	 * that a sync means something: one that failed at an earlier start
+	 * may have marked them clean.  Where that cannot be done nothing is
+	 * worse. */
+	for (t->at = 0; t->at < f->end && t->write_error == 0;) {
+		n = f->end - t->at;
+		n = n < STORE_WIN_BYTES ? n : STORE_WIN_BYTES;
+		p = store_win(t, f, t->at, (size_t)n);
+		if (p == NULL || t->holes)
+			break;
+		store_write(t, (struct str){ p, (size_t)n });
+	}
+	t->read_error = t->write_error = 0;
 	if (store_file_sync(t, why) != 0)
 		return -1;
 	if (keep)
@@ -192,8 +183,7 @@ open_dir(struct store *s, int at, const char *name, struct fail *why)
 {
 	int follow = at == AT_FDCWD ? 0 : O_NOFOLLOW, fd;
 
-	if (!s->look && s->io->mkdirat(at, name, 0700) != 0 &&
-	    errno != EEXIST)
+	if (!s->look && s->io->mkdirat(at, name, 0700) != 0 && errno != EEXIST)
 		return fail_errno(why, "%s: make directory", name);
 	fd = s->io->openat(at, name, DIRECTORY | follow, 0);
 	return fd < 0 ? fail_errno(why, "%s", name) : fd;
@@ -288,8 +278,7 @@ open_all(struct store *s, const char *dir, struct fail *why)
 
 /* Most of its memory is never touched.  False: there is none. */
 static bool
-set_init(struct store *s, struct store_set *t, const char *name,
-    const char *ext)
+set_up(struct store *s, struct store_set *t, const char *name, const char *ext)
 {
 	bool pends = t == &s->j || t == &s->h;
 
@@ -317,10 +306,10 @@ make(const char *dir, const struct store_io *io, struct fail *why)
 		s->path = dir;
 		s->dir = s->lock = -1;
 	}
-	if (s != NULL && set_init(s, &s->j, "journal", "log") &&
-	    set_init(s, &s->n, "journal", "snap") &&
-	    set_init(s, &s->h, "head", "log") &&
-	    set_init(s, &s->b, "blocks", "blk"))
+	if (s != NULL && set_up(s, &s->j, "journal", "log") &&
+	    set_up(s, &s->n, "journal", "snap") &&
+	    set_up(s, &s->h, "head", "log") &&
+	    set_up(s, &s->b, "blocks", "blk"))
 		return s;
 	(void)fail(why, "no memory");
 	store_close(s);

@@ -129,13 +129,13 @@ store_part_row(const struct store_part *p, unsigned i, struct store_row *row)
 /* A column's numbers, those of its rows that have it; what was thinned as
  * the mean, how far the least is below it and the greatest above. */
 static void
-code_cells(struct store_code *c, struct store_part *p,
-    struct store_column *col)
+code_cells(struct store_code *c, struct store_part *p, struct store_column *col)
 {
+	static const int64_t zero[STORE_ROWS];
 	static int64_t t[STORE_ROWS];
 	bool all = store_code_byte(c, col->n == p->rows) == 1;
+	const int64_t *base = zero;
 	unsigned i, k, n;
-	uint64_t mean;
 
 	for (i = 0; i < p->rows; i++)
 		t[i] = all || col->has[i];
@@ -144,19 +144,14 @@ code_cells(struct store_code *c, struct store_part *p,
 	for (col->n = i = 0; i < p->rows; i++)
 		col->n += col->has[i] = t[i] != 0;
 	for (k = 0; k < (p->level == LEVEL_RAW ? 1 : 3); k++) {
-		for (n = i = 0; i < p->rows; i++) {
-			mean = k == 0 ? 0 : (uint64_t)col->v[0][i];
+		for (n = i = 0; i < p->rows; i++)
 			if (col->has[i])
-				t[n++] = (int64_t)((uint64_t)col->v[k][i] -
-				    mean);
-		}
+				t[n++] = (uint64_t)col->v[k][i] - base[i];
 		store_code_column(c, t, n);
-		for (n = i = 0; i < p->rows; i++) {
-			mean = k == 0 ? 0 : (uint64_t)col->v[0][i];
+		for (n = i = 0; i < p->rows; i++)
 			if (col->has[i])
-				col->v[k][i] = (int64_t)((uint64_t)t[n++] +
-				    mean);
-		}
+				col->v[k][i] = (uint64_t)t[n++] + base[i];
+		base = col->v[0];
 	}
 	for (; k < 3; k++)
 		memcpy(col->v[k], col->v[0], p->rows * sizeof *col->v[0]);

@@ -66,23 +66,6 @@ draw(struct store_bucket *b, const int64_t *v, uint64_t count, int64_t code)
 		store_sum_add(&b->sum, v, count);
 }
 
-static void
-draw_part(struct store_series *g, const struct store_part *p)
-{
-	const struct store_column *c = p->column, *end = c + p->columns;
-	unsigned i;
-
-	while (c < end && !str_is(g->name, c->name))
-		c++;
-	for (i = 0; i < p->rows; i++) {
-		if (p->at[i] < g->ask->from_ms || p->at[i] > g->ask->to_ms)
-			continue;
-		draw(&g->b[bucket_of(g, p->at[i])], c == end || !c->has[i] ?
-		    NULL : (int64_t[]){ c->v[0][i], c->v[1][i], c->v[2][i] },
-		    (uint64_t)p->count[i], p->flags[i] & 3);
-	}
-}
-
 /* Draw from the summary, if there is one fine enough: what a quarter has is
  * in each bucket that it touches. */
 static bool
@@ -112,8 +95,7 @@ draw_summary(struct store_series *g, struct store_strip *p)
 			return false;
 		each = (uint64_t)sum.count[k] / (to - from + 1);
 		for (; i >= sum.n && from <= to; from++)
-			draw(&g->b[from], v, each > 0 ? each : 1,
-			    sum.worst[k]);
+			draw(&g->b[from], v, each > 0 ? each : 1, sum.worst[k]);
 	}
 	return true;
 }
@@ -125,14 +107,23 @@ draw_summary(struct store_series *g, struct store_strip *p)
 static int
 take_part(struct store_reader *q, struct store_part *p, uint64_t age)
 {
+	const struct store_column *c = p->column, *end = c + p->columns;
+	struct store_series *g = q->to;
 	struct store_at *r;
 	unsigned i;
 
-	if (q->to != NULL)
-		draw_part(q->to, p);
-	for (i = 0; i < p->rows && q->to == NULL; i++) {
+	while (g != NULL && c < end && !str_is(g->name, c->name))
+		c++;
+	for (i = 0; i < p->rows; i++) {
 		if (p->at[i] < q->ask.from_ms || p->at[i] > q->ask.to_ms)
 			continue;
+		if (g != NULL) {
+			draw(&g->b[bucket_of(g, p->at[i])],
+			    c == end || !c->has[i] ? NULL : (int64_t[]){
+			    c->v[0][i], c->v[1][i], c->v[2][i] },
+			    (uint64_t)p->count[i], p->flags[i] & 3);
+			continue;
+		}
 		r = store_grow(q->row, q->rows, &q->rows_room, sizeof *r);
 		if (r == NULL)
 			return -1;
