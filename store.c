@@ -22,6 +22,19 @@ store_grow(void *p, unsigned n, unsigned *room, size_t size)
 }
 
 void
+store_sort(void *p, unsigned n, size_t size,
+    int (*order)(const void *a, const void *b))
+{
+	const char *at = p;
+	unsigned i = 1;
+
+	for (; i < n && order(at, at + size) <= 0; i++)
+		at += size;
+	if (i < n)
+		qsort(p, n, size, order);
+}
+
+void
 store_span_add(struct store_span *s, int64_t min_ms, int64_t max_ms)
 {
 	s->min_ms = min_ms < s->min_ms ? min_ms : s->min_ms;
@@ -144,8 +157,10 @@ store_win(struct store_set *t, const struct store_file *f, uint64_t off,
 			return NULL;
 		}
 	}
+	/* What is read near an end is mostly read backwards. */
 	if (off < t->win_off || off + n > t->win_off + t->win_n)
-		win_load(t, off, want < left ? want : (size_t)left);
+		win_load(t, want < left ? off : f->end < want ? 0 :
+		    f->end - want, want < f->end ? want : (size_t)f->end);
 	return t->win + (size_t)(off - t->win_off);
 }
 

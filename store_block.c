@@ -73,12 +73,12 @@ static bool
 header_at(struct store *s, struct store_file *f, uint64_t at)
 {
 	struct store_rec r = { .at = at };
-	struct store_code c = { .writing = false };
+	struct store_code c;
 
 	if (!store_record_at(&s->b, f, &r) || r.type != TYPE_HEAD ||
 	    !str_starts(r.text, STR(MAGIC)))
 		return false;
-	c.in = str_after(r.text, sizeof MAGIC - 1);
+	store_code_from(&c, str_after(r.text, sizeof MAGIC - 1));
 	if (store_code(&c, 0) != VERSION)
 		return false;
 	code_header(&c, &f->block);
@@ -121,7 +121,7 @@ by_first(const void *a, const void *b)
 void
 store_block_order(struct store *s)
 {
-	qsort(s->b.file, s->b.files, sizeof *s->b.file, by_first);
+	store_sort(s->b.file, s->b.files, sizeof *s->b.file, by_first);
 }
 
 /* Finding a strip. */
@@ -146,7 +146,7 @@ static bool
 look(struct store *s, const struct store_file *f, uint64_t at, unsigned type,
     uint64_t least, struct entry e[2])
 {
-	struct store_code c = { .writing = false };
+	struct store_code c;
 	struct entry now = { 0, 0 };
 	struct store_rec r;
 	uint64_t n;
@@ -154,7 +154,7 @@ look(struct store *s, const struct store_file *f, uint64_t at, unsigned type,
 	e[0] = e[1] = now;
 	if (!record(s, f, at, type, &r))
 		return false;
-	c.in = r.text;
+	store_code_from(&c, r.text);
 	for (n = store_code(&c, 0); n > 0 && !c.bad && e[1].at == 0; n--) {
 		now.check += store_code(&c, 0);
 		now.at += store_code(&c, 0);
@@ -316,7 +316,7 @@ store_part_read(struct store *s, struct store_strip *p, unsigned k,
     struct store_part *part, const struct str *only)
 {
 	const struct store_file *f = &s->b.file[p->file];
-	struct store_code c = { .writing = false }, names = p->c;
+	struct store_code c, names = p->c;
 	struct store_rec r;
 
 	store_part_clear(part, (unsigned)f->block.level);
@@ -327,7 +327,7 @@ store_part_read(struct store *s, struct store_strip *p, unsigned k,
 	store_part_code(&names, part, only);
 	if (names.bad || !record(s, f, p->ref[k].times, TYPE_TIMES, &r))
 		return false;
-	c.in = r.text;
+	store_code_from(&c, r.text);
 	store_code_column(&c, part->at, part->rows);
 	return !c.bad;
 }

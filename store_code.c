@@ -13,6 +13,7 @@
  * the bit models of LZMA).  doc/format has it to the bit.
  */
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -27,6 +28,13 @@
 #define SMALL		(INT64_C(1) << 50)
 
 enum predictor { SAME, LEAST, DELTA, LINE, TREND, PREDICTORS };
+
+void
+store_code_from(struct store_code *c, struct str in)
+{
+	memset(c, 0, offsetof(struct store_code, name));	/* not 1 KB */
+	c->in = in;
+}
 
 unsigned
 store_code_byte(struct store_code *c, unsigned byte)
@@ -45,17 +53,22 @@ store_code_byte(struct store_code *c, unsigned byte)
 uint64_t
 store_code(struct store_code *c, uint64_t v)
 {
-	unsigned shift = 0, byte;
-	uint64_t got = 0;
+	unsigned shift = 0, byte = 128;
+	struct str in = c->in;
+	uint64_t got = c->writing ? v : 0;
 
-	do {
-		byte = store_code_byte(c, (v & 127) | (v > 127 ? 128 : 0));
+	for (; c->writing && v > 127; v >>= 7)
+		buf_addc(&c->out, (char)(v | 128));
+	if (c->writing) {
+		buf_addc(&c->out, (char)v);
+		return got;
+	}
+	for (; byte > 127 && in.n > 0 && shift <= 63; shift += 7, in.n--) {
+		byte = (unsigned char)*in.p++;
 		got |= (uint64_t)(byte & 127) << shift;
-		v >>= 7;
-		shift += 7;
-	} while (byte > 127 && shift <= 63);
-	if (byte > 127 || (shift > 63 && byte > 1))
-		c->bad = true;		/* longer than 64 bits */
+	}
+	c->in = in;
+	c->bad |= byte > 127 || (shift > 63 && byte > 1); /* over 64 bits */
 	return got;
 }
 
@@ -239,22 +252,22 @@ numbers(struct store_code *c, uint64_t *u, unsigned n)
 {
 	static uint16_t of_width[128], of_bits[65][1 << TREE_MAX];
 	struct range r = { .c = c, .span = UINT32_MAX };
-	unsigned i, k, top, left, most;
+	unsigned i, k, top, left, most, widest;
 	uint64_t max = 0, v;
 
 	for (i = 0; i < n && c->writing; i++)
 		max |= u[i];
-	most = width(store_code_byte(c, width(max)));
-	if (most > 7)
-		c->bad = true;
+	widest = store_code_byte(c, width(max));
+	most = width(widest);
+	c->bad |= widest > 64;
 	memset(of_width, 0, sizeof of_width);
-	memset(of_bits, 0, sizeof of_bits);
+	memset(of_bits, 0, (c->bad ? 0 : widest + 1) * sizeof *of_bits);
 	for (i = 0; i < 4 && !c->writing; i++)
 		range_byte(&r);
 	for (i = 0; i < n && !c->bad; i++) {
 		k = c->writing ? width(u[i]) : 0;
 		k = tree(&r, of_width, most, k) - (1u << most);
-		if (k > 64)
+		if (k > widest)
 			break;
 		top = k <= TREE_MAX ? k : TREE_MAX + 1;
 		left = k - top;
@@ -481,7 +494,7 @@ bool
 store_record_at(struct store_set *t, const struct store_file *f,
     struct store_rec *r)
 {
-	struct store_code c = { .writing = false };
+	struct store_code c;
 	uint64_t left = f->end - r->at;
 	const char *p;
 	size_t n;
@@ -496,7 +509,7 @@ store_record_at(struct store_set *t, const struct store_file *f,
 	p = store_win(t, f, r->at, STORE_FRAME + n);
 	if (p == NULL || (!r->trusted && get_u32(p + 4) != record_crc(p, n)))
 		return false;
-	c.in = (struct str){ p + STORE_FRAME, n };
+	store_code_from(&c, (struct str){ p + STORE_FRAME, n });
 	r->type = store_code_byte(&c, 0);
 	r->n = store_code(&c, 0);
 	r->text = c.in;

@@ -8,6 +8,7 @@
  * them byte by byte.  Differences wrap around at 2^64, both ways.
  */
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,15 +82,15 @@ int
 store_record(struct store_set *t, const struct store_file *f,
     struct store_rec *r)
 {
-	struct store_code c = { .writing = false };
 	struct store_rec after = { 0 };
+	struct store_code c;
 
 	if (store_record_at(t, f, r)) {
 		if (r->type != TYPE_FILE)
 			return r->type == TYPE_REPORT ? STORE_GOOD : STORE_PASS;
 		if (r->n == 0 || !str_starts(r->text, STR(MAGIC)))
 			return STORE_BAD;
-		c.in = str_after(r->text, sizeof MAGIC - 1);
+		store_code_from(&c, str_after(r->text, sizeof MAGIC - 1));
 		r->version = store_code(&c, 0);
 		r->first = r->n--;
 		return STORE_GOOD;
@@ -107,7 +108,8 @@ store_record(struct store_set *t, const struct store_file *f,
 bool
 store_report_open(struct store_code *c, const struct store_rec *r)
 {
-	*c = (struct store_code){ .in = r->text, .rep.seq = r->n };
+	store_code_from(c, r->text);
+	c->rep.seq = r->n;
 	code_report(c);
 	c->at_ms = c->rep.received_ms;
 	return r->type == TYPE_REPORT && !c->bad &&
@@ -120,7 +122,8 @@ report_result(struct store_code *c, struct store_result *r)
 {
 	if (c->bad || c->done == c->rep.results)
 		return false;
-	*r = (struct store_result){ 0 };
+	memset(r, 0, offsetof(struct store_result, metric)); /* not 1 KB */
+	r->text.n = 0;
 	code_result(c, r);
 	c->done++;
 	return !c->bad;
@@ -390,8 +393,7 @@ store_head_rows(struct store *s, const struct store_query *ask, uint64_t last,
 		while (store_step(s, &w, &rec) && (last == 0 || rec.n <= last))
 			query_report(&q, &rec, i);
 	}
-	if (q.n > 0)
-		qsort(q.pos, q.n, sizeof *q.pos, by_time);
+	store_sort(q.pos, q.n, sizeof *q.pos, by_time);
 	for (i = 0; i < q.n; i++)
 		if (k == 0 || q.pos[i].check != q.pos[k - 1].check ||
 		    q.pos[i].at_ms != q.pos[k - 1].at_ms)

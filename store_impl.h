@@ -24,7 +24,7 @@
 #define STORE_OLDER_MAX		100	/* files named in a first line */
 #define STORE_RECORD_MAX	STORE_PENDING_MAX
 #define STORE_WIN_BYTES		131072u	/* a window's usual size */
-#define STORE_WIN_BLOCK		16384u	/* and in blocks */
+#define STORE_WIN_BLOCK		16384	/* and in blocks */
 #define STORE_WIN_MAX		(STORE_RECORD_MAX + 8)
 #define STORE_DAMAGE_MAX	32	/* texts kept; the rest is counted */
 #define STORE_DICT_MAX		64	/* names a head record remembers */
@@ -166,8 +166,8 @@ struct store_code {
 	struct store_span span;
 	unsigned done;			/* results read */
 	int64_t check, at_ms;		/* of the result before */
-	struct str name[STORE_DICT_MAX];
 	unsigned names;
+	struct str name[STORE_DICT_MAX];	/* no more than these are set */
 };
 
 /* ---- blocks ---- */
@@ -305,6 +305,9 @@ struct store {
 /* Room for one more in an array that grows: *p has n of *room.  NULL: there
  * is no memory; else *p. */
 void *store_grow(void *p, unsigned n, unsigned *room, size_t size);
+/* qsort(3) of what mostly is in order. */
+void store_sort(void *p, unsigned n, size_t size,
+    int (*order)(const void *a, const void *b));
 void store_span_add(struct store_span *s, int64_t min_ms, int64_t max_ms);
 void store_note(struct store *s, const struct store_walk *w, uint64_t off,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
@@ -350,6 +353,7 @@ int store_name(struct store_set *t, uint32_t number, struct fail *why);
 void store_block_damaged(struct store *s, unsigned i, uint64_t at);
 
 /* store_code.c: numbers, texts, columns and records, both ways. */
+void store_code_from(struct store_code *c, struct str in); /* read it */
 uint64_t store_code_fixed(struct store_code *c, uint64_t v); /* 64 bits */
 unsigned store_code_byte(struct store_code *c, unsigned byte);
 uint64_t store_code(struct store_code *c, uint64_t v);

@@ -153,8 +153,7 @@ store_reader_order(struct store_reader *q)
 {
 	unsigned i, n = 0;
 
-	if (q->rows > 0)
-		qsort(q->row, q->rows, sizeof *q->row, by_time);
+	store_sort(q->row, q->rows, sizeof *q->row, by_time);
 	for (i = 0; i < q->rows; i++)
 		if (n == 0 || q->row[i].at_ms != q->row[n - 1].at_ms ||
 		    q->row[i].p->level != LEVEL_RAW ||
@@ -267,13 +266,16 @@ read_all(struct store *s, const struct store_query *ask,
 	q->mark = ++mark;
 	if (store_head_rows(s, ask, 0, &pos, &n, why) != 0)
 		return -1;
-	rc = store_read_head(s, q, pos, n, why);
-	free(pos);
+	/* The newest first, or last: then rows mostly come in order. */
+	rc = ask->down ? store_read_head(s, q, pos, n, why) : 0;
 	while (rc == 0 && (i = next_block(s, q)) < s->b.files &&
 	    !enough(q, &s->b.file[i])) {
 		s->b.file[i].mark = mark;
 		rc = store_read_block(s, q, i, 0, why);
 	}
+	if (rc == 0 && !ask->down)
+		rc = store_read_head(s, q, pos, n, why);
+	free(pos);
 	return rc;
 }
 
