@@ -22,7 +22,7 @@
 #define RANGE_MIN	(UINT32_C(1) << 24)
 #define RARE		31		/* 4096ths: nothing is less likely */
 #define HALF		0x8000		/* 2048 of 4096 */
-#define TREE_MAX	5		/* bits with chances of their own */
+#define TREE_MAX	7		/* bits with chances of their own */
 #define CELL_BITS	3
 #define LEARNING	80		/* 16ths of a bit */
 #define SMALL		(INT64_C(1) << 50)
@@ -182,9 +182,8 @@ range_fill(struct range *r)
 static inline unsigned
 likely(struct range *r, uint16_t *p, unsigned bit)
 {
-	static const uint8_t rate[16] = { 1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4,
-	    5, 5, 5, 5 };
 	unsigned zero = (*p ^ HALF) >> 4, seen = *p & 15;
+	unsigned rate = seen < 1 ? 2 : seen < 4 ? 3 : 4;
 	uint32_t lower = (r->span >> 12) * zero;
 
 	if (!r->c->writing)
@@ -193,10 +192,10 @@ likely(struct range *r, uint16_t *p, unsigned bit)
 		r->low += lower;
 		r->code -= lower;
 		r->span -= lower;
-		zero -= (zero - RARE) >> rate[seen];
+		zero -= (zero - RARE) >> rate;
 	} else {
 		r->span = lower;
-		zero += (4096 - RARE - zero) >> rate[seen];
+		zero += (4096 - RARE - zero) >> rate;
 	}
 	range_fill(r);
 	*p = (uint16_t)((zero << 4 | (seen < 15 ? seen + 1 : 15)) ^ HALF);

@@ -19,8 +19,6 @@ def unfold(z):
 def cut(a, b):
     return a // b if a >= 0 else -(-a // b)
 
-RATE = 1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5
-
 class Reader:
     def __init__(self, p):
         self.p, self.i = p, 0
@@ -42,8 +40,9 @@ class Reader:
         z, seen = tree.get(place, (2048, 0))
         low = (self.span >> 12) * z
         bit = self.code >= low
-        z += -(z - 31 >> RATE[seen]) if bit else 4065 - z >> RATE[seen]
-        tree[place] = z, min(seen + 1, 15)
+        rate = 2 if seen == 0 else 3 if seen < 4 else 4
+        z += -(z - 31 >> rate) if bit else 4065 - z >> rate
+        tree[place] = z, seen + 1
         self.code -= low if bit else 0
         self.span = self.span - low if bit else low
         self.fill()
@@ -68,7 +67,7 @@ class Reader:
         self.span, self.code = 2**32 - 1, int.from_bytes(self.b(4), "big")
         for _ in range(n):
             w = self.tree(trees.setdefault(None, {}), most) - (1 << most)
-            k = max(min(w - 1, 5), 0)
+            k = max(min(w - 1, 7), 0)
             u = w and self.tree(trees.setdefault(w, {}), k)
             yield u and u << w - 1 - k | self.plain(w - 1 - k)
     def column(self, n):
