@@ -9,7 +9,7 @@
  *
  * All are records as the head has them.  A strip says where the parts of its
  * check are, and of more than one part the least, mean and greatest of each
- * 256 rows, so that a month can be drawn without reading it all.
+ * 342 rows, so that a month can be drawn without reading it all.
  */
 #include <assert.h>
 #include <errno.h>
@@ -279,7 +279,7 @@ store_strip_open(struct store *s, unsigned i, uint64_t at,
 	return p->c.bad ? 1 : 0;
 }
 
-/* The summary of a strip just opened: its quarters, and of each the worst
+/* The summary of a strip just opened: its thirds, and of each the worst
  * code, the rows' count, and mean, least and greatest of one column.  False:
  * it has none. */
 bool
@@ -355,9 +355,9 @@ struct store_maker {
 		int64_t v[STORE_ROWS];
 	} times[STORE_SHARED];
 
-	unsigned quarters;		/* of the strip so far */
+	unsigned thirds;		/* of the strip so far */
 	unsigned in[STORE_DICT_MAX];	/* that have a column in all rows */
-	int64_t quarter_at[STORE_ROWS], worst[STORE_ROWS], count[STORE_ROWS];
+	int64_t third_at[STORE_ROWS], worst[STORE_ROWS], count[STORE_ROWS];
 	int64_t sum[3 * STORE_DICT_MAX][STORE_ROWS];
 	char names[STORE_DICT_MAX][STORE_NAME_MAX];
 	struct store_part part;
@@ -433,18 +433,18 @@ put_times(struct store_maker *m, int64_t *at, unsigned n)
 	return m->times[i].at;
 }
 
-/* Sum up the rows from i on: one quarter. */
+/* Sum up the rows from i on: one third. */
 static void
-put_quarter(struct store_maker *m, unsigned i)
+put_third(struct store_maker *m, unsigned i)
 {
 	const struct store_part *p = &m->part;
-	unsigned q = m->quarters, n, k, j;
+	unsigned q = m->thirds, n, k, j;
 	const struct store_column *col;
 	struct store_sum sum;
 	uint64_t mean;
 
-	n = p->rows - i < STORE_QUARTER ? p->rows - i : STORE_QUARTER;
-	m->quarter_at[q] = p->at[i];
+	n = p->rows - i < STORE_THIRD ? p->rows - i : STORE_THIRD;
+	m->third_at[q] = p->at[i];
 	m->worst[q] = m->count[q] = 0;
 	for (j = i; j < i + n; j++) {
 		if ((p->flags[j] & 3) > m->worst[q])
@@ -494,9 +494,9 @@ put_part(struct store_maker *m)
 		memcpy(m->names[i], m->c.name[i].p, m->c.name[i].n);
 		m->c.name[i].p = m->names[i];
 	}
-	for (i = 0; i < p->rows; i += STORE_QUARTER, m->quarters++)
-		if (m->quarters < STORE_ROWS)
-			put_quarter(m, i);
+	for (i = 0; i < p->rows; i += STORE_THIRD, m->thirds++)
+		if (m->thirds < STORE_ROWS)
+			put_third(m, i);
 	m->h.rows += p->rows;
 	store_span_add(&m->h.span, r->first_ms, r->last_ms);
 	store_part_clear(p, p->level);
@@ -507,7 +507,7 @@ void
 store_maker_strip(struct store_maker *m, uint64_t check)
 {
 	m->check = check;
-	m->refs = m->quarters = 0;
+	m->refs = m->thirds = 0;
 	m->c = (struct store_code){ .writing = true };
 	memset(m->in, 0, sizeof m->in);
 	store_part_clear(&m->part, (unsigned)m->h.level);
@@ -573,9 +573,9 @@ store_maker_strip_end(struct store_maker *m)
 	for (i = 0; i < m->refs; i++)
 		code_ref(c, &m->ref[i], i > 0 ? &m->ref[i - 1] : &none);
 	/* Its summary. */
-	n = m->refs < 2 || m->quarters > STORE_ROWS ? 0 : m->quarters;
+	n = m->refs < 2 || m->thirds > STORE_ROWS ? 0 : m->thirds;
 	(void)store_code(c, n);
-	store_code_column(c, m->quarter_at, n);
+	store_code_column(c, m->third_at, n);
 	store_code_column(c, m->worst, n);
 	store_code_column(c, m->count, n);
 	for (i = 0; i < c->names && n > 0; i++) {

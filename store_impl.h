@@ -173,7 +173,7 @@ struct store_code {
 /* ---- blocks ---- */
 
 #define STORE_COLUMNS	(1 + STORE_METRICS_MAX) /* of a part */
-#define STORE_QUARTER	256		/* rows that a summary is of */
+#define STORE_THIRD	342		/* rows that a summary is of */
 #define STORE_PAGE	256		/* strips that a page names */
 #define STORE_SHARED	32		/* columns of times remembered */
 
@@ -215,7 +215,7 @@ struct store_strip {
 	unsigned refs;
 };
 
-/* Of each 256 rows of a strip: when they begin, how many results they are,
+/* Of each 342 rows of a strip: when they begin, how many results they are,
  * the worst code; mean, least and greatest of one column. */
 struct store_summary {
 	unsigned n;

@@ -66,7 +66,7 @@ draw(struct store_bucket *b, const int64_t *v, uint64_t count, int64_t code)
 		store_sum_add(&b->sum, v, count);
 }
 
-/* Draw from the summary, if there is one fine enough: what a quarter has is
+/* Draw from the summary, if there is one fine enough: what a third has is
  * in each bucket that it touches. */
 static bool
 draw_summary(struct store_series *g, struct store_strip *p)

@@ -168,7 +168,7 @@ class Block:
             yield check, place
     def rows(self, check):
         r = self.at(self.strips[check], check, 6)
-        names, rows, quarters = [r.b() for _ in range(r.u())], [], []
+        names, rows, thirds = [r.b() for _ in range(r.u())], [], []
         at = place = times = 0
         for _ in range(r.u()):
             n, least = r.u(), r.s(at)
@@ -176,9 +176,9 @@ class Block:
             part = list(self.part(check, n, place, times, names))
             assert (part[0][1], part[-1][1]) == (least, at)
             rows += part
-            quarters += [part[i:i + 256] for i in range(0, n, 256)]
+            thirds += [part[i:i + 342] for i in range(0, n, 342)]
         n = r.u()
-        three = lambda: zip(quarters, *[r.column(n) for _ in range(3)])
+        three = lambda: zip(thirds, *[r.column(n) for _ in range(3)])
         for q, *said in three() if n else []:
             assert said == [q[0][1], max(x[2] for x in q),
                             sum(x[5] or 1 for x in q)]
