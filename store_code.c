@@ -10,7 +10,8 @@
  * predictor leaves of it, after their common divisor is taken out: of each
  * number its width and the bits after its highest one, as bits whose chances
  * are learnt in the column (a range coder: Martin 1979, with the carry and
- * the bit models of LZMA).  doc/format has it to the bit.
+ * the bit models of LZMA).  Percentages of ticks are two columns, these and
+ * all there were.  doc/format has it to the bit.
  */
 #include <assert.h>
 #include <stddef.h>
@@ -27,7 +28,12 @@
 #define LEARNING	80		/* 16ths of a bit */
 #define SMALL		(INT64_C(1) << 50)
 
-enum predictor { SAME, LEAST, DELTA, LINE, TREND, PREDICTORS };
+#define WHOLE_MIN	1000		/* ticks in 10 s of one CPU, */
+#define WHOLE_MAX	32000		/* and of 32 */
+#define PERCENT		100000		/* thousandths of a percent in all */
+
+enum predictor { SAME, LEAST, DELTA, LINE, TREND, PREDICTORS,
+    RATIO = PREDICTORS };
 
 void
 store_code_from(struct store_code *c, struct str in)
@@ -392,8 +398,9 @@ divisor(const int64_t *v, unsigned n, bool *small)
 	return *small || d == 0 ? d : 1;
 }
 
-void
-store_code_column(struct store_code *c, int64_t *v, unsigned n)
+/* A column that is no ratio. */
+static void
+simple_column(struct store_code *c, int64_t *v, unsigned n)
 {
 	static int64_t w[STORE_ROWS];
 	static uint64_t u[STORE_ROWS];
@@ -402,9 +409,6 @@ store_code_column(struct store_code *c, int64_t *v, unsigned n)
 	bool small;
 	unsigned i;
 
-	assert(n <= STORE_ROWS);
-	if (n == 0)
-		return;
 	if (c->writing && (d = divisor(v, n, &small)) > 0) {
 		for (i = 0; i < n; i++) {
 			w[i] = (int64_t)((uint64_t)v[i] - (uint64_t)v[0]);
@@ -437,6 +441,74 @@ store_code_column(struct store_code *c, int64_t *v, unsigned n)
 		if (i > 0)
 			v[i] = (int64_t)((uint64_t)v[0] + (uint64_t)w[i] * d);
 	}
+}
+
+/* What the agent tells of so many ticks, of all. */
+static int64_t
+percent(int64_t part, int64_t whole)
+{
+	return (part * PERCENT + whole / 2) / whole;
+}
+
+/* Find ratios that v may be the percents of, the wholes as near to `about` as
+ * can be.  False: they are not near, so v is something else. */
+static bool
+ratios(const int64_t *v, int64_t *part, int64_t *whole, unsigned n,
+    int64_t about)
+{
+	unsigned i, k = 0, far = 0;
+
+	for (i = 0; i < n && far <= 64 + i + i / 2;) {
+		if (v[i] < 0 || v[i] > PERCENT)
+			return false;
+		whole[i] = k % 2 == 0 ? about + k / 2 : about - (k + 1) / 2;
+		part[i] = (v[i] * whole[i] + PERCENT / 2) / PERCENT;
+		if (percent(part[i], whole[i]) == v[i]) {
+			i++;
+			k = 0;
+		} else {
+			far++;
+			k++;
+		}
+	}
+	return i == n;
+}
+
+void
+store_code_column(struct store_code *c, int64_t *v, unsigned n)
+{
+	static int64_t part[STORE_ROWS], whole[STORE_ROWS];
+	size_t at = c->out.n, size, other;
+	int64_t about = WHOLE_MIN;
+	bool ratio = !c->writing && c->in.n > 0 && *c->in.p == RATIO;
+	unsigned i;
+
+	assert(n <= STORE_ROWS);
+	if (n == 0)
+		return;
+	if (!ratio)
+		simple_column(c, v, n);
+	size = c->out.n - at;
+	/* Written is the shorter of two. */
+	while (size > n / 2 && about <= WHOLE_MAX && !ratio) {
+		ratio = ratios(v, part, whole, n, about);
+		about += WHOLE_MIN;
+	}
+	if (!ratio)
+		return;
+	(void)store_code_byte(c, RATIO);
+	simple_column(c, part, n);
+	simple_column(c, whole, n);
+	for (i = 0; i < n && !c->writing; i++) {
+		c->bad |= part[i] < 0 || part[i] > UINT32_MAX || whole[i] < 1;
+		v[i] = c->bad ? 0 : percent(part[i], whole[i]);
+	}
+	if (!c->writing)
+		return;
+	other = c->out.n - at - size;
+	if (other < size)
+		memmove(c->out.p + at, c->out.p + at + size, other);
+	c->out.n = at + (other < size ? other : size);
 }
 
 /* Records: a frame, type and number. */

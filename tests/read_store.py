@@ -71,7 +71,11 @@ class Reader:
             u = w and self.tree(trees.setdefault(w, {}), k)
             yield u and u << w - 1 - k | self.plain(w - 1 - k)
     def column(self, n):
-        how, first = self.b(1)[0], self.s()
+        how = self.b(1)[0]
+        if how == 5:
+            part, whole = self.column(n), self.column(n)
+            return [(p * 100000 + w // 2) // w for p, w in zip(part, whole)]
+        first = self.s()
         if how == 0:
             return [first] * n
         d, base, w, t = self.u(), self.s() if how in (1, 3) else 0, [0], 0
