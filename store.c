@@ -589,13 +589,13 @@ store_block_damaged(struct store *s, unsigned i, uint64_t at)
 static bool
 any_dead(const struct store *s)
 {
+	bool any = false;
 	unsigned k, i;
 
 	for (k = 0; k < s->sets; k++)
 		for (i = 0; i < s->set[k]->files; i++)
-			if (s->set[k]->file[i].dead)
-				return true;
-	return false;
+			any = any || s->set[k]->file[i].dead;
+	return any;
 }
 
 bool

@@ -240,16 +240,8 @@ code_ref(struct store_code *c, struct store_ref *r, const struct store_ref *was)
 	r->times = store_code_signed(c, r->times, was->times);
 }
 
-void
-store_strip_close(struct store_strip *p)
-{
-	free(p->bytes);
-	free(p->ref);
-	*p = (struct store_strip){ .refs = 0 };
-}
-
-/* Read the strip at that place, to be closed.  0; 1: it is damaged; or -1, no
- * memory. */
+/* Read the strip at that place.  Then its bytes and refs are the caller's to
+ * free.  0; 1: it is damaged; or -1, no memory. */
 int
 store_strip_open(struct store *s, unsigned i, uint64_t at,
     struct store_strip *p, struct fail *why)

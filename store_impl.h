@@ -380,8 +380,7 @@ int store_snapshot_scan(struct store *s, unsigned i, struct fail *why);
 int store_journal_open(struct store *s, struct fail *why);
 int store_journal_commit(struct store *s, struct fail *why);
 void store_journal_drop(struct store *s);	/* what is not kept */
-int store_snapshot_take(struct store *s, const struct store_job *job,
-    struct fail *why);
+bool store_snapshot_take(struct store *s, const struct store_job *job);
 
 /* store_head.c */
 int store_record(struct store_set *t, const struct store_file *f,
@@ -413,7 +412,6 @@ int store_block_find(struct store *s, unsigned i, uint64_t least,
     uint64_t *check, uint64_t *at);
 int store_strip_open(struct store *s, unsigned i, uint64_t at,
     struct store_strip *p, struct fail *why);
-void store_strip_close(struct store_strip *p);
 bool store_strip_summary(struct store_strip *p, struct str name,
     struct store_summary *sum);
 bool store_part_read(struct store *s, struct store_strip *p, unsigned k,

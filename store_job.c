@@ -372,36 +372,28 @@ struct input {
 	uint64_t check, at;
 };
 
-/* The least check from `from` on that any of them has; UINT64_MAX: none. */
-static uint64_t
-next_check(struct store *s, struct input *in, unsigned n, uint64_t from)
-{
-	uint64_t least = UINT64_MAX;
-
-	for (; n > 0; n--, in++) {
-		if (in->check < from && store_block_find(s, in->file, from,
-		    &in->check, &in->at) == 0)
-			in->check = UINT64_MAX;
-		if (in->check < least)
-			least = in->check;
-	}
-	return least;
-}
-
+/* From the least check that any of them has on. */
 static int
 merge(struct store *s, struct store_maker *m, struct store_reader *q,
     const struct store_job *job, struct fail *why)
 {
 	static struct input in[STORE_MERGE_MAX];
 	unsigned n = 0, i;
-	uint64_t check = 0;
+	uint64_t from, check;
 	int rc = 0;
 
 	for (i = 0; i < s->b.files && n < STORE_MERGE_MAX; i++)
 		if (store_job_takes(job, &s->b.file[i]))
 			in[n++] = (struct input){ .file = i };
-	while (rc == 0 && (check = next_check(s, in, n, check + 1)) !=
-	    UINT64_MAX) {
+	for (from = 1; rc == 0; from = check + 1) {
+		for (i = 0, check = UINT64_MAX; i < n; i++) {
+			if (in[i].check < from && store_block_find(s,
+			    in[i].file, from, &in[i].check, &in[i].at) == 0)
+				in[i].check = UINT64_MAX;
+			check = in[i].check < check ? in[i].check : check;
+		}
+		if (check == UINT64_MAX)
+			break;
 		begin(q, check);
 		for (i = 0; i < n && rc == 0; i++)
 			if (in[i].check == check)
@@ -466,23 +458,24 @@ store_job_takes(const struct store_job *job, const struct store_file *f)
 	return f->block.first >= job->first && f->block.last <= job->last;
 }
 
-static int
-install(struct store *s, const struct store_job *job, struct fail *why)
+/* The new block is there: what it stands for may go. */
+static bool
+install(struct store *s, const struct store_job *job)
 {
-	struct store_set *t = &s->b;
+	struct store_set *t = job->what == STORE_SEAL ? &s->h : &s->b;
+	struct fail why;
 	unsigned i;
 
-	if (store_name(t, job->number, why) != 0 ||
-	    store_block_open(s, t->files - 1, why) != 0 ||
-	    store_newest(t)->foreign)
-		return -1;
-	t = job->what == STORE_SEAL ? &s->h : &s->b;
+	if (store_name(&s->b, job->number, &why) != 0 ||
+	    store_block_open(s, s->b.files - 1, &why) != 0 ||
+	    store_newest(&s->b)->foreign)
+		return false;
 	for (i = 0; i < t->files; i++)
 		if (store_job_takes(job, &t->file[i]) && (t == &s->h ||
 		    t->file[i].number != job->number))
 			t->file[i].dead = true;
 	store_block_order(s);
-	return 0;
+	return true;
 }
 
 void
@@ -496,15 +489,12 @@ store_job_end(struct store *s, const struct store_job *job, bool done,
     int64_t mono_ms)
 {
 	struct store_set *t = job->what == STORE_SNAPSHOT ? &s->n : &s->b;
-	struct fail why;
 
 	assert(s->busy);
 	s->busy = false;
 	s->job_bytes = 0;
-	if (done)
-		done = job->what == STORE_SNAPSHOT ?
-		    store_snapshot_take(s, job, &why) == 0 :
-		    install(s, job, &why) == 0;
+	done = done && (t == &s->n ? store_snapshot_take(s, job) :
+	    install(s, job));
 	s->job_fails = done ? 0 : s->job_fails < 2 ? s->job_fails + 1 : 2;
 	if (!done) {
 		(void)t->io->unlinkat(t->dir, t->aside, 0);

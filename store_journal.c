@@ -276,26 +276,6 @@ out_line(struct store *s, const char *flag, struct str body)
 	s->line_n += b.n;
 }
 
-/* Line 1 of the newest file. */
-static void
-out_first(struct store *s)
-{
-	const struct store_file *f = s->j.file, *end = store_newest(&s->j);
-	char p[STORE_OLDER_MAX * 36 + 256];
-	struct buf b = BUF(p);
-
-	buf_addf(&b, FORMAT "\"head\":%llu,\"files\":[", s->j.name,
-	    (unsigned long long)s->durable);
-	for (f = end - f > STORE_OLDER_MAX ? end - STORE_OLDER_MAX : f;
-	    f < end; f++)
-		if (f->first != 0)
-			buf_addf(&b, "%s[%lu,%llu]", b.p[b.n - 1] == '[' ?
-			    "" : ",", (unsigned long)f->number,
-			    (unsigned long long)f->first);
-	buf_addz(&b, "]");
-	out_line(s, "", str_from(&b));
-}
-
 static bool
 body_fits(struct str body)
 {
@@ -343,13 +323,29 @@ store_journal_commit(struct store *s, struct fail *why)
 {
 	struct store_set *t = &s->j;
 	struct str rest = str_from(&t->pend), line;
+	const struct store_file *f, *end;
+	char p[STORE_OLDER_MAX * 36 + 256];
+	struct buf b = BUF(p);
 
 	if (store_begin(s, t, rest.n, why) != 0)
 		return -1;
 	s->out = s->chain;
 	s->out_to = t;
-	if (t->at == 0)
-		out_first(s);
+	if (t->at == 0) {
+		/* Line 1 of the newest file: which there are before it. */
+		buf_addf(&b, FORMAT "\"head\":%llu,\"files\":[", t->name,
+		    (unsigned long long)s->durable);
+		end = store_newest(t);
+		f = end - t->file > STORE_OLDER_MAX ? end - STORE_OLDER_MAX :
+		    t->file;
+		for (; f < end; f++)
+			if (f->first != 0)
+				buf_addf(&b, "%s[%lu,%llu]", b.p[b.n - 1] ==
+				    '[' ? "" : ",", (unsigned long)f->number,
+				    (unsigned long long)f->first);
+		buf_addz(&b, "]");
+		out_line(s, "", str_from(&b));
+	}
 	while (rest.n > 0 && str_cut(&rest, '\n', &line) == 0)
 		out_line(s, rest.n > 0 ? MORE : "", str_after(line, 1));
 	out_flush(s);
@@ -407,16 +403,16 @@ store_snapshot_end(struct store *s, struct fail *why)
 }
 
 /* It is there: the one before the last may go, and what only that needs. */
-int
-store_snapshot_take(struct store *s, const struct store_job *job,
-    struct fail *why)
+bool
+store_snapshot_take(struct store *s, const struct store_job *job)
 {
 	struct store_set *t = &s->n;
 	struct store_file *f;
+	struct fail why;
 	unsigned i;
 
-	if (store_name(t, job->number, why) != 0)
-		return -1;
+	if (store_name(t, job->number, &why) != 0)
+		return false;
 	f = store_newest(t);
 	f->first = 1;
 	f->block.first = s->snap_n = job->n;
@@ -426,7 +422,7 @@ store_snapshot_take(struct store *s, const struct store_job *job,
 	for (i = 0; i + 2 < t->files; i++)
 		t->file[i].dead = true;
 	set_live(s);
-	return 0;
+	return true;
 }
 
 /* Numbers and reading. */
@@ -447,39 +443,31 @@ store_journal_first(const struct store *s)
 	return n == STORE_NUMBER_MAX ? 0 : n;
 }
 
-/* Begin a walk over file i less than a line before record n. */
-static void
-seek(struct store *s, struct store_walk *w, unsigned i, uint64_t n)
-{
-	uint64_t low = 0, high = s->j.file[i].end, mid;
-	struct store_rec r;
-
-	store_walk_begin(w, &s->j, i);
-	while (high - low > STORE_LINE_MAX) {
-		mid = low + (high - low) / 2;
-		w->off = mid;
-		w->last = 0;
-		if (store_step(s, w, &r) && r.n < n)
-			low = mid;
-		else
-			high = mid;
-	}
-	w->off = low;
-	w->last = 0;
-}
-
 int
 store_journal_read(struct store *s, uint64_t n, struct str *line,
     struct fail *why)
 {
 	struct store_walk *w = &s->read;
 	unsigned i = file_of(&s->j, n);
+	uint64_t low = 0, high, mid;
 	struct store_rec r;
 
 	if (n > s->chain.n || s->j.files == 0)
 		return 0;
-	if (w->i != i || w->limit == 0 || w->last >= n)
-		seek(s, w, i, n);
+	if (w->i != i || w->limit == 0 || w->last >= n) {
+		/* Begin less than a line before it. */
+		store_walk_begin(w, &s->j, i);
+		for (high = s->j.file[i].end; high - low > STORE_LINE_MAX;) {
+			w->off = mid = low + (high - low) / 2;
+			w->last = 0;
+			if (store_step(s, w, &r) && r.n < n)
+				low = mid;
+			else
+				high = mid;
+		}
+		w->off = low;
+		w->last = 0;
+	}
 	s->j.read_error = 0;
 	while (store_step(s, w, &r)) {
 		if (r.n < n)

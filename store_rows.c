@@ -213,7 +213,8 @@ store_read_block(struct store *s, struct store_reader *q, unsigned i,
 		else if (p == NULL || take_part(q, p, f->block.first) != 0)
 			rc = fail(why, "no memory");
 	}
-	store_strip_close(&strip);
+	free(strip.bytes);
+	free(strip.ref);
 	return rc;
 }
 
