@@ -28,12 +28,9 @@
 #define LEARNING	80		/* 16ths of a bit */
 #define SMALL		(INT64_C(1) << 50)
 
-#define WHOLE_MIN	1000		/* ticks in 10 s of one CPU, */
-#define WHOLE_MAX	32000		/* and of 32 */
 #define PERCENT		100000		/* thousandths of a percent in all */
 
-enum predictor { SAME, LEAST, DELTA, LINE, TREND, PREDICTORS,
-    RATIO = PREDICTORS };
+enum predictor { SAME, LEAST, DELTA, LINE, TREND, RATIO };
 
 void
 store_code_from(struct store_code *c, struct str in)
@@ -364,7 +361,7 @@ choose(const int64_t *w, uint64_t *u, unsigned n, bool small)
 
 	for (i = 0; i < n; i++)
 		min = w[i] < min ? w[i] : min;
-	for (g.kind = LEAST; g.kind < PREDICTORS && small; g.kind++) {
+	for (g.kind = LEAST; g.kind < RATIO && small; g.kind++) {
 		g.base = g.kind == LEAST ? min : g.kind == LINE ? w[n - 1] : 0;
 		got = residuals(g, w, u, n);
 		if (got < least) {
@@ -423,7 +420,7 @@ simple_column(struct store_code *c, int64_t *v, unsigned n)
 			v[i] = v[0];
 		return;
 	}
-	if (g.kind >= PREDICTORS)
+	if (g.kind >= RATIO)
 		c->bad = true;
 	d = store_code(c, d);
 	if (g.kind == LEAST || g.kind == LINE)
@@ -479,7 +476,7 @@ store_code_column(struct store_code *c, int64_t *v, unsigned n)
 {
 	static int64_t part[STORE_ROWS], whole[STORE_ROWS];
 	size_t at = c->out.n, size, other;
-	int64_t about = WHOLE_MIN;
+	int64_t about = STORE_TICKS_MIN;
 	bool ratio = !c->writing && c->in.n > 0 && *c->in.p == RATIO;
 	unsigned i;
 
@@ -490,9 +487,9 @@ store_code_column(struct store_code *c, int64_t *v, unsigned n)
 		simple_column(c, v, n);
 	size = c->out.n - at;
 	/* Written is the shorter of two. */
-	while (size > n / 2 && about <= WHOLE_MAX && !ratio) {
+	while (size > n / 2 && about <= STORE_TICKS_MAX && !ratio) {
 		ratio = ratios(v, part, whole, n, about);
-		about += WHOLE_MIN;
+		about += STORE_TICKS_MIN;
 	}
 	if (!ratio)
 		return;

@@ -36,6 +36,8 @@
 #define STORE_RESULT_ROOM	(2 + 3 * STORE_VARINT + 1 + \
 		STORE_METRICS_MAX * STORE_METRIC_ROOM + 2 + STORE_TEXT_MAX)
 #define STORE_ROWS		1024	/* of a part of a block */
+#define STORE_TICKS_MIN		1000	/* in 10 s of one CPU, */
+#define STORE_TICKS_MAX		32000	/* and of 32: looked for in percents */
 #define STORE_SECTOR		4096u	/* bytes read at once of bad ones */
 #define STORE_SLACK		16384	/* a new file's first block, and more */
 #define STORE_RESERVE		(256u << 10) /* bytes kept for a full disk */

@@ -39,8 +39,7 @@ column_of(struct store_part *p, struct str name, unsigned hint)
 
 /* A cell of the row to come; its column is made if need be. */
 static void
-put_cell(struct store_part *p, struct str name, unsigned hint,
-    const int64_t v[3])
+put(struct store_part *p, struct str name, unsigned hint, const int64_t v[3])
 {
 	struct store_column *c = column_of(p, name, hint);
 	unsigned i;
@@ -76,9 +75,9 @@ store_part_add(struct store_part *p, const struct store_row *row)
 	p->flags[k] = r->code | (r->given == STORE_NO_CODE ? NO_GIVEN :
 	    r->given) << 2 | (r->late ? 32 : 0);
 	if (r->has_value)
-		put_cell(p, STR(""), 0, row->value);
+		put(p, STR(""), 0, row->value);
 	for (i = 0; i < r->metrics; i++)
-		put_cell(p, r->metric[i].name, i + 1, row->metric[i]);
+		put(p, r->metric[i].name, i + 1, row->metric[i]);
 	same = k > 0 && str_eq(r->text, (struct str){ p->text_room +
 	    p->text_at[k - 1], p->text_n[k - 1] });
 	p->text_at[k] = same ? p->text_at[k - 1] : (unsigned)p->text.n;
