@@ -10,9 +10,36 @@
 
 #include "store_impl.h"
 
-#define SECTOR		4096u
-#define SLACK		16384		/* a new file's first block, and more */
-#define RESERVE		(256u << 10)	/* bytes kept for a full disk */
+void *
+store_grow(void *p, unsigned n, unsigned *room, size_t size)
+{
+	unsigned want = n < *room ? *room : 2 * n + 64;
+
+	p = n < *room ? p : realloc(p, want * size);
+	if (p != NULL)
+		*room = want;
+	return p;
+}
+
+void
+store_sort(void *p, unsigned n, size_t size,
+    int (*order)(const void *a, const void *b))
+{
+	const char *at = p;
+	unsigned i = 1;
+
+	for (; i < n && order(at, at + size) <= 0; i++)
+		at += size;
+	if (i < n)
+		qsort(p, n, size, order);
+}
+
+void
+store_span_add(struct store_span *s, int64_t min_ms, int64_t max_ms)
+{
+	s->min_ms = min_ms < s->min_ms ? min_ms : s->min_ms;
+	s->max_ms = max_ms > s->max_ms ? max_ms : s->max_ms;
+}
 
 /* Damage. */
 
@@ -20,32 +47,29 @@ void
 store_note(struct store *s, const struct store_walk *w, uint64_t off,
     const char *fmt, ...)
 {
-	unsigned i = s->damages++;
+	unsigned i = s->damages++, last = STORE_DAMAGE_MAX - 1;
 	char what[80];
 	va_list ap;
 
-	if (i >= STORE_DAMAGE_MAX) {
-		(void)fail(&s->damage[STORE_DAMAGE_MAX - 1], "and %u more",
-		    i + 2 - STORE_DAMAGE_MAX);
-		return;
-	}
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof what, fmt, ap);
 	va_end(ap);
-	(void)fail(&s->damage[i], "%s/%s: byte %llu: %s", w->set->name,
-	    w->set->file[w->i].name, (unsigned long long)off, what);
+	if (i > last)
+		(void)fail(&s->damage[last], "and %u more", i + 1 - last);
+	else
+		(void)fail(&s->damage[i], "%s/%s: byte %llu: %s", w->set->name,
+		    w->set->file[w->i].name, (unsigned long long)off, what);
 }
 
 int
 store_damage(struct store *s, struct str *text)
 {
-	if (s->damage_read == s->damages ||
-	    s->damage_read == STORE_DAMAGE_MAX) {
-		s->damages = s->damage_read = 0;
-		return 0;
+	if (s->damage_read < s->damages && s->damage_read < STORE_DAMAGE_MAX) {
+		*text = str_of(s->damage[s->damage_read++].msg);
+		return 1;
 	}
-	*text = str_of(s->damage[s->damage_read++].msg);
-	return 1;
+	s->damages = s->damage_read = 0;
+	return 0;
 }
 
 /* Names: never through a link, never kept by a child, not held by a FIFO. */
@@ -100,7 +124,7 @@ win_load(struct store_set *t, uint64_t off, size_t n)
 			continue;
 		} else if (got < 0 && !again) {
 			again = true;
-			piece = SECTOR;
+			piece = STORE_SECTOR;
 		} else {
 			memset(t->win + done, 0, k);
 			t->holes = t->unread = true;
@@ -133,8 +157,10 @@ store_win(struct store_set *t, const struct store_file *f, uint64_t off,
 			return NULL;
 		}
 	}
+	/* What is read near an end is mostly read backwards. */
 	if (off < t->win_off || off + n > t->win_off + t->win_n)
-		win_load(t, off, want < left ? want : (size_t)left);
+		win_load(t, want < left ? off : f->end < want ? 0 :
+		    f->end - want, want < f->end ? want : (size_t)f->end);
 	return t->win + (size_t)(off - t->win_off);
 }
 
@@ -166,21 +192,19 @@ store_walk_begin(struct store_walk *w, struct store_set *t, unsigned i)
 static void
 walk_good(struct store *s, struct store_walk *w, uint64_t at, uint64_t n)
 {
-	uint64_t bad = w->bad, last = w->last;
+	bool bad = w->bad != STORE_NOWHERE;
+	bool gap = w->last != 0 && n != w->last + 1;
 
+	if (w->tell && bad)
+		store_note(s, w, w->bad, "%llu damaged bytes skipped",
+		    (unsigned long long)(at - w->bad));
+	else if (w->tell && gap)
+		store_note(s, w, at, "records %llu to %llu are missing",
+		    (unsigned long long)w->last + 1,
+		    (unsigned long long)n - 1);
+	w->damaged = w->damaged || bad || gap;
 	w->bad = STORE_NOWHERE;
 	w->last = n;
-	if (bad == STORE_NOWHERE && (last == 0 || n == last + 1))
-		return;
-	w->damaged = true;
-	if (!w->tell)
-		return;
-	if (bad != STORE_NOWHERE)
-		store_note(s, w, bad, "%llu damaged bytes skipped",
-		    (unsigned long long)(at - bad));
-	else
-		store_note(s, w, at, "records %llu to %llu are missing",
-		    (unsigned long long)last + 1, (unsigned long long)n - 1);
 }
 
 /* The next good record.  False: there is none, or see store_unread. */
@@ -192,8 +216,7 @@ store_step(struct store *s, struct store_walk *w, struct store_rec *r)
 	int kind;
 
 	while (w->off < f->end) {
-		*r = (struct store_rec){ .at = w->off,
-		    .trusted = w->trusted };
+		*r = (struct store_rec){ .at = w->off, .trusted = w->trusted };
 		kind = t->parse(t, f, r);
 		if (t->read_error != 0)
 			return false;
@@ -279,13 +302,11 @@ store_file_add(struct store_set *t, uint32_t number, const struct stat *st,
 static bool
 file_remove(struct store_set *t, unsigned i)
 {
-	if (t->io->unlinkat(t->dir, t->file[i].name, 0) != 0 &&
-	    errno != ENOENT)
+	if (t->io->unlinkat(t->dir, t->file[i].name, 0) != 0 && errno != ENOENT)
 		return false;
 	store_win_close(t);
 	t->files--;
-	memmove(&t->file[i], &t->file[i + 1],
-	    (t->files - i) * sizeof t->file[0]);
+	memmove(&t->file[i], &t->file[i + 1], (t->files - i) * sizeof *t->file);
 	return true;
 }
 
@@ -348,66 +369,42 @@ set_bytes(const struct store_set *t)
 	return n;
 }
 
-static uint64_t
-bytes_of(const struct store *s)
+uint64_t
+store_bytes(const struct store *s)
 {
-	return s->other_bytes + s->reserve_bytes + set_bytes(&s->j) +
-	    set_bytes(&s->n) + set_bytes(&s->h) + set_bytes(&s->b);
+	return s->other_bytes + s->reserve_bytes + s->job_bytes +
+	    set_bytes(&s->j) + set_bytes(&s->n) + set_bytes(&s->h) +
+	    set_bytes(&s->b);
 }
 
-/* Remove what has been replaced, once that is durable.  Its name goes with
- * or without a sync. */
-static void
-bury(struct store_set *t)
-{
-	unsigned i = t->files;
-
-	while (i-- > 0)
-		if (t->file[i].dead)
-			(void)file_remove(t, i);
-}
-
-/* The names that could not be synced may never be: they go, and what they
- * replace stays, so that the job is done again under another. */
-static void
-undo(struct store *s)
-{
-	struct store_set *const of[] = { &s->n, &s->b, &s->h };
-	bool any = false;
-	unsigned k, i;
-
-	for (k = 0; k < 2; k++)
-		for (i = 0; i < of[k]->files; i++)
-			any = any || of[k]->file[i].unsure;
-	for (k = 0; k < COUNT(of) && any; k++)
-		for (i = 0; i < of[k]->files; i++)
-			of[k]->file[i].dead = of[k]->file[i].unsure;
-	if (any)
-		s->snap_head = 0;	/* nothing is sealed before another */
-}
-
-/* Make the names of finished jobs durable; then what they replace goes.
- * False: they are not. */
+/* Make the names of finished jobs durable; then what they replace goes, its
+ * names with or without a sync.  False: they are not, and may never be: they
+ * go, and what they replace stays, so that the job is done again under
+ * another. */
 static bool
 settle(struct store *s)
 {
-	struct store_set *const of[] = { &s->n, &s->b };
+	bool safe = (!s->n.fresh || s->io->fsync(s->n.dir) == 0) &&
+	    (!s->b.fresh || s->io->fsync(s->b.dir) == 0), any = false;
+	struct store_file *f;
 	unsigned k, i;
 
-	for (k = 0; k < COUNT(of); k++)
-		if (of[k]->fresh && s->io->fsync(of[k]->dir) != 0) {
-			undo(s);
-			return false;
+	for (k = 0; k < s->sets; k++)
+		for (i = 0; i < s->set[k]->files; i++)
+			any = any || s->set[k]->file[i].unsure;
+	for (k = 0; k < s->sets && (safe || any); k++)
+		for (i = s->set[k]->files; i-- > 0;) {
+			f = &s->set[k]->file[i];
+			f->dead = safe ? f->dead : f->unsure;
+			f->unsure = f->unsure && !safe;
+			if (safe && f->dead)
+				(void)file_remove(s->set[k], i);
 		}
-	for (k = 0; k < COUNT(of); k++) {
-		of[k]->fresh = false;
-		for (i = 0; i < of[k]->files; i++)
-			of[k]->file[i].unsure = false;
-	}
-	bury(&s->n);
-	bury(&s->h);
-	bury(&s->b);
-	return true;
+	if (safe)
+		s->n.fresh = s->b.fresh = false;
+	else if (any)
+		s->snap_head = 0;	/* nothing is sealed before another */
+	return safe;
 }
 
 /* Give back the reserve.  False: there was none. */
@@ -421,47 +418,41 @@ give_reserve(struct store *s)
 	return true;
 }
 
-/* The next to give way: of the journal what no start reads, once it has half
- * of the budget or nothing else is left; else the oldest of the blocks, and
- * of the head where nothing seals it. */
-static bool
-give_way(struct store *s)
-{
-	bool spare = s->j.files > 1 && s->j.file[0].number < s->live;
-	struct store_file *f = store_oldest(s);
-
-	if (spare && set_bytes(&s->j) > s->budget / 2)
-		return file_remove(&s->j, 0);
-	if (f != NULL)
-		return file_remove(&s->b, (unsigned)(f - s->b.file));
-	if (s->h.files > 1)
-		return file_remove(&s->h, 0);
-	return spare && file_remove(&s->j, 0);
-}
-
 /* Room for so many bytes more, by removing what is oldest.  False: there is
  * none. */
 bool
 store_make_room(struct store *s, uint64_t bytes)
 {
+	struct store_file *f;
+	struct store_set *t;
+	bool spare;
+
 	s->read.limit = 0;		/* its file may be gone */
 	if (s->budget != 0 && store_bytes(s) + bytes > s->budget && !settle(s))
 		return false;		/* what goes is not needed, or is it? */
-	while (s->budget != 0 && store_bytes(s) + bytes > s->budget)
-		if (!give_way(s))
+	while (s->budget != 0 && store_bytes(s) + bytes > s->budget) {
+		/* Of the journal goes what no start reads, once it has half
+		 * of the budget or nothing else is left; else the oldest of
+		 * the blocks, and of the head where nothing seals it. */
+		spare = s->j.files > 1 && s->j.file[0].number < s->live;
+		f = store_oldest(s);
+		t = spare && set_bytes(&s->j) > s->budget / 2 ? &s->j :
+		    f != NULL ? &s->b : s->h.files > 1 ? &s->h : &s->j;
+		if ((t == &s->j && !spare) || !file_remove(t, t == &s->b ?
+		    (unsigned)(f - s->b.file) : 0))
 			return false;
+	}
 	return true;
 }
 
 /* Ready for about so many bytes more, in the newest file or the next. */
 int
-store_begin(struct store *s, struct store_set *t, uint64_t bytes,
-    struct fail *why)
+store_begin(struct store *s, struct store_set *t, uint64_t n, struct fail *why)
 {
 	static const struct stat empty;
 	struct store_file *f;
 
-	if (!store_make_room(s, bytes + SLACK)) {
+	if (!store_make_room(s, n + STORE_SLACK)) {
 		t->write_error = ENOSPC;
 		return fail(why, "%s: the budget of %llu bytes is used up",
 		    t->name, (unsigned long long)s->budget);
@@ -470,8 +461,7 @@ store_begin(struct store *s, struct store_set *t, uint64_t bytes,
 		if (store_file_add(t, t->next, &empty, why) != 0)
 			return -1;
 		f = store_newest(t);
-		t->fd = store_file_open(t->io, t->dir, f->name,
-		    O_RDWR | O_CREAT | O_EXCL);
+		t->fd = store_file_open(t->io, t->dir, f->name, STORE_NEW);
 		if (t->fd < 0) {
 			t->write_error = errno;
 			(void)store_file_fail(t, f, "create", why);
@@ -512,12 +502,10 @@ int
 store_end(struct store_set *t, uint64_t first, struct fail *why)
 {
 	struct store_file *f = store_newest(t);
-	int rc;
 
 	errno = t->write_error;
-	rc = errno != 0 ? store_file_fail(t, f, "write", why) :
-	    store_file_sync(t, why);
-	if (rc != 0) {
+	if (errno != 0 ? store_file_fail(t, f, "write", why) :
+	    store_file_sync(t, why)) {
 		t->write_error = errno;
 		store_abandon(t);
 		return -1;
@@ -532,80 +520,53 @@ store_end(struct store_set *t, uint64_t first, struct fail *why)
 
 /* A file of its own, made aside and named when it is whole. */
 
-static void
-aside_name(char name[16], uint32_t number)
-{
-	snprintf(name, 16, "%lu.tmp", (unsigned long)number);
-}
-
-/* By the holder of the lock, who alone makes names. */
 int
 store_aside_make(struct store_set *t, uint32_t number)
 {
-	char name[16];
 	int fd;
 
-	aside_name(name, number);
-	(void)t->io->unlinkat(t->dir, name, 0);
-	fd = store_file_open(t->io, t->dir, name, O_RDWR | O_CREAT | O_EXCL);
+	snprintf(t->aside, sizeof t->aside, "%lu.tmp", (unsigned long)number);
+	(void)t->io->unlinkat(t->dir, t->aside, 0);
+	fd = store_file_open(t->io, t->dir, t->aside, STORE_NEW);
 	if (fd >= 0)
 		(void)t->io->close(fd);
 	return fd < 0 ? -1 : 0;
 }
 
 int
-store_aside(struct store_set *t, uint32_t number, struct fail *why)
+store_aside(struct store_set *t, struct fail *why)
 {
-	char name[16];
-
-	aside_name(name, number);
-	t->fd = store_file_open(t->io, t->dir, name, O_RDWR);
+	t->fd = store_file_open(t->io, t->dir, t->aside, O_RDWR);
 	t->at = 0;
 	t->write_error = 0;
-	return t->fd < 0 ? fail_errno(why, "%s/%s", t->name, name) : 0;
+	return t->fd < 0 ? fail_errno(why, "%s/%s", t->name, t->aside) : 0;
 }
 
 int
-store_aside_end(struct store *s, struct store_set *t, int rc,
-    struct fail *why)
+store_aside_end(struct store_set *t, int rc, struct fail *why)
 {
-	if (rc == 0 && s->io->fdatasync(t->fd) != 0)
+	if (rc == 0 && t->io->fdatasync(t->fd) != 0)
 		rc = fail_errno(why, "%s: sync", t->name);
 	store_leave(t);
 	return rc;
 }
 
-void
-store_aside_drop(struct store_set *t, uint32_t number)
-{
-	char name[16];
-
-	aside_name(name, number);
-	(void)t->io->unlinkat(t->dir, name, 0);
-}
-
-/* Give it its name, which the next commit makes durable. */
 int
-store_name(struct store *s, struct store_set *t, uint32_t number,
-    struct fail *why)
+store_name(struct store_set *t, uint32_t number, struct fail *why)
 {
+	int fd = store_file_open(t->io, t->dir, t->aside, O_RDONLY), rc = -1;
 	struct stat st = { 0 };
-	char name[16];
-	int fd, rc = -1;
 
-	aside_name(name, number);
-	fd = store_file_open(t->io, t->dir, name, O_RDONLY);
-	if (fd < 0)
-		return fail_errno(why, "%s/%s", t->name, name);
-	if (s->io->fstat(fd, &st) != 0)
-		(void)fail_errno(why, "%s/%s", t->name, name);
+	if (fd < 0 || t->io->fstat(fd, &st) != 0)
+		(void)fail_errno(why, "%s/%s", t->name, t->aside);
 	else
 		rc = store_file_add(t, number, &st, why);
-	(void)s->io->close(fd);
-	if (rc == 0 && s->io->renameat(t->dir, name, t->dir,
+	if (fd >= 0)
+		(void)t->io->close(fd);
+	if (rc == 0 && t->io->renameat(t->dir, t->aside, t->dir,
 	    store_newest(t)->name) != 0) {
 		t->files--;
-		rc = fail_errno(why, "%s/%s: rename", t->name, name);
+		rc = fail_errno(why, "%s/%s: rename", t->name, t->aside);
 	}
 	if (rc == 0)
 		t->fresh = store_newest(t)->unsure = true;
@@ -628,14 +589,13 @@ store_block_damaged(struct store *s, unsigned i, uint64_t at)
 static bool
 any_dead(const struct store *s)
 {
-	const struct store_set *const of[] = { &s->n, &s->h, &s->b };
+	bool any = false;
 	unsigned k, i;
 
-	for (k = 0; k < COUNT(of); k++)
-		for (i = 0; i < of[k]->files; i++)
-			if (of[k]->file[i].dead)
-				return true;
-	return false;
+	for (k = 0; k < s->sets; k++)
+		for (i = 0; i < s->set[k]->files; i++)
+			any = any || s->set[k]->file[i].dead;
+	return any;
 }
 
 bool
@@ -648,8 +608,8 @@ store_dirty(const struct store *s)
 void
 store_reserve(struct store *s)
 {
-	static const char zeros[RESERVE / 4];
-	uint64_t n = store_cap(s, RESERVE), at = 0;
+	static const char zeros[STORE_RESERVE / 4];
+	uint64_t n = store_cap(s, STORE_RESERVE), at = 0;
 	struct stat st = { 0 };
 	size_t k = sizeof zeros;
 	int fd = store_file_open(s->io, s->dir, "reserve", O_RDWR);
@@ -657,8 +617,7 @@ store_reserve(struct store *s)
 	if (fd >= 0 && s->io->fstat(fd, &st) == 0 && (uint64_t)st.st_size == n)
 		at = n;
 	else if (fd < 0 && (s->budget == 0 || store_bytes(s) + n <= s->budget))
-		fd = store_file_open(s->io, s->dir, "reserve",
-		    O_RDWR | O_CREAT | O_EXCL);
+		fd = store_file_open(s->io, s->dir, "reserve", STORE_NEW);
 	if (fd < 0)
 		return;
 	s->reserve_bytes = n;
@@ -676,9 +635,9 @@ store_reserve(struct store *s)
 
 /* One kind.  A failing disk is tried again only after a while. */
 static int
-commit_set(struct store *s, struct store_set *t, int64_t mono_ms,
-    struct fail *why)
+commit(struct store *s, struct store_set *t, int64_t mono_ms, struct fail *why)
 {
+	bool head = t == &s->h;
 	int rc;
 
 	if (t->pend.n == 0)
@@ -688,14 +647,12 @@ commit_set(struct store *s, struct store_set *t, int64_t mono_ms,
 		return -1;
 	}
 	/* What was given to records is not for reports. */
-	if (t == &s->h && s->given && store_make_room(s, store_cap(s, RESERVE)))
+	if (head && s->given && store_make_room(s, store_cap(s, STORE_RESERVE)))
 		store_reserve(s);
-	if (t == &s->h && s->given)
-		rc = fail(why, "no room but what is kept for decisions");
-	else
-		rc = t == &s->h ? store_head_commit(s, mono_ms, why) :
-		    store_journal_commit(s, why);
-	if (rc != 0 && t == &s->j && (t->write_error == ENOSPC ||
+	rc = !head ? store_journal_commit(s, why) : s->given ?
+	    fail(why, "no room but what is kept for decisions") :
+	    store_head_commit(s, mono_ms, why);
+	if (rc != 0 && !head && (t->write_error == ENOSPC ||
 	    t->write_error == EDQUOT) && give_reserve(s)) {
 		s->given = true;
 		rc = store_journal_commit(s, why);
@@ -710,9 +667,9 @@ store_commit(struct store *s, int64_t mono_ms, struct fail *why)
 {
 	unsigned failed = 0;
 
-	if (commit_set(s, &s->h, mono_ms, why) != 0)
+	if (commit(s, &s->h, mono_ms, why) != 0)
 		failed |= STORE_REPORTS;
-	if (commit_set(s, &s->j, mono_ms, why) != 0) {
+	if (commit(s, &s->j, mono_ms, why) != 0) {
 		failed |= STORE_RECORDS;
 		store_journal_drop(s);
 	}
@@ -725,12 +682,6 @@ store_commit(struct store *s, int64_t mono_ms, struct fail *why)
 		store_reserve(s);
 	}
 	return 0;
-}
-
-uint64_t
-store_bytes(const struct store *s)
-{
-	return bytes_of(s) + s->job_bytes;
 }
 
 void

@@ -227,7 +227,7 @@ int store_row_next(struct store *s, struct store_row *row, struct fail *why);
 /*
  * The same as `points` buckets of equal width over [from_ms, to_ms], from_ms
  * not negative; name "" is the value, else a metric.  No least or greatest
- * value is left out; where a bucket is at least twice as wide as what 256
+ * value is left out; where a bucket is at least twice as wide as what 342
  * results span, one of theirs may be in the next bucket, too.  0 or -1.
  */
 struct store_sum {

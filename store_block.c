@@ -9,7 +9,7 @@
  *
  * All are records as the head has them.  A strip says where the parts of its
  * check are, and of more than one part the least, mean and greatest of each
- * 256 rows, so that a month can be drawn without reading it all.
+ * 342 rows, so that a month can be drawn without reading it all.
  */
 #include <assert.h>
 #include <errno.h>
@@ -21,12 +21,9 @@
 #define MAGIC		"vilicus-block"
 #define VERSION		1
 #define HEADER_BYTES	(STORE_FRAME + 2 + sizeof MAGIC + 8 * 8)
-#define SHARED		32	/* columns of times that are remembered */
-#define SUMS		(1 + 3 * STORE_DICT_MAX)
 
 /* Records of a block; those of the head are below. */
-enum { TYPE_HEADER = 3, TYPE_TIMES, TYPE_PART, TYPE_STRIP, TYPE_PAGE,
-    TYPE_TOP };
+enum { TYPE_HEAD = 3, TYPE_TIMES, TYPE_PART, TYPE_STRIP, TYPE_PAGE, TYPE_TOP };
 
 const int64_t store_level_ms[LEVELS] = { 0, 300000, 3600000 };
 
@@ -76,12 +73,12 @@ static bool
 header_at(struct store *s, struct store_file *f, uint64_t at)
 {
 	struct store_rec r = { .at = at };
-	struct store_code c = { .writing = false };
+	struct store_code c;
 
-	if (!store_record_at(&s->b, f, &r) || r.type != TYPE_HEADER ||
+	if (!store_record_at(&s->b, f, &r) || r.type != TYPE_HEAD ||
 	    !str_starts(r.text, STR(MAGIC)))
 		return false;
-	c.in = str_after(r.text, sizeof MAGIC - 1);
+	store_code_from(&c, str_after(r.text, sizeof MAGIC - 1));
 	if (store_code(&c, 0) != VERSION)
 		return false;
 	code_header(&c, &f->block);
@@ -124,7 +121,7 @@ by_first(const void *a, const void *b)
 void
 store_block_order(struct store *s)
 {
-	qsort(s->b.file, s->b.files, sizeof *s->b.file, by_first);
+	store_sort(s->b.file, s->b.files, sizeof *s->b.file, by_first);
 }
 
 /* Finding a strip. */
@@ -149,7 +146,7 @@ static bool
 look(struct store *s, const struct store_file *f, uint64_t at, unsigned type,
     uint64_t least, struct entry e[2])
 {
-	struct store_code c = { .writing = false };
+	struct store_code c;
 	struct entry now = { 0, 0 };
 	struct store_rec r;
 	uint64_t n;
@@ -157,7 +154,7 @@ look(struct store *s, const struct store_file *f, uint64_t at, unsigned type,
 	e[0] = e[1] = now;
 	if (!record(s, f, at, type, &r))
 		return false;
-	c.in = r.text;
+	store_code_from(&c, r.text);
 	for (n = store_code(&c, 0); n > 0 && !c.bad && e[1].at == 0; n--) {
 		now.check += store_code(&c, 0);
 		now.at += store_code(&c, 0);
@@ -168,17 +165,16 @@ look(struct store *s, const struct store_file *f, uint64_t at, unsigned type,
 
 /* The same, where the directory is damaged: by looking at all records. */
 static int
-in_all(struct store *s, unsigned i, uint64_t least, uint64_t *check,
-    uint64_t *at)
+scan(struct store *s, unsigned i, uint64_t least, uint64_t *check, uint64_t *at)
 {
-	const struct store_file *f = &s->b.file[i];
+	struct store_file *f = &s->b.file[i];
 	struct store_walk w;
 	struct store_rec r;
 
 	store_walk_begin(&w, &s->b, i);
-	if (!s->b.file[i].told)
+	if (!f->told)
 		store_note(s, &w, f->block.top, "the directory is damaged");
-	s->b.file[i].told = true;
+	f->told = true;
 	for (r.next = 0; r.next < f->end;) {
 		r = (struct store_rec){ .at = r.next };
 		if (store_record(&s->b, f, &r) == STORE_PASS &&
@@ -204,21 +200,18 @@ store_block_find(struct store *s, unsigned i, uint64_t least, uint64_t *check,
 	if (f->foreign || f->block.rows == 0)
 		return 0;
 	if (!look(s, f, f->block.top, TYPE_TOP, least, page))
-		return in_all(s, i, least, check, at);
-	for (k = 0; k < 2; k++) {
+		return scan(s, i, least, check, at);
+	for (k = 0, e[1].at = 0; k < 2 && e[1].at == 0; k++) {
 		if (page[k].at == 0)
 			continue;
 		if (!look(s, f, page[k].at, TYPE_PAGE, least, e))
-			return in_all(s, i, least, check, at);
+			return scan(s, i, least, check, at);
 		if (e[0].at != 0 && e[0].check == least)
 			e[1] = e[0];
-		if (e[1].at == 0)
-			continue;
-		*check = e[1].check;
-		*at = e[1].at;
-		return 1;
 	}
-	return 0;
+	*check = e[1].check;
+	*at = e[1].at;
+	return e[1].at != 0;
 }
 
 /* Strips. */
@@ -241,38 +234,25 @@ code_ref(struct store_code *c, struct store_ref *r, const struct store_ref *was)
 {
 	r->rows = (unsigned)store_code(c, r->rows);
 	r->first_ms = store_code_signed(c, r->first_ms, was->last_ms);
-	r->last_ms = (int64_t)((uint64_t)r->first_ms + store_code(c,
-	    (uint64_t)r->last_ms - (uint64_t)r->first_ms));
-	r->at = (uint64_t)store_code_signed(c, (int64_t)r->at,
-	    (int64_t)was->at);
-	r->times = (uint64_t)store_code_signed(c, (int64_t)r->times,
-	    (int64_t)was->times);
+	r->last_ms = r->first_ms +
+	    store_code(c, (uint64_t)r->last_ms - r->first_ms);
+	r->at = store_code_signed(c, r->at, was->at);
+	r->times = store_code_signed(c, r->times, was->times);
 }
 
-void
-store_strip_close(struct store_strip *p)
-{
-	free(p->bytes);
-	free(p->ref);
-	p->bytes = NULL;
-	p->ref = NULL;
-	p->refs = 0;
-}
-
-/* Read the strip at that place.  0; 1: it is damaged; or -1, no memory. */
+/* Read the strip at that place.  Then its bytes and refs are the caller's to
+ * free.  0; 1: it is damaged; or -1, no memory. */
 int
 store_strip_open(struct store *s, unsigned i, uint64_t at,
     struct store_strip *p, struct fail *why)
 {
 	static const struct store_ref none;
-	const struct store_file *f = &s->b.file[i];
 	struct store_rec r;
 	uint64_t n, k;
 
 	*p = (struct store_strip){ .file = i };
-	if (!record(s, f, at, TYPE_STRIP, &r))
+	if (!record(s, &s->b.file[i], at, TYPE_STRIP, &r))
 		return 1;
-	p->check = r.n;
 	p->bytes = malloc(r.text.n + 1);
 	if (p->bytes == NULL)
 		return fail(why, "no memory");
@@ -280,22 +260,18 @@ store_strip_open(struct store *s, unsigned i, uint64_t at,
 	p->c.in = (struct str){ p->bytes, r.text.n };
 	code_names(&p->c, 0);
 	n = store_code(&p->c, 0);
-	if (p->c.bad || n > r.text.n || n == 0) {
-		store_strip_close(p);
+	if (p->c.bad || n > r.text.n || n == 0)
 		return 1;
-	}
 	p->ref = malloc(n * sizeof *p->ref);
-	if (p->ref == NULL) {
-		store_strip_close(p);
+	if (p->ref == NULL)
 		return fail(why, "no memory");
-	}
 	for (k = 0; k < n; k++)
 		code_ref(&p->c, &p->ref[k], k > 0 ? &p->ref[k - 1] : &none);
 	p->refs = (unsigned)n;
 	return p->c.bad ? 1 : 0;
 }
 
-/* The summary of a strip just opened: its quarters, and of each the worst
+/* The summary of a strip just opened: its thirds, and of each the worst
  * code, the rows' count, and mean, least and greatest of one column.  False:
  * it has none. */
 bool
@@ -320,10 +296,8 @@ store_strip_summary(struct store_strip *p, struct str name,
 			break;
 	}
 	for (k = 0; k < n; k++) {
-		sum->v[1][k] = (int64_t)((uint64_t)sum->v[1][k] +
-		    (uint64_t)sum->v[0][k]);
-		sum->v[2][k] = (int64_t)((uint64_t)sum->v[2][k] +
-		    (uint64_t)sum->v[0][k]);
+		sum->v[1][k] = (uint64_t)sum->v[1][k] + sum->v[0][k];
+		sum->v[2][k] = (uint64_t)sum->v[2][k] + sum->v[0][k];
 	}
 	return i < c->names && !c->bad;
 }
@@ -334,7 +308,7 @@ store_part_read(struct store *s, struct store_strip *p, unsigned k,
     struct store_part *part, const struct str *only)
 {
 	const struct store_file *f = &s->b.file[p->file];
-	struct store_code c = { .writing = false }, names = p->c;
+	struct store_code c, names = p->c;
 	struct store_rec r;
 
 	store_part_clear(part, (unsigned)f->block.level);
@@ -345,7 +319,7 @@ store_part_read(struct store *s, struct store_strip *p, unsigned k,
 	store_part_code(&names, part, only);
 	if (names.bad || !record(s, f, p->ref[k].times, TYPE_TIMES, &r))
 		return false;
-	c.in = r.text;
+	store_code_from(&c, r.text);
 	store_code_column(&c, part->at, part->rows);
 	return !c.bad;
 }
@@ -371,11 +345,11 @@ struct store_maker {
 		uint64_t at;
 		unsigned n;
 		int64_t v[STORE_ROWS];
-	} times[SHARED];
+	} times[STORE_SHARED];
 
-	unsigned quarters;		/* of the strip so far */
+	unsigned thirds;		/* of the strip so far */
 	unsigned in[STORE_DICT_MAX];	/* that have a column in all rows */
-	int64_t quarter_at[STORE_ROWS], worst[STORE_ROWS], count[STORE_ROWS];
+	int64_t third_at[STORE_ROWS], worst[STORE_ROWS], count[STORE_ROWS];
 	int64_t sum[3 * STORE_DICT_MAX][STORE_ROWS];
 	char names[STORE_DICT_MAX][STORE_NAME_MAX];
 	struct store_part part;
@@ -407,29 +381,12 @@ put_header(struct store_maker *m)
 {
 	struct store_code c = { .writing = true };
 
-	begin(m, &c, TYPE_HEADER, 0);
+	begin(m, &c, TYPE_HEAD, 0);
 	buf_add(&c.out, STR(MAGIC));
 	(void)store_code(&c, VERSION);
 	code_header(&c, &m->h);
 	assert(c.out.n == HEADER_BYTES);
 	store_write(&m->s->b, store_record_end(m->room, c.out.n));
-}
-
-/* Room for one more in an array that grows.  0 or -1. */
-static int
-grow(void **p, unsigned n, unsigned *room, size_t size)
-{
-	unsigned want = *room == 0 ? 64 : *room * 2;
-	void *q;
-
-	if (n < *room)
-		return 0;
-	q = realloc(*p, want * size);
-	if (q == NULL)
-		return -1;
-	*p = q;
-	*room = want;
-	return 0;
 }
 
 struct store_maker *
@@ -444,9 +401,6 @@ store_maker_open(struct store *s, const struct store_header *h,
 	m->max_bytes = max_bytes;
 	m->h = *h;
 	m->h.span = STORE_NO_SPAN;
-	m->h.rows = m->h.top = 0;
-	s->b.at = 0;
-	s->b.write_error = 0;
 	put_header(m);
 	return m;
 }
@@ -458,11 +412,11 @@ put_times(struct store_maker *m, int64_t *at, unsigned n)
 	struct store_code c = { .writing = true };
 	unsigned i;
 
-	for (i = 0; i < SHARED; i++)
+	for (i = 0; i < STORE_SHARED; i++)
 		if (m->times[i].n == n &&
 		    memcmp(m->times[i].v, at, n * sizeof *at) == 0)
 			return m->times[i].at;
-	i = m->shared++ % SHARED;
+	i = m->shared++ % STORE_SHARED;
 	begin(m, &c, TYPE_TIMES, 0);
 	store_code_column(&c, at, n);
 	m->times[i].at = end(m, &c);
@@ -471,18 +425,18 @@ put_times(struct store_maker *m, int64_t *at, unsigned n)
 	return m->times[i].at;
 }
 
-/* Sum up the rows from i on: one quarter. */
+/* Sum up the rows from i on: one third. */
 static void
-put_quarter(struct store_maker *m, unsigned i)
+put_third(struct store_maker *m, unsigned i)
 {
 	const struct store_part *p = &m->part;
-	unsigned q = m->quarters, n, k, j;
+	unsigned q = m->thirds, n, k, j;
 	const struct store_column *col;
 	struct store_sum sum;
-	int64_t v[3];
+	uint64_t mean;
 
-	n = p->rows - i < STORE_QUARTER ? p->rows - i : STORE_QUARTER;
-	m->quarter_at[q] = p->at[i];
+	n = p->rows - i < STORE_THIRD ? p->rows - i : STORE_THIRD;
+	m->third_at[q] = p->at[i];
 	m->worst[q] = m->count[q] = 0;
 	for (j = i; j < i + n; j++) {
 		if ((p->flags[j] & 3) > m->worst[q])
@@ -497,27 +451,13 @@ put_quarter(struct store_maker *m, unsigned i)
 			continue;
 		m->in[k]++;
 		sum = (struct store_sum){ .n = 0 };
-		for (j = i; j < i + n; j++) {
-			v[0] = col->v[0][j];
-			v[1] = col->v[1][j];
-			v[2] = col->v[2][j];
-			store_sum_add(&sum, v, (uint64_t)p->count[j]);
-		}
-		m->sum[3 * k][q] = store_sum_mean(&sum);
-		m->sum[3 * k + 1][q] = (int64_t)((uint64_t)sum.min -
-		    (uint64_t)m->sum[3 * k][q]);
-		m->sum[3 * k + 2][q] = (int64_t)((uint64_t)sum.max -
-		    (uint64_t)m->sum[3 * k][q]);
-	}
-}
-
-/* The names of c lie in what will be written over: keep them. */
-static void
-keep_names(struct store_maker *m, unsigned from)
-{
-	for (; from < m->c.names; from++) {
-		memcpy(m->names[from], m->c.name[from].p, m->c.name[from].n);
-		m->c.name[from].p = m->names[from];
+		for (j = i; j < i + n; j++)
+			store_sum_add(&sum, (int64_t[]){ col->v[0][j],
+			    col->v[1][j], col->v[2][j] }, p->count[j]);
+		mean = store_sum_mean(&sum);
+		m->sum[3 * k][q] = mean;
+		m->sum[3 * k + 1][q] = sum.min - mean;
+		m->sum[3 * k + 2][q] = sum.max - mean;
 	}
 }
 
@@ -525,31 +465,32 @@ static int
 put_part(struct store_maker *m)
 {
 	struct store_part *p = &m->part;
-	unsigned i, names = m->c.names;
+	unsigned i = m->c.names;
 	struct store_ref *r;
 
 	if (p->rows == 0)
 		return 0;
-	if (grow((void **)&m->ref, m->refs, &m->refs_room, sizeof *r) != 0)
+	r = store_grow(m->ref, m->refs, &m->refs_room, sizeof *r);
+	if (r == NULL)
 		return -1;
-	r = &m->ref[m->refs++];
+	m->ref = r;
+	r += m->refs++;
 	*r = (struct store_ref){ .rows = p->rows, .first_ms = p->at[0],
 	    .last_ms = p->at[p->rows - 1] };
 	r->times = put_times(m, p->at, p->rows);
 	begin(m, &m->c, TYPE_PART, m->check);
 	store_part_code(&m->c, p, NULL);
 	r->at = end(m, &m->c);
-	keep_names(m, names);
-	for (i = 0; i < p->rows; i += STORE_QUARTER) {
-		if (m->quarters < STORE_ROWS)
-			put_quarter(m, i);
-		m->quarters++;
+	/* Its new names lie in what will be written over: keep them. */
+	for (; i < m->c.names; i++) {
+		memcpy(m->names[i], m->c.name[i].p, m->c.name[i].n);
+		m->c.name[i].p = m->names[i];
 	}
+	for (i = 0; i < p->rows; i += STORE_THIRD, m->thirds++)
+		if (m->thirds < STORE_ROWS)
+			put_third(m, i);
 	m->h.rows += p->rows;
-	if (r->first_ms < m->h.span.min_ms)
-		m->h.span.min_ms = r->first_ms;
-	if (r->last_ms > m->h.span.max_ms)
-		m->h.span.max_ms = r->last_ms;
+	store_span_add(&m->h.span, r->first_ms, r->last_ms);
 	store_part_clear(p, p->level);
 	return 0;
 }
@@ -558,7 +499,7 @@ void
 store_maker_strip(struct store_maker *m, uint64_t check)
 {
 	m->check = check;
-	m->refs = m->quarters = 0;
+	m->refs = m->thirds = 0;
 	m->c = (struct store_code){ .writing = true };
 	memset(m->in, 0, sizeof m->in);
 	store_part_clear(&m->part, (unsigned)m->h.level);
@@ -575,29 +516,9 @@ store_maker_row(struct store_maker *m, const struct store_row *row)
 	return 0;
 }
 
-static void
-put_summary(struct store_maker *m)
-{
-	bool none = m->refs < 2 || m->quarters > STORE_ROWS;
-	unsigned i, k, n = none ? 0 : m->quarters;
-
-	(void)store_code(&m->c, n);
-	if (n == 0)
-		return;
-	store_code_column(&m->c, m->quarter_at, n);
-	store_code_column(&m->c, m->worst, n);
-	store_code_column(&m->c, m->count, n);
-	for (i = 0; i < m->c.names; i++) {
-		(void)store_code_byte(&m->c, m->in[i] == n);
-		for (k = 0; k < 3 && m->in[i] == n; k++)
-			store_code_column(&m->c, m->sum[3 * i + k], n);
-	}
-}
-
 /* Write a page, or the top; where it stands. */
 static uint64_t
-put_entries(struct store_maker *m, unsigned type, const struct entry *e,
-    unsigned n)
+put_dir(struct store_maker *m, unsigned type, const struct entry *e, unsigned n)
 {
 	struct store_code c = { .writing = true };
 	struct entry was = { 0, 0 };
@@ -615,13 +536,14 @@ put_entries(struct store_maker *m, unsigned type, const struct entry *e,
 static int
 put_page(struct store_maker *m)
 {
-	if (m->pages == 0)
-		return 0;
-	if (grow((void **)&m->top, m->tops, &m->tops_room, sizeof *m->top)
-	    != 0)
+	struct entry *e = store_grow(m->top, m->tops, &m->tops_room, sizeof *e);
+
+	if (e == NULL)
 		return -1;
-	m->top[m->tops++] = (struct entry){ m->page[0].check,
-	    put_entries(m, TYPE_PAGE, m->page, m->pages) };
+	m->top = e;
+	if (m->pages > 0)
+		e[m->tops++] = (struct entry){ m->page[0].check,
+		    put_dir(m, TYPE_PAGE, m->page, m->pages) };
 	m->pages = 0;
 	return 0;
 }
@@ -630,19 +552,30 @@ int
 store_maker_strip_end(struct store_maker *m)
 {
 	static const struct store_ref none;
-	unsigned i;
+	struct store_code *c = &m->c;
+	unsigned i, k, n;
 
 	if (put_part(m) != 0)
 		return -1;
 	if (m->refs == 0)
 		return 0;
-	begin(m, &m->c, TYPE_STRIP, m->check);
-	code_names(&m->c, m->c.names);
-	(void)store_code(&m->c, m->refs);
+	begin(m, c, TYPE_STRIP, m->check);
+	code_names(c, c->names);
+	(void)store_code(c, m->refs);
 	for (i = 0; i < m->refs; i++)
-		code_ref(&m->c, &m->ref[i], i > 0 ? &m->ref[i - 1] : &none);
-	put_summary(m);
-	m->page[m->pages++] = (struct entry){ m->check, end(m, &m->c) };
+		code_ref(c, &m->ref[i], i > 0 ? &m->ref[i - 1] : &none);
+	/* Its summary. */
+	n = m->refs < 2 || m->thirds > STORE_ROWS ? 0 : m->thirds;
+	(void)store_code(c, n);
+	store_code_column(c, m->third_at, n);
+	store_code_column(c, m->worst, n);
+	store_code_column(c, m->count, n);
+	for (i = 0; i < c->names && n > 0; i++) {
+		(void)store_code_byte(c, m->in[i] == n);
+		for (k = 0; k < 3 && m->in[i] == n; k++)
+			store_code_column(c, m->sum[3 * i + k], n);
+	}
+	m->page[m->pages++] = (struct entry){ m->check, end(m, c) };
 	return m->pages == STORE_PAGE ? put_page(m) : 0;
 }
 
@@ -654,7 +587,7 @@ store_maker_end(struct store_maker *m, struct fail *why)
 
 	if (put_page(m) != 0)
 		return fail(why, "no memory");
-	m->h.top = put_entries(m, TYPE_TOP, m->top, m->tops);
+	m->h.top = put_dir(m, TYPE_TOP, m->top, m->tops);
 	put_header(m);
 	t->at = 0;
 	put_header(m);

@@ -10,9 +10,11 @@
  * predictor leaves of it, after their common divisor is taken out: of each
  * number its width and the bits after its highest one, as bits whose chances
  * are learnt in the column (a range coder: Martin 1979, with the carry and
- * the bit models of LZMA).  doc/format has it to the bit.
+ * the bit models of LZMA).  Percentages of ticks are two columns, these and
+ * all there were.  doc/format has it to the bit.
  */
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -21,12 +23,21 @@
 #define RANGE_MIN	(UINT32_C(1) << 24)
 #define RARE		31		/* 4096ths: nothing is less likely */
 #define HALF		0x8000		/* 2048 of 4096 */
-#define TREE_MAX	5		/* bits with chances of their own */
+#define TREE_MAX	7		/* bits with chances of their own */
 #define CELL_BITS	3
 #define LEARNING	80		/* 16ths of a bit */
 #define SMALL		(INT64_C(1) << 50)
 
-enum predictor { SAME, LEAST, DELTA, LINE, TREND, PREDICTORS };
+#define PERCENT		100000		/* thousandths of a percent in all */
+
+enum predictor { SAME, LEAST, DELTA, LINE, TREND, RATIO };
+
+void
+store_code_from(struct store_code *c, struct str in)
+{
+	memset(c, 0, offsetof(struct store_code, name));	/* not 1 KB */
+	c->in = in;
+}
 
 unsigned
 store_code_byte(struct store_code *c, unsigned byte)
@@ -35,10 +46,9 @@ store_code_byte(struct store_code *c, unsigned byte)
 		buf_addc(&c->out, (char)byte);
 		return byte;
 	}
-	if (c->in.n == 0) {
-		c->bad = true;
+	c->bad |= c->in.n == 0;
+	if (c->in.n == 0)
 		return 0;
-	}
 	c->in.n--;
 	return (unsigned char)*c->in.p++;
 }
@@ -46,17 +56,22 @@ store_code_byte(struct store_code *c, unsigned byte)
 uint64_t
 store_code(struct store_code *c, uint64_t v)
 {
-	unsigned shift = 0, byte;
-	uint64_t got = 0;
+	unsigned shift = 0, byte = 128;
+	struct str in = c->in;
+	uint64_t got = c->writing ? v : 0;
 
-	do {
-		byte = store_code_byte(c, (v & 127) | (v > 127 ? 128 : 0));
+	for (; c->writing && v > 127; v >>= 7)
+		buf_addc(&c->out, (char)(v | 128));
+	if (c->writing) {
+		buf_addc(&c->out, (char)v);
+		return got;
+	}
+	for (; byte > 127 && in.n > 0 && shift <= 63; shift += 7, in.n--) {
+		byte = (unsigned char)*in.p++;
 		got |= (uint64_t)(byte & 127) << shift;
-		v >>= 7;
-		shift += 7;
-	} while (byte > 127 && shift <= 63);
-	if (byte > 127 || (shift > 63 && byte > 1))
-		c->bad = true;		/* longer than 64 bits */
+	}
+	c->in = in;
+	c->bad |= byte > 127 || (shift > 63 && byte > 1); /* over 64 bits */
 	return got;
 }
 
@@ -164,37 +179,28 @@ range_fill(struct range *r)
 		range_byte(r);
 }
 
-/* Of the span the lower part is for 0, the upper for 1. */
+/* One bit of many that are alike: *p ^ HALF is how likely a 0 is, in 4096ths,
+ * and, in its lowest four bits, how many were seen.  Of the span the lower
+ * part is for 0, the upper for 1. */
 static inline unsigned
-range_part(struct range *r, uint32_t lower, unsigned bit)
+likely(struct range *r, uint16_t *p, unsigned bit)
 {
+	unsigned zero = (*p ^ HALF) >> 4, seen = *p & 15;
+	unsigned rate = seen < 1 ? 2 : seen < 4 ? 3 : 4;
+	uint32_t lower = (r->span >> 12) * zero;
+
 	if (!r->c->writing)
 		bit = r->code >= lower;
 	if (bit) {
 		r->low += lower;
 		r->code -= lower;
 		r->span -= lower;
+		zero -= (zero - RARE) >> rate;
 	} else {
 		r->span = lower;
+		zero += (4096 - RARE - zero) >> rate;
 	}
 	range_fill(r);
-	return bit;
-}
-
-/* One bit of many that are alike: *p ^ HALF is how likely a 0 is, in 4096ths,
- * and, in its lowest four bits, how many were seen. */
-static inline unsigned
-likely(struct range *r, uint16_t *p, unsigned bit)
-{
-	static const uint8_t rate[16] = { 1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4,
-	    5, 5, 5, 5 };
-	unsigned zero = (*p ^ HALF) >> 4, seen = *p & 15;
-
-	bit = range_part(r, (r->span >> 12) * zero, bit);
-	if (bit)
-		zero -= (zero - RARE) >> rate[seen];
-	else
-		zero += (4096 - RARE - zero) >> rate[seen];
 	*p = (uint16_t)((zero << 4 | (seen < 15 ? seen + 1 : 15)) ^ HALF);
 	return bit;
 }
@@ -248,22 +254,22 @@ numbers(struct store_code *c, uint64_t *u, unsigned n)
 {
 	static uint16_t of_width[128], of_bits[65][1 << TREE_MAX];
 	struct range r = { .c = c, .span = UINT32_MAX };
-	unsigned i, k, top, left, most;
+	unsigned i, k, top, left, most, widest;
 	uint64_t max = 0, v;
 
 	for (i = 0; i < n && c->writing; i++)
 		max |= u[i];
-	most = width(store_code_byte(c, width(max)));
-	if (most > 7)
-		c->bad = true;
+	widest = store_code_byte(c, width(max));
+	most = width(widest);
+	c->bad |= widest > 64;
 	memset(of_width, 0, sizeof of_width);
-	memset(of_bits, 0, sizeof of_bits);
+	memset(of_bits, 0, (c->bad ? 0 : widest + 1) * sizeof *of_bits);
 	for (i = 0; i < 4 && !c->writing; i++)
 		range_byte(&r);
 	for (i = 0; i < n && !c->bad; i++) {
 		k = c->writing ? width(u[i]) : 0;
 		k = tree(&r, of_width, most, k) - (1u << most);
-		if (k > 64)
+		if (k > widest)
 			break;
 		top = k <= TREE_MAX ? k : TREE_MAX + 1;
 		left = k - top;
@@ -303,8 +309,7 @@ static void
 learn(struct guess *g, int64_t v)
 {
 	if (g->kind == TREND)
-		g->trend += (uint64_t)((int64_t)((uint64_t)v * 256 - g->trend)
-		    / 4);
+		g->trend += (int64_t)((uint64_t)v * 256 - g->trend) / 4;
 }
 
 /* 16 times the binary logarithm of x, at least 1; between powers a line. */
@@ -352,15 +357,12 @@ choose(const int64_t *w, uint64_t *u, unsigned n, bool small)
 	struct guess g = { .kind = DELTA, .n = n }, best = g;
 	uint64_t least = UINT64_MAX, got;
 	int64_t min = 0;
-	unsigned i, k;
+	unsigned i;
 
 	for (i = 0; i < n; i++)
 		min = w[i] < min ? w[i] : min;
-	for (k = LEAST; k < PREDICTORS; k++) {
-		g.kind = (enum predictor)k;
-		if (!small && k != DELTA)
-			continue;
-		g.base = k == LEAST ? min : k == LINE ? w[n - 1] : 0;
+	for (g.kind = LEAST; g.kind < RATIO && small; g.kind++) {
+		g.base = g.kind == LEAST ? min : g.kind == LINE ? w[n - 1] : 0;
 		got = residuals(g, w, u, n);
 		if (got < least) {
 			least = got;
@@ -393,24 +395,21 @@ divisor(const int64_t *v, unsigned n, bool *small)
 	return *small || d == 0 ? d : 1;
 }
 
-void
-store_code_column(struct store_code *c, int64_t *v, unsigned n)
+/* A column that is no ratio. */
+static void
+simple_column(struct store_code *c, int64_t *v, unsigned n)
 {
 	static int64_t w[STORE_ROWS];
 	static uint64_t u[STORE_ROWS];
 	struct guess g = { .n = n };
-	uint64_t d = 0, sum;
+	uint64_t d = 0;
 	bool small;
 	unsigned i;
 
-	assert(n <= STORE_ROWS);
-	if (n == 0)
-		return;
 	if (c->writing && (d = divisor(v, n, &small)) > 0) {
 		for (i = 0; i < n; i++) {
-			sum = (uint64_t)v[i] - (uint64_t)v[0];
-			w[i] = d == 1 ? (int64_t)sum :
-			    (int64_t)sum / (int64_t)d;
+			w[i] = (int64_t)((uint64_t)v[i] - (uint64_t)v[0]);
+			w[i] = d == 1 ? w[i] : w[i] / (int64_t)d;
 		}
 		g = choose(w, u, n, small);
 	}
@@ -421,7 +420,7 @@ store_code_column(struct store_code *c, int64_t *v, unsigned n)
 			v[i] = v[0];
 		return;
 	}
-	if (g.kind >= PREDICTORS)
+	if (g.kind >= RATIO)
 		c->bad = true;
 	d = store_code(c, d);
 	if (g.kind == LEAST || g.kind == LINE)
@@ -432,16 +431,81 @@ store_code_column(struct store_code *c, int64_t *v, unsigned n)
 	if (c->bad)
 		return;
 	numbers(c, u, n);
-	if (c->writing)
-		return;
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n && !c->writing; i++) {
 		w[i] = (int64_t)(guess(&g, w, i) + (g.kind == LEAST ? u[i] :
 		    unzigzag(u[i])));
 		learn(&g, w[i]);
+		if (i > 0)
+			v[i] = (int64_t)((uint64_t)v[0] + (uint64_t)w[i] * d);
 	}
-	sum = (uint64_t)v[0];
-	for (i = 1; i < n; i++)
-		v[i] = (int64_t)(sum + (uint64_t)w[i] * d);
+}
+
+/* What the agent tells of so many ticks, of all. */
+static int64_t
+percent(int64_t part, int64_t whole)
+{
+	return (part * PERCENT + whole / 2) / whole;
+}
+
+/* Find ratios that v may be the percents of, the wholes as near to `about` as
+ * can be.  False: they are not near, so v is something else. */
+static bool
+ratios(const int64_t *v, int64_t *part, int64_t *whole, unsigned n,
+    int64_t about)
+{
+	unsigned i, k = 0, far = 0;
+
+	for (i = 0; i < n && far <= 64 + i + i / 2;) {
+		if (v[i] < 0 || v[i] > PERCENT)
+			return false;
+		whole[i] = k % 2 == 0 ? about + k / 2 : about - (k + 1) / 2;
+		part[i] = (v[i] * whole[i] + PERCENT / 2) / PERCENT;
+		if (percent(part[i], whole[i]) == v[i]) {
+			i++;
+			k = 0;
+		} else {
+			far++;
+			k++;
+		}
+	}
+	return i == n;
+}
+
+void
+store_code_column(struct store_code *c, int64_t *v, unsigned n)
+{
+	static int64_t part[STORE_ROWS], whole[STORE_ROWS];
+	size_t at = c->out.n, size, other;
+	int64_t about = STORE_TICKS_MIN;
+	bool ratio = !c->writing && c->in.n > 0 && *c->in.p == RATIO;
+	unsigned i;
+
+	assert(n <= STORE_ROWS);
+	if (n == 0)
+		return;
+	if (!ratio)
+		simple_column(c, v, n);
+	size = c->out.n - at;
+	/* Written is the shorter of two. */
+	while (size > n / 2 && about <= STORE_TICKS_MAX && !ratio) {
+		ratio = ratios(v, part, whole, n, about);
+		about += STORE_TICKS_MIN;
+	}
+	if (!ratio)
+		return;
+	(void)store_code_byte(c, RATIO);
+	simple_column(c, part, n);
+	simple_column(c, whole, n);
+	for (i = 0; i < n && !c->writing; i++) {
+		c->bad |= part[i] < 0 || part[i] > UINT32_MAX || whole[i] < 1;
+		v[i] = c->bad ? 0 : percent(part[i], whole[i]);
+	}
+	if (!c->writing)
+		return;
+	other = c->out.n - at - size;
+	if (other < size)
+		memmove(c->out.p + at, c->out.p + at + size, other);
+	c->out.n = at + (other < size ? other : size);
 }
 
 /* Records: a frame, type and number. */
@@ -449,10 +513,12 @@ store_code_column(struct store_code *c, int64_t *v, unsigned n)
 static uint32_t
 get_u32(const char *p)
 {
-	const unsigned char *u = (const unsigned char *)p;
+	uint32_t v = 0;
+	unsigned i;
 
-	return u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16 |
-	    (uint32_t)u[3] << 24;
+	for (i = 4; i-- > 0;)
+		v = v << 8 | (unsigned char)p[i];
+	return v;
 }
 
 static void
@@ -496,7 +562,7 @@ bool
 store_record_at(struct store_set *t, const struct store_file *f,
     struct store_rec *r)
 {
-	struct store_code c = { .writing = false };
+	struct store_code c;
 	uint64_t left = f->end - r->at;
 	const char *p;
 	size_t n;
@@ -511,7 +577,7 @@ store_record_at(struct store_set *t, const struct store_file *f,
 	p = store_win(t, f, r->at, STORE_FRAME + n);
 	if (p == NULL || (!r->trusted && get_u32(p + 4) != record_crc(p, n)))
 		return false;
-	c.in = (struct str){ p + STORE_FRAME, n };
+	store_code_from(&c, (struct str){ p + STORE_FRAME, n });
 	r->type = store_code_byte(&c, 0);
 	r->n = store_code(&c, 0);
 	r->text = c.in;

@@ -8,16 +8,12 @@
  * them byte by byte.  Differences wrap around at 2^64, both ways.
  */
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "store_impl.h"
 
-#define VARINT_MAX	10
-#define REPORT_ROOM	(STORE_FRAME + 1 + 7 * VARINT_MAX)
-#define METRIC_ROOM	(2 + STORE_NAME_MAX + VARINT_MAX)
-#define RESULT_ROOM	(2 + 3 * VARINT_MAX + 1 + \
-			 STORE_METRICS_MAX * METRIC_ROOM + 2 + STORE_TEXT_MAX)
 #define MAGIC		"vilicus-head"
 #define VERSION		1
 
@@ -48,8 +44,7 @@ code_result(struct store_code *c, struct store_result *r)
 		r->given = (uint8_t)store_code_byte(c, r->given);
 	else
 		r->given = flags & GIVEN_SAME ? r->code : STORE_NO_CODE;
-	c->check = store_code_signed(c, (int64_t)r->check, c->check);
-	r->check = (uint64_t)c->check;
+	r->check = c->check = store_code_signed(c, r->check, c->check);
 	r->at_ms = c->at_ms = store_code_signed(c, r->at_ms, c->at_ms);
 	if (r->has_value)
 		r->value = store_code_signed(c, r->value, 0);
@@ -80,22 +75,7 @@ code_report(struct store_code *c)
 	r->dropped = store_code(c, r->dropped);
 	r->results = (unsigned)store_code(c, r->results);
 	t->min_ms = store_code_signed(c, t->min_ms, r->received_ms);
-	t->max_ms = (int64_t)((uint64_t)t->min_ms +
-	    store_code(c, (uint64_t)t->max_ms - (uint64_t)t->min_ms));
-}
-
-/* What a file begins with. */
-static int
-first_parse(struct store_rec *r)
-{
-	struct store_code c = { .writing = false };
-
-	if (r->n == 0 || !str_starts(r->text, STR(MAGIC)))
-		return STORE_BAD;
-	c.in = str_after(r->text, sizeof MAGIC - 1);
-	r->version = store_code(&c, 0);
-	r->first = r->n--;
-	return STORE_GOOD;
+	t->max_ms = t->min_ms + store_code(c, (uint64_t)t->max_ms - t->min_ms);
 }
 
 int
@@ -103,10 +83,18 @@ store_record(struct store_set *t, const struct store_file *f,
     struct store_rec *r)
 {
 	struct store_rec after = { 0 };
+	struct store_code c;
 
-	if (store_record_at(t, f, r))
-		return r->type == TYPE_REPORT ? STORE_GOOD :
-		    r->type == TYPE_FILE ? first_parse(r) : STORE_PASS;
+	if (store_record_at(t, f, r)) {
+		if (r->type != TYPE_FILE)
+			return r->type == TYPE_REPORT ? STORE_GOOD : STORE_PASS;
+		if (r->n == 0 || !str_starts(r->text, STR(MAGIC)))
+			return STORE_BAD;
+		store_code_from(&c, str_after(r->text, sizeof MAGIC - 1));
+		r->version = store_code(&c, 0);
+		r->first = r->n--;
+		return STORE_GOOD;
+	}
 	/* Go on past it if a good one follows there, for what looks like one
 	 * inside it may be somebody's text. */
 	after.at = r->next;
@@ -120,7 +108,8 @@ store_record(struct store_set *t, const struct store_file *f,
 bool
 store_report_open(struct store_code *c, const struct store_rec *r)
 {
-	*c = (struct store_code){ .in = r->text, .rep.seq = r->n };
+	store_code_from(c, r->text);
+	c->rep.seq = r->n;
 	code_report(c);
 	c->at_ms = c->rep.received_ms;
 	return r->type == TYPE_REPORT && !c->bad &&
@@ -133,22 +122,14 @@ report_result(struct store_code *c, struct store_result *r)
 {
 	if (c->bad || c->done == c->rep.results)
 		return false;
-	*r = (struct store_result){ 0 };
+	memset(r, 0, offsetof(struct store_result, metric)); /* not 1 KB */
+	r->text.n = 0;
 	code_result(c, r);
 	c->done++;
 	return !c->bad;
 }
 
 /* Opening. */
-
-static void
-span_add(struct store_span *s, int64_t min_ms, int64_t max_ms)
-{
-	if (min_ms < s->min_ms)
-		s->min_ms = min_ms;
-	if (max_ms > s->max_ms)
-		s->max_ms = max_ms;
-}
 
 /* Read all of a file. */
 int
@@ -171,7 +152,7 @@ store_head_scan(struct store *s, unsigned i, struct fail *why)
 			f->block.received_ms = d.rep.received_ms;
 		s->newest_ms = d.rep.received_ms;
 		if (d.rep.results > 0)
-			span_add(&f->span, d.span.min_ms, d.span.max_ms);
+			store_span_add(&f->span, d.span.min_ms, d.span.max_ms);
 	}
 	if (store_unread(&w, why) != 0)
 		return -1;
@@ -193,8 +174,7 @@ store_head_open(struct store *s, struct fail *why)
 	if (s->snap_head > s->seq)	/* they were there, and are gone */
 		s->seq = s->snap_head;
 	for (i = 0; i < s->h.files; i++)
-		if (s->h.file[i].first != 0 &&
-		    store_head_scan(s, i, why) != 0)
+		if (s->h.file[i].first != 0 && store_head_scan(s, i, why) != 0)
 			return -1;
 	s->durable = s->seq;
 	store_walk_begin(&s->reports, &s->h, 0);
@@ -239,13 +219,14 @@ store_report_begin(struct store *s, const struct store_report *r,
 	assert(!c->writing);
 	s->newest_ms = r->received_ms;
 	if (max_results > STORE_RESULTS_MAX ||
-	    REPORT_ROOM + max_results * RESULT_ROOM > left)
+	    STORE_REPORT_ROOM + max_results * STORE_RESULT_ROOM > left)
 		return fail(why, "no room for %u results until the disk works",
 		    max_results);
 	*c = (struct store_code){ .writing = true, .rep = *r,
 	    .span = STORE_NO_SPAN, .at_ms = r->received_ms };
 	/* Behind a gap for what will stand before the results. */
-	buf_init(&c->out, b->p + b->n + REPORT_ROOM, left - REPORT_ROOM);
+	buf_init(&c->out, b->p + b->n + STORE_REPORT_ROOM,
+	    left - STORE_REPORT_ROOM);
 	c->rep.results = 0;
 	c->rep.seq = *seq = s->seq + 1;
 	return 0;
@@ -262,7 +243,7 @@ store_report_add(struct store *s, const struct store_result *r)
 	assert(r->check != 0);
 	code_result(c, &copy);
 	assert(!c->bad);
-	span_add(&c->span, r->at_ms, r->at_ms);
+	store_span_add(&c->span, r->at_ms, r->at_ms);
 	c->rep.results++;
 }
 
@@ -275,10 +256,10 @@ store_report_end(struct store *s)
 
 	assert(c->writing && !body.full);
 	if (c->rep.results > 0)
-		span_add(&s->span, c->span.min_ms, c->span.max_ms);
+		store_span_add(&s->span, c->span.min_ms, c->span.max_ms);
 	else
 		c->span = (struct store_span){ c->at_ms, c->at_ms };
-	store_record_begin(c, p, REPORT_ROOM, TYPE_REPORT, c->rep.seq);
+	store_record_begin(c, p, STORE_REPORT_ROOM, TYPE_REPORT, c->rep.seq);
 	code_report(c);
 	c->writing = false;
 	memmove(p + c->out.n, body.p, body.n);
@@ -292,17 +273,29 @@ store_head_seq(const struct store *s)
 	return s->seq;
 }
 
-/* Write what was not written yet; to a new file behind a first record, in
- * one piece, so that neither is there without the other. */
-static void
-write_pending(struct store *s)
+/* Write what is pending and was not written yet; sync it unless it may
+ * wait. */
+int
+store_head_commit(struct store *s, int64_t mono_ms, struct fail *why)
 {
 	struct store_set *t = &s->h;
-	struct store_code c = { .writing = true };
+	bool wait = mono_ms - s->synced_ms < s->sync_ms && !s->sync_now &&
+	    s->j.pend.n == 0 && t->pend.n < STORE_PENDING_MAX / 2;
 	struct str all = str_after(str_from(&t->pend), t->written);
+	struct store_code c = { .writing = true };
 	char p[STORE_FRONT];
 
+	assert(!s->enc.writing);
+	if (wait && all.n == 0)
+		return 0;
+	if (t->written == 0 && t->fd >= 0 &&
+	    store_newest(t)->end >= store_cap(s, STORE_HEAD_BYTES))
+		store_leave(t);
+	if (t->written == 0 && store_begin(s, t, t->pend.n, why) != 0)
+		return -1;
 	if (t->at == 0) {
+		/* A new file: behind a first record, in one piece, so that
+		 * neither is there without the other. */
 		store_record_begin(&c, p, sizeof p, TYPE_FILE, s->durable + 1);
 		buf_add(&c.out, STR(MAGIC));
 		(void)store_code(&c, VERSION);
@@ -312,31 +305,11 @@ write_pending(struct store *s)
 	}
 	store_write(t, all);
 	t->written = t->pend.n;
-}
-
-/* Write what is pending; sync it unless it may wait. */
-int
-store_head_commit(struct store *s, int64_t mono_ms, struct fail *why)
-{
-	struct store_set *t = &s->h;
-	bool wait = mono_ms - s->synced_ms < s->sync_ms && !s->sync_now &&
-	    s->j.pend.n == 0 && t->pend.n < STORE_PENDING_MAX / 2;
-	bool begun = t->written > 0;
-
-	assert(!s->enc.writing);
-	if (wait && t->written == t->pend.n)
-		return 0;
-	if (!begun && t->fd >= 0 &&
-	    store_newest(t)->end >= store_cap(s, STORE_HEAD_BYTES))
-		store_leave(t);
-	if (!begun && store_begin(s, t, t->pend.n, why) != 0)
-		return -1;
-	write_pending(s);
 	if (wait && t->write_error == 0)
 		return 0;
 	if (store_end(t, s->durable + 1, why) != 0)
 		return -1;
-	span_add(&store_newest(t)->span, s->span.min_ms, s->span.max_ms);
+	store_span_add(&store_newest(t)->span, s->span.min_ms, s->span.max_ms);
 	if (store_newest(t)->block.received_ms == 0)
 		store_newest(t)->block.received_ms = s->newest_ms;
 	s->span = STORE_NO_SPAN;
@@ -355,27 +328,10 @@ struct query {
 };
 
 static void
-query_add(struct query *q, struct store_pos p)
-{
-	unsigned want = q->room == 0 ? 512 : 2 * q->room;
-	struct store_pos *more;
-
-	if (q->n == q->room) {
-		more = realloc(q->pos, want * sizeof *more);
-		if (more == NULL) {
-			q->full = true;
-			return;
-		}
-		q->room = want;
-		q->pos = more;
-	}
-	q->pos[q->n++] = p;
-}
-
-static void
 query_report(struct query *q, const struct store_rec *rec, unsigned file)
 {
 	const struct store_query *a = q->ask;
+	struct store_pos *p;
 	struct store_result r;
 	struct store_code d;
 
@@ -383,12 +339,18 @@ query_report(struct query *q, const struct store_rec *rec, unsigned file)
 	    d.span.max_ms < a->from_ms || (a->source != 0 &&
 	    d.rep.source != 0 && d.rep.source != a->source))
 		return;
-	while (report_result(&d, &r))
-		if ((a->check == 0 || r.check == a->check) &&
-		    r.at_ms >= a->from_ms && r.at_ms <= a->to_ms)
-			query_add(q, (struct store_pos){ file,
-			    (uint32_t)rec->at, d.done - 1, r.at_ms, rec->n,
-			    r.check });
+	while (!q->full && report_result(&d, &r)) {
+		if ((a->check != 0 && r.check != a->check) ||
+		    r.at_ms < a->from_ms || r.at_ms > a->to_ms)
+			continue;
+		p = store_grow(q->pos, q->n, &q->room, sizeof *p);
+		q->full = p == NULL;
+		if (p == NULL)
+			continue;
+		q->pos = p;
+		p[q->n++] = (struct store_pos){ file, (uint32_t)rec->at,
+		    d.done - 1, r.at_ms, rec->n, r.check };
+	}
 }
 
 static int
@@ -431,8 +393,7 @@ store_head_rows(struct store *s, const struct store_query *ask, uint64_t last,
 		while (store_step(s, &w, &rec) && (last == 0 || rec.n <= last))
 			query_report(&q, &rec, i);
 	}
-	if (q.n > 0)
-		qsort(q.pos, q.n, sizeof *q.pos, by_time);
+	store_sort(q.pos, q.n, sizeof *q.pos, by_time);
 	for (i = 0; i < q.n; i++)
 		if (k == 0 || q.pos[i].check != q.pos[k - 1].check ||
 		    q.pos[i].at_ms != q.pos[k - 1].at_ms)

@@ -20,15 +20,36 @@
 #include "store.h"
 
 #define STORE_NUMBER_MAX	UINT64_C(1000000000000000000)
+#define STORE_BODY_MAX		(STORE_LINE_MAX - 136) /* bytes of a line's */
+#define STORE_OLDER_MAX		100	/* files named in a first line */
 #define STORE_RECORD_MAX	STORE_PENDING_MAX
 #define STORE_WIN_BYTES		131072u	/* a window's usual size */
-#define STORE_WIN_BLOCK		16384u	/* and in blocks */
+#define STORE_WIN_BLOCK		16384	/* and in blocks */
 #define STORE_WIN_MAX		(STORE_RECORD_MAX + 8)
 #define STORE_DAMAGE_MAX	32	/* texts kept; the rest is counted */
 #define STORE_DICT_MAX		64	/* names a head record remembers */
 #define STORE_FRAME		8	/* of a record: length and crc32 */
 #define STORE_FRONT	64	/* for a record before what is pending */
+#define STORE_VARINT		10	/* bytes of a number, at most */
+#define STORE_REPORT_ROOM	(STORE_FRAME + 1 + 7 * STORE_VARINT)
+#define STORE_METRIC_ROOM	(2 + STORE_NAME_MAX + STORE_VARINT)
+#define STORE_RESULT_ROOM	(2 + 3 * STORE_VARINT + 1 + \
+		STORE_METRICS_MAX * STORE_METRIC_ROOM + 2 + STORE_TEXT_MAX)
 #define STORE_ROWS		1024	/* of a part of a block */
+#define STORE_TICKS_MIN		1000	/* in 10 s of one CPU, */
+#define STORE_TICKS_MAX		32000	/* and of 32: looked for in percents */
+#define STORE_SECTOR		4096u	/* bytes read at once of bad ones */
+#define STORE_SLACK		16384	/* a new file's first block, and more */
+#define STORE_RESERVE		(256u << 10) /* bytes kept for a full disk */
+#define STORE_HOUR_MS		3600000
+#define STORE_DAY_MS		86400000
+#define STORE_SEAL_BYTES	(4u << 20) /* of the head: seal early */
+#define STORE_BLOCK_BYTES	(64u << 20) /* of one merged, at most */
+#define STORE_MERGE_MAX		64	/* blocks at once */
+#define STORE_MERGE_TODAY	32	/* small ones of a day not over */
+#define STORE_THIN_MAX		8	/* blocks at once */
+#define STORE_JOB_SLACK		65536	/* bytes, beyond what a job estimates */
+#define STORE_NEW		(O_RDWR | O_CREAT | O_EXCL) /* a file */
 #define STORE_NOWHERE		UINT64_MAX
 #define STORE_PENDING		UINT32_MAX /* number of what is no file yet */
 
@@ -97,6 +118,7 @@ struct store_set {
 	int fd;				/* the newest; -1: begin another */
 	uint32_t next;			/* number of the next file */
 	bool fresh;			/* the directory needs an fsync */
+	char aside[16];			/* N.tmp, made without a name yet */
 
 	int64_t retry_ms;		/* 0: the disk works */
 	struct fail last;		/* else why not */
@@ -146,15 +168,16 @@ struct store_code {
 	struct store_span span;
 	unsigned done;			/* results read */
 	int64_t check, at_ms;		/* of the result before */
-	struct str name[STORE_DICT_MAX];
 	unsigned names;
+	struct str name[STORE_DICT_MAX];	/* no more than these are set */
 };
 
 /* ---- blocks ---- */
 
 #define STORE_COLUMNS	(1 + STORE_METRICS_MAX) /* of a part */
-#define STORE_QUARTER	256		/* rows that a summary is of */
+#define STORE_THIRD	342		/* rows that a summary is of */
 #define STORE_PAGE	256		/* strips that a page names */
+#define STORE_SHARED	32		/* columns of times remembered */
 
 /* One number of the rows of a part, at [row]; of what was thinned the mean,
  * then the least and the greatest. */
@@ -188,14 +211,13 @@ struct store_ref {
 /* What block `file` has of one check. */
 struct store_strip {
 	unsigned file;
-	uint64_t check;
 	char *bytes;			/* of its record */
 	struct store_code c;		/* the names of its columns */
 	struct store_ref *ref;
 	unsigned refs;
 };
 
-/* Of each 256 rows of a strip: when they begin, how many results they are,
+/* Of each 342 rows of a strip: when they begin, how many results they are,
  * the worst code; mean, least and greatest of one column. */
 struct store_summary {
 	unsigned n;
@@ -226,6 +248,7 @@ struct store_reader {
 	struct store_at *row;
 	unsigned rows, rows_room, next;
 	unsigned mark;			/* of the blocks looked at */
+	struct store_series *to;	/* what is drawn; or NULL */
 };
 
 /* What is drawn. */
@@ -243,6 +266,8 @@ struct store {
 	int dir, lock;
 	uint64_t budget, other_bytes, reserve_bytes;
 	struct store_set j, n, h, b;	/* journal, snapshots, head, blocks */
+	struct store_set *set[4];	/* all of them */
+	unsigned sets;
 	int64_t sync_ms;		/* results may wait so long */
 	int64_t synced_ms;		/* monotonic, as all below */
 	bool sync_now;
@@ -279,6 +304,13 @@ struct store {
 };
 
 /* store.c: each is explained there; 0, or -1 with *why. */
+/* Room for one more in an array that grows: *p has n of *room.  NULL: there
+ * is no memory; else *p. */
+void *store_grow(void *p, unsigned n, unsigned *room, size_t size);
+/* qsort(3) of what mostly is in order. */
+void store_sort(void *p, unsigned n, size_t size,
+    int (*order)(const void *a, const void *b));
+void store_span_add(struct store_span *s, int64_t min_ms, int64_t max_ms);
 void store_note(struct store *s, const struct store_walk *w, uint64_t off,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void store_walk_begin(struct store_walk *w, struct store_set *t, unsigned i);
@@ -312,18 +344,18 @@ void store_write(struct store_set *t, struct str bytes);
 int store_end(struct store_set *t, uint64_t first, struct fail *why);
 uint64_t store_cap(const struct store *s, uint64_t bytes);
 bool store_make_room(struct store *s, uint64_t bytes);
-/* A file made aside: begun, ended (rc is passed on), given its name. */
+/* A file made aside: made (by the holder of the lock, who alone makes names),
+ * begun, ended (rc is passed on), given its name, which the next commit makes
+ * durable. */
 int store_aside_make(struct store_set *t, uint32_t number);
-int store_aside(struct store_set *t, uint32_t number, struct fail *why);
-int store_aside_end(struct store *s, struct store_set *t, int rc,
-    struct fail *why);
-void store_aside_drop(struct store_set *t, uint32_t number);
-int store_name(struct store *s, struct store_set *t, uint32_t number,
-    struct fail *why);
+int store_aside(struct store_set *t, struct fail *why);
+int store_aside_end(struct store_set *t, int rc, struct fail *why);
+int store_name(struct store_set *t, uint32_t number, struct fail *why);
 /* Record damage in a block, the first of each. */
 void store_block_damaged(struct store *s, unsigned i, uint64_t at);
 
 /* store_code.c: numbers, texts, columns and records, both ways. */
+void store_code_from(struct store_code *c, struct str in); /* read it */
 uint64_t store_code_fixed(struct store_code *c, uint64_t v); /* 64 bits */
 unsigned store_code_byte(struct store_code *c, unsigned byte);
 uint64_t store_code(struct store_code *c, uint64_t v);
@@ -350,8 +382,7 @@ int store_snapshot_scan(struct store *s, unsigned i, struct fail *why);
 int store_journal_open(struct store *s, struct fail *why);
 int store_journal_commit(struct store *s, struct fail *why);
 void store_journal_drop(struct store *s);	/* what is not kept */
-int store_snapshot_take(struct store *s, const struct store_job *job,
-    struct fail *why);
+bool store_snapshot_take(struct store *s, const struct store_job *job);
 
 /* store_head.c */
 int store_record(struct store_set *t, const struct store_file *f,
@@ -383,7 +414,6 @@ int store_block_find(struct store *s, unsigned i, uint64_t least,
     uint64_t *check, uint64_t *at);
 int store_strip_open(struct store *s, unsigned i, uint64_t at,
     struct store_strip *p, struct fail *why);
-void store_strip_close(struct store_strip *p);
 bool store_strip_summary(struct store_strip *p, struct str name,
     struct store_summary *sum);
 bool store_part_read(struct store *s, struct store_strip *p, unsigned k,
@@ -401,14 +431,11 @@ void store_maker_close(struct store_maker *m);
 /* store_rows.c */
 void store_reader_close(struct store_reader *q);
 int store_read_head(struct store *s, struct store_reader *q,
-    const struct store_pos *pos, unsigned n, struct store_series *g,
-    struct fail *why);
+    const struct store_pos *pos, unsigned n, struct fail *why);
 int store_read_block(struct store *s, struct store_reader *q, unsigned i,
-    uint64_t at, struct store_series *g, struct fail *why);
+    uint64_t at, struct fail *why);
 void store_reader_order(struct store_reader *q);
 int store_reader_next(struct store_reader *q, struct store_row *row);
-void store_draw_part(struct store_series *g, const struct store_part *p);
-bool store_draw_summary(struct store_series *g, struct store_strip *p);
 
 /* store_job.c */
 bool store_job_takes(const struct store_job *job, const struct store_file *f);

@@ -17,15 +17,6 @@
 
 #include "store_impl.h"
 
-#define HOUR_MS		3600000
-#define DAY_MS		86400000
-#define SEAL_BYTES	(4u << 20)	/* of the head: seal before the hour */
-#define BLOCK_BYTES	(64u << 20)	/* what merging makes is no larger */
-#define MERGE_MAX	64		/* blocks at once */
-#define MERGE_TODAY	32		/* small ones of a day not over */
-#define THIN_MAX	8
-#define SLACK		65536
-
 /* The block that goes first: one that was replaced, else of the thinnest the
  * oldest.  NULL: there is none. */
 struct store_file *
@@ -54,7 +45,7 @@ plan(struct store *s, struct store_job *job, enum store_what what,
 	job->number = t->next++;
 	/* It is an estimate: what failed gets more. */
 	job->max_bytes = (max_bytes << s->job_fails) +
-	    store_cap(s, 8 * SLACK) / 8;
+	    store_cap(s, 8 * STORE_JOB_SLACK) / 8;
 	if (s->budget != 0 && job->max_bytes > s->budget / 4)
 		job->max_bytes = s->budget / 4;
 }
@@ -83,8 +74,9 @@ plan_seal(struct store *s, int64_t now_ms, struct store_job *job)
 		else if (s->h.fd < 0 && s->durable <= s->snap_head)
 			last = s->durable;
 	}
-	if (first_ms == 0 || (bytes < store_cap(s, SEAL_BYTES) &&
-	    now_ms - first_ms < HOUR_MS && now_ms >= first_ms - HOUR_MS))
+	if (first_ms == 0 || (bytes < store_cap(s, STORE_SEAL_BYTES) &&
+	    now_ms - first_ms < STORE_HOUR_MS &&
+	    now_ms >= first_ms - STORE_HOUR_MS))
 		return false;
 	if (last == 0) {
 		s->snap_due = true;
@@ -112,17 +104,14 @@ plan_run(struct store *s, const struct store_file *f, unsigned n,
 	job->last = f[n - 1].block.last;
 	job->level = level;
 	/* Means are three numbers each. */
-	if (level == LEVEL_RAW)
-		plan(s, job, STORE_MERGE, bytes + bytes / 8);
-	else
-		plan(s, job, STORE_THIN, 3 * bytes);
+	plan(s, job, level == LEVEL_RAW ? STORE_MERGE : STORE_THIN,
+	    level == LEVEL_RAW ? bytes + bytes / 8 : 3 * bytes);
 }
 
 /* How many blocks from f on are alike, few and small enough: of one level,
  * and, if they are whole, of one day. */
 static unsigned
-alike(struct store *s, const struct store_file *f, unsigned max,
-    uint64_t each_bytes)
+alike(struct store *s, const struct store_file *f, unsigned max, uint64_t each)
 {
 	const struct store_file *end = s->b.file + s->b.files, *g;
 	uint64_t bytes = 0;
@@ -130,11 +119,11 @@ alike(struct store *s, const struct store_file *f, unsigned max,
 	for (g = f; g < end && g < f + max && g->block.level ==
 	    f->block.level && !g->foreign; g++) {
 		bytes += g->end;
-		if (g->end > each_bytes || (g > f &&
-		    (bytes > store_cap(s, BLOCK_BYTES) ||
-		    (f->block.level == LEVEL_RAW && max == MERGE_MAX &&
-		    g->block.received_ms / DAY_MS !=
-		    f->block.received_ms / DAY_MS))))
+		if (g->end > each || (g > f &&
+		    (bytes > store_cap(s, STORE_BLOCK_BYTES) ||
+		    (f->block.level == LEVEL_RAW && max == STORE_MERGE_MAX &&
+		    g->block.received_ms / STORE_DAY_MS !=
+		    f->block.received_ms / STORE_DAY_MS))))
 			break;
 	}
 	return (unsigned)(g - f);
@@ -143,16 +132,17 @@ alike(struct store *s, const struct store_file *f, unsigned max,
 static bool
 plan_merge(struct store *s, struct store_job *job)
 {
+	uint64_t cap = store_cap(s, STORE_BLOCK_BYTES);
 	const struct store_file *f;
-	uint64_t cap = store_cap(s, BLOCK_BYTES);
 	unsigned n;
 	bool over;
 
 	for (f = s->b.file; f < s->b.file + s->b.files; f++) {
-		over = f->block.received_ms / DAY_MS != s->newest_ms / DAY_MS;
-		n = alike(s, f, MERGE_MAX, over ? cap : cap / 8);
+		over = f->block.received_ms / STORE_DAY_MS !=
+		    s->newest_ms / STORE_DAY_MS;
+		n = alike(s, f, STORE_MERGE_MAX, over ? cap : cap / 8);
 		if (f->block.level == LEVEL_RAW && !f->foreign &&
-		    n >= (over ? 2 : MERGE_TODAY)) {
+		    n >= (over ? 2 : STORE_MERGE_TODAY)) {
 			plan_run(s, f, n, LEVEL_RAW, job);
 			return true;
 		}
@@ -169,8 +159,9 @@ plan_thin(struct store *s, unsigned level, struct store_job *job)
 
 	while (f < end && (f->foreign || f->block.level != level))
 		f++;
-	n = f < end ? alike(s, f, THIN_MAX, UINT64_MAX) : 0;
-	while (n > 0 && f[n - 1].block.received_ms > s->newest_ms - DAY_MS)
+	n = f < end ? alike(s, f, STORE_THIN_MAX, UINT64_MAX) : 0;
+	while (n > 0 &&
+	    f[n - 1].block.received_ms > s->newest_ms - STORE_DAY_MS)
 		n--;
 	if (n > 0)
 		plan_run(s, f, n, level + 1, job);
@@ -199,57 +190,36 @@ plan_room(struct store *s, struct store_job *job)
 	    (plan_thin(s, LEVEL_RAW, job) || plan_thin(s, LEVEL_MINUTES, job));
 }
 
-/* What the journal has beyond the newest snapshot, about. */
-static uint64_t
-since_snapshot(const struct store *s)
-{
-	uint64_t bytes = 0;
-	unsigned i;
-
-	for (i = 0; i < s->j.files && s->chain.n > s->snap_n; i++)
-		if (store_first(&s->j, i + 1) > s->snap_n + 1)
-			bytes += s->j.file[i].end;
-	return bytes;
-}
-
-/* Is it time for a snapshot, whatever the head holds? */
-static bool
-snapshot_due(const struct store *s)
-{
-	return s->snap_due || since_snapshot(s) >=
-	    store_cap(s, STORE_JOURNAL_BYTES) + s->snap_bytes;
-}
-
-static void
-plan_snapshot(struct store *s, struct store_job *job)
-{
-	/* There is one each hour: not for each a file of a few lines. */
-	if (s->j.files > 0 && store_newest(&s->j)->end >=
-	    store_cap(s, STORE_JOURNAL_BYTES) / 16)
-		store_leave(&s->j);
-	store_leave(&s->h);
-	/* What moves with each result is in snapshots only. */
-	plan(s, job, STORE_SNAPSHOT, 2 * s->snap_bytes + 4 * since_snapshot(s));
-	job->last = s->durable;
-	job->n = s->chain.n;
-}
-
 bool
 store_job_next(struct store *s, int64_t now_ms, int64_t mono_ms,
     struct store_job *job)
 {
+	uint64_t since = 0, journal = store_cap(s, STORE_JOURNAL_BYTES);
+	unsigned i;
 	bool due;
 
 	*job = (struct store_job){ .what = STORE_IDLE };
 	if (s->busy || mono_ms < s->job_ms)
 		return false;
-	due = plan_room(s, job) || plan_seal(s, now_ms, job) ||
-	    snapshot_due(s) || plan_merge(s, job);
+	/* What the journal has beyond the newest snapshot, about. */
+	for (i = 0; i < s->j.files && s->chain.n > s->snap_n; i++)
+		if (store_first(&s->j, i + 1) > s->snap_n + 1)
+			since += s->j.file[i].end;
+	due = plan_room(s, job) || plan_seal(s, now_ms, job) || s->snap_due ||
+	    since >= journal + s->snap_bytes || plan_merge(s, job);
 	s->sync_now = due && store_dirty(s);	/* for the next commit */
 	if (!due || s->sync_now)
 		return false;
-	if (job->what == STORE_IDLE)
-		plan_snapshot(s, job);
+	if (job->what == STORE_IDLE) {
+		/* There is one each hour: not for each a file of few lines. */
+		if (s->j.files > 0 && store_newest(&s->j)->end >= journal / 16)
+			store_leave(&s->j);
+		store_leave(&s->h);
+		/* What moves with each result is in snapshots only. */
+		plan(s, job, STORE_SNAPSHOT, 2 * s->snap_bytes + 4 * since);
+		job->last = s->durable;
+		job->n = s->chain.n;
+	}
 	/* Thinning makes do with the room there is, if that may suffice; else
 	 * what gives way may be what the job is about: then plan anew. */
 	if (job->what == STORE_THIN && s->job_fails == 0 && s->budget >
@@ -277,8 +247,7 @@ struct thin {
 	uint64_t count;
 	uint8_t code;
 	struct store_sum value, metric[STORE_METRICS_MAX];
-	char name[STORE_METRICS_MAX][STORE_NAME_MAX];
-	size_t name_n[STORE_METRICS_MAX];
+	char name[STORE_METRICS_MAX][STORE_NAME_MAX + 1];
 };
 
 static void
@@ -306,8 +275,7 @@ thin_end(struct thin *t, struct store_maker *m)
 	if (row.r.has_value)
 		sum_cells(&t->value, row.value);
 	for (i = 0; i < t->metrics; i++) {
-		row.r.metric[i].name = (struct str){ t->name[i],
-		    t->name_n[i] };
+		row.r.metric[i].name = str_of(t->name[i]);
 		sum_cells(&t->metric[i], row.metric[i]);
 	}
 	rc = store_maker_row(m, &row);
@@ -315,31 +283,13 @@ thin_end(struct thin *t, struct store_maker *m)
 	return rc;
 }
 
-static void
-thin_metric(struct thin *t, struct str name, const int64_t v[3],
-    uint64_t count)
-{
-	unsigned i = 0;
-
-	while (i < t->metrics && !str_eq(name, (struct str){ t->name[i],
-	    t->name_n[i] }))
-		i++;
-	if (i == STORE_METRICS_MAX)
-		return;
-	if (i == t->metrics) {
-		memcpy(t->name[i], name.p, name.n);
-		t->name_n[i] = name.n;
-		t->metrics++;
-	}
-	store_sum_add(&t->metric[i], v, count);
-}
-
 static int
 thin_add(struct thin *t, struct store_maker *m, const struct store_row *row)
 {
 	int64_t ms = store_level_ms[t->level], at = row->r.at_ms;
 	int64_t past = at % ms < 0 ? at % ms + ms : at % ms;
-	unsigned i;
+	const struct store_metric *metric = row->r.metric;
+	unsigned i, k;
 
 	at = (int64_t)((uint64_t)at - (uint64_t)past);
 	if (t->count > 0 && at != t->at_ms && thin_end(t, m) != 0)
@@ -350,15 +300,24 @@ thin_add(struct thin *t, struct store_maker *m, const struct store_row *row)
 		t->code = row->r.code;
 	if (row->r.has_value)
 		store_sum_add(&t->value, row->value, row->count);
-	for (i = 0; i < row->r.metrics; i++)
-		thin_metric(t, row->r.metric[i].name, row->metric[i],
-		    row->count);
+	for (i = 0; i < row->r.metrics; i++) {
+		for (k = 0; k < t->metrics &&
+		    !str_is(metric[i].name, t->name[k]);)
+			k++;
+		if (k == STORE_METRICS_MAX)
+			continue;
+		if (k == t->metrics)
+			(void)str_copy(t->name[t->metrics++],
+			    sizeof t->name[0], metric[i].name);
+		store_sum_add(&t->metric[k], row->metric[i], row->count);
+	}
 	return 0;
 }
 
 /* The rows that the reader has, of one check, into the new block. */
 static int
-strip(struct store_maker *m, struct store_reader *q, unsigned level)
+strip(struct store_maker *m, struct store_reader *q, unsigned level,
+    struct fail *why)
 {
 	static struct store_row row;
 	static struct thin t;
@@ -370,9 +329,9 @@ strip(struct store_maker *m, struct store_reader *q, unsigned level)
 	while (rc == 0 && store_reader_next(q, &row) == 1)
 		rc = level == LEVEL_RAW ? store_maker_row(m, &row) :
 		    thin_add(&t, m, &row);
-	if (rc == 0)
-		rc = thin_end(&t, m);
-	return rc == 0 ? store_maker_strip_end(m) : rc;
+	if (rc != 0 || thin_end(&t, m) != 0 || store_maker_strip_end(m) != 0)
+		return fail(why, "no memory");
+	return 0;
 }
 
 static void
@@ -399,9 +358,9 @@ seal(struct store *s, struct store_maker *m, struct store_reader *q,
 		for (k = 1; i + k < n && pos[i + k].check == pos[i].check;)
 			k++;
 		begin(q, pos[i].check);
-		rc = store_read_head(s, q, pos + i, k, NULL, why);
-		if (rc == 0 && strip(m, q, LEVEL_RAW) != 0)
-			rc = fail(why, "no memory");
+		rc = store_read_head(s, q, pos + i, k, why);
+		if (rc == 0)
+			rc = strip(m, q, LEVEL_RAW, why);
 	}
 	free(pos);
 	return rc;
@@ -413,57 +372,57 @@ struct input {
 	uint64_t check, at;
 };
 
-/* The least check from `from` on that any of them has; UINT64_MAX: none. */
-static uint64_t
-next_check(struct store *s, struct input *in, unsigned n, uint64_t from)
-{
-	uint64_t least = UINT64_MAX;
-
-	for (; n > 0; n--, in++) {
-		if (in->check < from && store_block_find(s, in->file, from,
-		    &in->check, &in->at) == 0)
-			in->check = UINT64_MAX;
-		if (in->check < least)
-			least = in->check;
-	}
-	return least;
-}
-
+/* From the least check that any of them has on. */
 static int
 merge(struct store *s, struct store_maker *m, struct store_reader *q,
     const struct store_job *job, struct fail *why)
 {
-	static struct input in[MERGE_MAX];
+	static struct input in[STORE_MERGE_MAX];
 	unsigned n = 0, i;
-	uint64_t check = 0;
+	uint64_t from, check;
 	int rc = 0;
 
-	for (i = 0; i < s->b.files && n < MERGE_MAX; i++)
+	for (i = 0; i < s->b.files && n < STORE_MERGE_MAX; i++)
 		if (store_job_takes(job, &s->b.file[i]))
 			in[n++] = (struct input){ .file = i };
-	while (rc == 0 && (check = next_check(s, in, n, check + 1)) !=
-	    UINT64_MAX) {
+	for (from = 1; rc == 0; from = check + 1) {
+		for (i = 0, check = UINT64_MAX; i < n; i++) {
+			if (in[i].check < from && store_block_find(s,
+			    in[i].file, from, &in[i].check, &in[i].at) == 0)
+				in[i].check = UINT64_MAX;
+			check = in[i].check < check ? in[i].check : check;
+		}
+		if (check == UINT64_MAX)
+			break;
 		begin(q, check);
 		for (i = 0; i < n && rc == 0; i++)
 			if (in[i].check == check)
 				rc = store_read_block(s, q, in[i].file,
-				    in[i].at, NULL, why);
-		if (rc == 0 && strip(m, q, job->level) != 0)
-			rc = fail(why, "no memory");
+				    in[i].at, why);
+		if (rc == 0)
+			rc = strip(m, q, job->level, why);
 	}
 	return rc;
 }
 
-/* What the header of the new block says. */
-static struct store_header
-header_of(const struct store *s, const struct store_job *job)
+int
+store_job_run(struct store *s, const struct store_job *job, struct fail *why)
 {
+	bool sealing = job->what == STORE_SEAL;
 	struct store_header h = { .first = job->last, .last = job->last,
-	    .level = job->level, .received_ms = job->what == STORE_SEAL ?
-	    s->newest_ms : INT64_MIN };
-	const struct store_set *t = job->what == STORE_SEAL ? &s->h : &s->b;
+	    .level = job->level, .received_ms = sealing ? s->newest_ms :
+	    INT64_MIN };
+	const struct store_set *t = sealing ? &s->h : &s->b;
 	const struct store_file *f;
+	struct store_reader q = { .parts = 0 };
+	struct store_maker *m;
+	int rc;
 
+	s->h.unread = s->b.unread = false;
+	s->h.win_n = s->b.win_n = 0;	/* it may be what could not be read */
+	assert(job->what != STORE_IDLE && job->what != STORE_SNAPSHOT);
+	if (store_aside(&s->b, why) != 0)
+		return -1;
 	for (f = t->file; f < t->file + t->files; f++) {
 		if (!store_job_takes(job, f))
 			continue;
@@ -472,26 +431,9 @@ header_of(const struct store *s, const struct store_job *job)
 		if (f->block.received_ms > h.received_ms)
 			h.received_ms = f->block.received_ms;
 	}
-	return h;
-}
-
-int
-store_job_run(struct store *s, const struct store_job *job, struct fail *why)
-{
-	struct store_header h = header_of(s, job);
-	struct store_reader q = { .parts = 0 };
-	struct store_maker *m;
-	int rc;
-
-	s->h.unread = s->b.unread = false;
-	s->h.win_n = s->b.win_n = 0;	/* it may be what could not be read */
-	assert(job->what != STORE_IDLE && job->what != STORE_SNAPSHOT);
-	if (store_aside(&s->b, job->number, why) != 0)
-		return -1;
 	m = store_maker_open(s, &h, job->max_bytes);
-	rc = m == NULL ? fail(why, "no memory") :
-	    job->what == STORE_SEAL ? seal(s, m, &q, job, why) :
-	    merge(s, m, &q, job, why);
+	rc = m == NULL ? fail(why, "no memory") : sealing ?
+	    seal(s, m, &q, job, why) : merge(s, m, &q, job, why);
 	if (rc == 0)
 		rc = store_maker_end(m, why);
 	/* What cannot be read today may be there tomorrow: it stays. */
@@ -500,7 +442,7 @@ store_job_run(struct store *s, const struct store_job *job, struct fail *why)
 	if (m != NULL)
 		store_maker_close(m);
 	store_reader_close(&q);
-	return store_aside_end(s, &s->b, rc, why);
+	return store_aside_end(&s->b, rc, why);
 }
 
 /* ---- afterwards ---- */
@@ -516,24 +458,24 @@ store_job_takes(const struct store_job *job, const struct store_file *f)
 	return f->block.first >= job->first && f->block.last <= job->last;
 }
 
-static int
-install(struct store *s, const struct store_job *job, struct fail *why)
+/* The new block is there: what it stands for may go. */
+static bool
+install(struct store *s, const struct store_job *job)
 {
-	struct store_set *t = &s->b;
+	struct store_set *t = job->what == STORE_SEAL ? &s->h : &s->b;
+	struct fail why;
 	unsigned i;
 
-	if (store_name(s, t, job->number, why) != 0)
-		return -1;
-	if (store_block_open(s, t->files - 1, why) != 0 ||
-	    store_newest(t)->foreign)
-		return -1;
-	t = job->what == STORE_SEAL ? &s->h : &s->b;
+	if (store_name(&s->b, job->number, &why) != 0 ||
+	    store_block_open(s, s->b.files - 1, &why) != 0 ||
+	    store_newest(&s->b)->foreign)
+		return false;
 	for (i = 0; i < t->files; i++)
 		if (store_job_takes(job, &t->file[i]) && (t == &s->h ||
 		    t->file[i].number != job->number))
 			t->file[i].dead = true;
 	store_block_order(s);
-	return 0;
+	return true;
 }
 
 void
@@ -547,18 +489,15 @@ store_job_end(struct store *s, const struct store_job *job, bool done,
     int64_t mono_ms)
 {
 	struct store_set *t = job->what == STORE_SNAPSHOT ? &s->n : &s->b;
-	struct fail why;
 
 	assert(s->busy);
 	s->busy = false;
 	s->job_bytes = 0;
-	if (done)
-		done = job->what == STORE_SNAPSHOT ?
-		    store_snapshot_take(s, job, &why) == 0 :
-		    install(s, job, &why) == 0;
+	done = done && (t == &s->n ? store_snapshot_take(s, job) :
+	    install(s, job));
 	s->job_fails = done ? 0 : s->job_fails < 2 ? s->job_fails + 1 : 2;
 	if (!done) {
-		store_aside_drop(t, job->number);
+		(void)t->io->unlinkat(t->dir, t->aside, 0);
 		s->job_ms = mono_ms + STORE_RETRY_MS;
 	}
 }

@@ -18,8 +18,6 @@
 
 #define CRC_TAIL	18		/* ,"crc":"12345678"} */
 #define TAIL		(CRC_TAIL + 74)	/* ,"prev":"...", 64 digits */
-#define LINE_ROOM	136		/* all but the body, at most */
-#define OLDER_MAX	100		/* files named in a first line */
 
 #define CRC	",\"crc\":\"%08lx\"}"
 #define PREV	",\"prev\":\""
@@ -56,21 +54,30 @@ take(struct str *s, struct str word)
 	return true;
 }
 
-static bool
-line_parse(struct str s, struct store_rec *r)
+int
+store_line(struct store_set *t, const struct store_file *f, struct store_rec *r)
 {
-	struct str tail, word;
+	uint64_t left = f->end - r->at;
+	size_t n = left < STORE_LINE_MAX ? (size_t)left : STORE_LINE_MAX;
+	const char *p = store_win(t, f, r->at, n), *nl;
+	struct str s, tail, word;
 	char crc[CRC_TAIL + 1];
 
-	if (s.n < TAIL)
-		return false;
+	if (p == NULL)
+		return STORE_BAD;
+	nl = memchr(p, '\n', n);
+	s = (struct str){ p, nl == NULL ? n : (size_t)(nl - p) };
+	r->next = r->at + s.n + (nl != NULL);
+	r->text = s;
+	if (nl == NULL || s.n < TAIL)
+		return STORE_BAD;
 	snprintf(crc, sizeof crc, CRC, crc_of(s.p, s.n - CRC_TAIL));
 	tail = str_after(s, s.n - TAIL);
 	s.n -= TAIL;
 	if (!take(&s, STR("{\"n\":")) || !take(&tail, STR(PREV)) ||
 	    !str_is(str_after(tail, 65), crc) || str_cut(&s, ',', &word) ||
 	    str_u64(word, 1, STORE_NUMBER_MAX - 1, &r->n))
-		return false;
+		return STORE_BAD;
 	r->prev = (struct str){ tail.p, 64 };
 	r->more = take(&s, STR(MORE));
 	r->snap = take(&s, STR(SNAP));
@@ -82,25 +89,7 @@ line_parse(struct str s, struct store_rec *r)
 		if (take(&word, STR("\"version\":")))
 			(void)str_u64(word, 1, UINT32_MAX, &r->version);
 	}
-	return true;
-}
-
-int
-store_line(struct store_set *t, const struct store_file *f,
-    struct store_rec *r)
-{
-	uint64_t left = f->end - r->at;
-	size_t n = left < STORE_LINE_MAX ? (size_t)left : STORE_LINE_MAX;
-	const char *p = store_win(t, f, r->at, n), *nl;
-
-	if (p == NULL)
-		return STORE_BAD;
-	nl = memchr(p, '\n', n);
-	r->next = r->at + (nl == NULL ? n : (size_t)(nl - p) + 1);
-	if (nl == NULL)
-		return STORE_BAD;
-	r->text = (struct str){ p, (size_t)(nl - p) };
-	return line_parse(r->text, r) ? STORE_GOOD : STORE_BAD;
+	return STORE_GOOD;
 }
 
 /* Opening. */
@@ -145,27 +134,6 @@ store_snapshot_scan(struct store *s, unsigned i, struct fail *why)
 	if (!w.damaged && !end)
 		store_note(s, &w, f->end, "the snapshot has no end");
 	return !w.damaged && end;
-}
-
-/* The newest snapshot that is whole.  0, or -1. */
-static int
-find_snapshot(struct store *s, struct fail *why)
-{
-	unsigned i = s->n.files;
-	int rc = 0;
-
-	while (i > 0 && rc == 0)
-		rc = store_snapshot_scan(s, --i, why);
-	s->replay.i = s->n.files;
-	if (rc <= 0)
-		return rc;
-	s->snap_n = s->n.file[i].block.first;
-	s->snap_head = s->n.file[i].block.last;
-	s->snap_bytes = s->n.file[i].end;
-	s->snap_due = i + 1 < s->n.files;
-	store_walk_begin(&s->replay, &s->n, i);
-	s->replay.limit = STORE_NUMBER_MAX;
-	return 0;
 }
 
 /* Read all of a file: its chain, that goes on from the file before, and in the
@@ -219,25 +187,35 @@ set_live(struct store *s)
 	uint64_t n = t->files > 1 ? t->file[t->files - 2].block.first :
 	    t->files > 0 ? t->file[0].block.first : 0;
 
-	s->live = s->j.files == 0 ? 0 :
-	    s->j.file[file_of(&s->j, n + 1)].number;
+	s->live = s->j.files == 0 ? 0 : s->j.file[file_of(&s->j, n + 1)].number;
 }
 
 int
 store_journal_open(struct store *s, struct fail *why)
 {
-	struct store_set *t = &s->j;
-	unsigned i;
+	const struct store_set *t = &s->j;
+	unsigned i = s->n.files;
+	const struct store_file *f;
+	int rc = 0;
 
 	memset(s->chain.hash, '0', 64);
-	if (find_snapshot(s, why) != 0)
-		return -1;
-	for (i = file_of(t, s->snap_n + 1); i < t->files; i++)
-		if (t->file[i].first != 0 &&
-		    store_journal_scan(s, i, why) != 0)
-			return -1;
+	/* The newest snapshot that is whole. */
+	while (i > 0 && rc == 0)
+		rc = store_snapshot_scan(s, --i, why);
+	if (rc == 1) {
+		f = &s->n.file[i];
+		s->snap_n = f->block.first;
+		s->snap_head = f->block.last;
+		s->snap_bytes = f->end;
+		s->snap_due = i + 1 < s->n.files;
+		store_walk_begin(&s->replay, &s->n, i);
+		s->replay.limit = STORE_NUMBER_MAX;
+	}
+	for (i = file_of(t, s->snap_n + 1); rc >= 0 && i < t->files; i++)
+		if (t->file[i].first != 0)
+			rc = store_journal_scan(s, i, why);
 	set_live(s);
-	return 0;
+	return rc < 0 ? -1 : 0;
 }
 
 /* The snapshot's lines, then what came after it. */
@@ -248,16 +226,15 @@ store_journal_next(struct store *s, struct str *line, struct fail *why)
 	struct store_rec r;
 	int rc;
 
-	if (w->set != &s->j) {
-		while (w->set != NULL && store_step(s, w, &r))
-			if (r.first == 0 && !r.end) {
-				*line = r.text;
-				return 1;
-			}
-		if (w->set != NULL && store_unread(w, why) != 0)
-			return -1;
+	while (w->set == &s->n && store_step(s, w, &r))
+		if (r.first == 0 && !r.end) {
+			*line = r.text;
+			return 1;
+		}
+	if (w->set == &s->n && store_unread(w, why) != 0)
+		return -1;
+	if (w->set != &s->j)
 		store_walk_begin(w, &s->j, file_of(&s->j, s->snap_n + 1));
-	}
 	do
 		rc = store_next(s, w, &r, why);
 	while (rc == 1 && r.n <= s->snap_n);
@@ -299,31 +276,10 @@ out_line(struct store *s, const char *flag, struct str body)
 	s->line_n += b.n;
 }
 
-/* Line 1 of the newest file. */
-static void
-out_first(struct store *s)
-{
-	const struct store_set *t = &s->j;
-	unsigned i = t->files > OLDER_MAX ? t->files - OLDER_MAX - 1 : 0;
-	char p[OLDER_MAX * 36 + 256];
-	struct buf b;
-
-	buf_init(&b, p, sizeof p);
-	buf_addf(&b, FORMAT "\"head\":%llu,\"files\":[", t->name,
-	    (unsigned long long)s->durable);
-	for (; i + 1 < t->files; i++)
-		if (t->file[i].first != 0)
-			buf_addf(&b, "%s[%lu,%llu]", b.p[b.n - 1] == '[' ?
-			    "" : ",", (unsigned long)t->file[i].number,
-			    (unsigned long long)t->file[i].first);
-	buf_addz(&b, "]");
-	out_line(s, "", str_from(&b));
-}
-
 static bool
 body_fits(struct str body)
 {
-	return body.n > 0 && body.n <= STORE_LINE_MAX - LINE_ROOM &&
+	return body.n > 0 && body.n <= STORE_BODY_MAX &&
 	    memchr(body.p, '\n', body.n) == NULL;
 }
 
@@ -337,7 +293,7 @@ store_journal(struct store *s, struct str body, bool keep, struct fail *why)
 
 	if (!body_fits(body))
 		return fail(why, "a record of %zu bytes: not a line of 1 to %d",
-		    body.n, STORE_LINE_MAX - LINE_ROOM);
+		    body.n, STORE_BODY_MAX);
 	if (body.n + 2 > b->cap - b->n)
 		return fail(why, "the journal is full until the disk works");
 	buf_addc(b, keep ? KEPT : '-');
@@ -362,35 +318,40 @@ store_journal_drop(struct store *s)
 	}
 }
 
-/* Put what was written on the platter; the chain then goes on from there. */
-static int
-out_end(struct store *s, struct fail *why)
-{
-	out_flush(s);
-	if (store_end(&s->j, s->chain.n + 1, why) != 0)
-		return -1;
-	s->chain = s->out;
-	return 0;
-}
-
 int
 store_journal_commit(struct store *s, struct fail *why)
 {
 	struct store_set *t = &s->j;
 	struct str rest = str_from(&t->pend), line;
+	const struct store_file *f, *end;
+	char p[STORE_OLDER_MAX * 36 + 256];
+	struct buf b = BUF(p);
 
-	if (rest.n == 0)
-		return 0;
 	if (store_begin(s, t, rest.n, why) != 0)
 		return -1;
 	s->out = s->chain;
 	s->out_to = t;
-	if (t->at == 0)
-		out_first(s);
+	if (t->at == 0) {
+		/* Line 1 of the newest file: which there are before it. */
+		buf_addf(&b, FORMAT "\"head\":%llu,\"files\":[", t->name,
+		    (unsigned long long)s->durable);
+		end = store_newest(t);
+		f = end - t->file > STORE_OLDER_MAX ? end - STORE_OLDER_MAX :
+		    t->file;
+		for (; f < end; f++)
+			if (f->first != 0)
+				buf_addf(&b, "%s[%lu,%llu]", b.p[b.n - 1] ==
+				    '[' ? "" : ",", (unsigned long)f->number,
+				    (unsigned long long)f->first);
+		buf_addz(&b, "]");
+		out_line(s, "", str_from(&b));
+	}
 	while (rest.n > 0 && str_cut(&rest, '\n', &line) == 0)
 		out_line(s, rest.n > 0 ? MORE : "", str_after(line, 1));
-	if (out_end(s, why) != 0)
+	out_flush(s);
+	if (store_end(t, s->chain.n + 1, why) != 0)
 		return -1;
+	s->chain = s->out;		/* it goes on from there */
 	if (s->live == 0)
 		set_live(s);
 	return 0;
@@ -403,14 +364,13 @@ store_snapshot_begin(struct store *s, const struct store_job *job,
     int64_t at_ms, struct fail *why)
 {
 	char p[256];
-	struct buf b;
+	struct buf b = BUF(p);
 
-	if (store_aside(&s->n, job->number, why) != 0)
+	if (store_aside(&s->n, why) != 0)
 		return -1;
 	s->out_to = &s->n;
 	s->out.n = 0;
 	memset(s->out.hash, '0', 64);
-	buf_init(&b, p, sizeof p);
 	buf_addf(&b, FORMAT "\"at\":\"", "snapshot");
 	buf_time(&b, at_ms);
 	buf_addf(&b, "\",\"journal\":%llu,\"hash\":\"%s\",\"head\":%llu",
@@ -435,27 +395,24 @@ store_snapshot_put(struct store *s, struct str body)
 int
 store_snapshot_end(struct store *s, struct fail *why)
 {
-	int rc = 0;
-
 	out_line(s, SNAP, STR(END));
 	out_flush(s);
 	errno = s->n.write_error;
-	if (errno != 0)
-		rc = fail_errno(why, "snapshot: write");
-	return store_aside_end(s, &s->n, rc, why);
+	return store_aside_end(&s->n, errno == 0 ? 0 :
+	    fail_errno(why, "snapshot: write"), why);
 }
 
 /* It is there: the one before the last may go, and what only that needs. */
-int
-store_snapshot_take(struct store *s, const struct store_job *job,
-    struct fail *why)
+bool
+store_snapshot_take(struct store *s, const struct store_job *job)
 {
 	struct store_set *t = &s->n;
 	struct store_file *f;
+	struct fail why;
 	unsigned i;
 
-	if (store_name(s, t, job->number, why) != 0)
-		return -1;
+	if (store_name(t, job->number, &why) != 0)
+		return false;
 	f = store_newest(t);
 	f->first = 1;
 	f->block.first = s->snap_n = job->n;
@@ -465,7 +422,7 @@ store_snapshot_take(struct store *s, const struct store_job *job,
 	for (i = 0; i + 2 < t->files; i++)
 		t->file[i].dead = true;
 	set_live(s);
-	return 0;
+	return true;
 }
 
 /* Numbers and reading. */
@@ -486,39 +443,31 @@ store_journal_first(const struct store *s)
 	return n == STORE_NUMBER_MAX ? 0 : n;
 }
 
-/* Begin a walk over file i less than a line before record n. */
-static void
-seek(struct store *s, struct store_walk *w, unsigned i, uint64_t n)
-{
-	uint64_t low = 0, high = s->j.file[i].end, mid;
-	struct store_rec r;
-
-	store_walk_begin(w, &s->j, i);
-	while (high - low > STORE_LINE_MAX) {
-		mid = low + (high - low) / 2;
-		w->off = mid;
-		w->last = 0;
-		if (store_step(s, w, &r) && r.n < n)
-			low = mid;
-		else
-			high = mid;
-	}
-	w->off = low;
-	w->last = 0;
-}
-
 int
 store_journal_read(struct store *s, uint64_t n, struct str *line,
     struct fail *why)
 {
 	struct store_walk *w = &s->read;
 	unsigned i = file_of(&s->j, n);
+	uint64_t low = 0, high, mid;
 	struct store_rec r;
 
 	if (n > s->chain.n || s->j.files == 0)
 		return 0;
-	if (w->i != i || w->limit == 0 || w->last >= n)
-		seek(s, w, i, n);
+	if (w->i != i || w->limit == 0 || w->last >= n) {
+		/* Begin less than a line before it. */
+		store_walk_begin(w, &s->j, i);
+		for (high = s->j.file[i].end; high - low > STORE_LINE_MAX;) {
+			w->off = mid = low + (high - low) / 2;
+			w->last = 0;
+			if (store_step(s, w, &r) && r.n < n)
+				low = mid;
+			else
+				high = mid;
+		}
+		w->off = low;
+		w->last = 0;
+	}
 	s->j.read_error = 0;
 	while (store_step(s, w, &r)) {
 		if (r.n < n)

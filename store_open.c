@@ -10,7 +10,6 @@
 
 #include "store_impl.h"
 
-#define SECTOR		4096u
 #define DIRECTORY	(O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
 static int
@@ -70,8 +69,7 @@ copy_torn(struct store *s, struct store_set *t, uint64_t from)
 		return -1;
 	snprintf(name, sizeof name, "%s.torn", f->name);
 	(void)s->io->unlinkat(t->dir, name, 0);
-	t->fd = store_file_open(s->io, t->dir, name,
-	    O_WRONLY | O_CREAT | O_EXCL);
+	t->fd = store_file_open(s->io, t->dir, name, STORE_NEW);
 	if (t->fd < 0)
 		return -1;
 	t->at = 0;
@@ -81,27 +79,6 @@ copy_torn(struct store *s, struct store_set *t, uint64_t from)
 	store_leave(t);
 	s->other_bytes += n;
 	return rc;
-}
-
-/* Write the newest file's bytes over themselves, so that its sync means
- * something: one that failed at an earlier start may have marked them clean.
- * Where that cannot be done nothing is worse. */
-static void
-rewrite(struct store_set *t)
-{
-	const struct store_file *f = store_newest(t);
-	const char *p;
-	size_t n;
-
-	for (t->at = 0; t->at < f->end && t->write_error == 0;) {
-		n = f->end - t->at < STORE_WIN_BYTES ?
-		    (size_t)(f->end - t->at) : STORE_WIN_BYTES;
-		p = store_win(t, f, t->at, n);
-		if (p == NULL || t->holes)
-			break;
-		store_write(t, (struct str){ p, n });
-	}
-	t->read_error = t->write_error = 0;
 }
 
 /*
@@ -115,6 +92,8 @@ store_cut(struct store *s, const struct store_walk *w, struct fail *why)
 	struct store_set *t = w->set;
 	struct store_file *f = store_newest(t);
 	bool keep = f->foreign, torn = w->good < f->end;
+	const char *p;
+	uint64_t n;
 
 	if (torn) {
 		store_note(s, w, w->good, "torn: the last %llu bytes",
@@ -133,8 +112,19 @@ store_cut(struct store *s, const struct store_walk *w, struct fail *why)
 		return 0;
 	}
 	/* What a killed predecessor wrote may not be on the platter yet, and
-	 * is about to be answered from. */
-	rewrite(t);
+	 * is about to be answered from.  Write its bytes over themselves, so
+	 * that a sync means something: one that failed at an earlier start
+	 * may have marked them clean.  Where that cannot be done nothing is
+	 * worse. */
+	for (t->at = 0; t->at < f->end && t->write_error == 0;) {
+		n = f->end - t->at;
+		n = n < STORE_WIN_BYTES ? n : STORE_WIN_BYTES;
+		p = store_win(t, f, t->at, (size_t)n);
+		if (p == NULL || t->holes)
+			break;
+		store_write(t, (struct str){ p, (size_t)n });
+	}
+	t->read_error = t->write_error = 0;
 	if (store_file_sync(t, why) != 0)
 		return -1;
 	if (keep)
@@ -193,37 +183,21 @@ open_dir(struct store *s, int at, const char *name, struct fail *why)
 {
 	int follow = at == AT_FDCWD ? 0 : O_NOFOLLOW, fd;
 
-	if (!s->look && s->io->mkdirat(at, name, 0700) != 0 &&
-	    errno != EEXIST)
+	if (!s->look && s->io->mkdirat(at, name, 0700) != 0 && errno != EEXIST)
 		return fail_errno(why, "%s: make directory", name);
 	fd = s->io->openat(at, name, DIRECTORY | follow, 0);
 	return fd < 0 ? fail_errno(why, "%s", name) : fd;
 }
 
-/* The newest files that were begun, and never came to hold anything. */
-static int
-drop_empty(struct store *s, struct store_set *t, struct fail *why)
-{
-	unsigned n = 0;
-	struct store_walk w;
-
-	while (n != t->files && t->files > 0 && store_newest(t)->first == 0) {
-		n = t->files;
-		store_leave(t);
-		store_walk_begin(&w, t, n - 1);
-		if (store_cut(s, &w, why) != 0)
-			return -1;
-	}
-	return 0;
-}
-
 static int
 open_set(struct store *s, struct store_set *t, struct fail *why)
 {
+	bool drop = !s->look && (t == &s->j || t == &s->h);
 	struct listing l = { s, t, why };
 	struct store_walk w = { 0 };
 	struct store_file *f;
 	struct store_rec r;
+	unsigned n;
 
 	t->dir = open_dir(s, s->dir, t->name, why);
 	if (t->dir < 0)
@@ -244,29 +218,31 @@ open_set(struct store *s, struct store_set *t, struct fail *why)
 			store_note(s, &w, 0, "of another version of vilicus");
 	}
 	t->ahead = t == &s->b ? STORE_WIN_BLOCK : STORE_WIN_BYTES;
-	return s->look || (t != &s->j && t != &s->h) ? 0 :
-	    drop_empty(s, t, why);
-}
-
-static int
-open_blocks(struct store *s, struct fail *why)
-{
-	unsigned i;
-
-	if (open_set(s, &s->b, why) != 0)
-		return -1;
-	for (i = 0; i < s->b.files; i++)
-		if (store_block_open(s, i, why) != 0)
+	/* The newest files that were begun, and never came to hold anything. */
+	for (n = t->files + 1; drop && t->files > 0 && t->files < n &&
+	    store_newest(t)->first == 0;) {
+		n = t->files;
+		store_leave(t);
+		store_walk_begin(&w, t, n - 1);
+		if (store_cut(s, &w, why) != 0)
 			return -1;
-	store_block_order(s);
+	}
 	return 0;
 }
 
 static int
 open_sets(struct store *s, struct fail *why)
 {
-	return open_set(s, &s->j, why) != 0 || open_set(s, &s->n, why) != 0 ||
-	    open_set(s, &s->h, why) != 0 || open_blocks(s, why) != 0 ? -1 : 0;
+	unsigned i;
+
+	for (i = 0; i < s->sets; i++)
+		if (open_set(s, s->set[i], why) != 0)
+			return -1;
+	for (i = 0; i < s->b.files; i++)
+		if (store_block_open(s, i, why) != 0)
+			return -1;
+	store_block_order(s);
+	return 0;
 }
 
 /* Nothing is looked at before the lock is held, nor changed. */
@@ -300,41 +276,40 @@ open_all(struct store *s, const char *dir, struct fail *why)
 	return 0;
 }
 
-/* Most of its memory is never touched. */
+/* Most of its memory is never touched.  False: there is none. */
 static bool
-set_init(struct store *s, struct store_set *t, const char *name,
-    const char *ext)
+set_up(struct store *s, struct store_set *t, const char *name, const char *ext)
 {
-	bool lines = t == &s->j || t == &s->n, pends = t == &s->j || t == &s->h;
+	bool pends = t == &s->j || t == &s->h;
 
 	*t = (struct store_set){ .io = s->io, .name = name, .ext = ext,
 	    .dir = -1, .fd = -1, .win_fd = -1, .fresh = true, .next = 1,
-	    .ahead = SECTOR, .parse = lines ? store_line : store_record };
+	    .ahead = STORE_SECTOR, .parse = name[0] == 'j' ? store_line :
+	    store_record };
+	s->set[s->sets++] = t;
 	t->file = calloc(1, sizeof *t->file);
 	t->win = malloc(STORE_WIN_MAX);
 	if (pends)
 		t->front = malloc(STORE_FRONT + STORE_PENDING_MAX);
 	if (t->front != NULL)
 		buf_init(&t->pend, t->front + STORE_FRONT, STORE_PENDING_MAX);
-	return t->file != NULL && t->win != NULL &&
-	    (t->front != NULL || !pends);
+	return t->file != NULL && t->win != NULL && (t->front || !pends);
 }
 
 static struct store *
-make(const struct store_io *io, struct fail *why)
+make(const char *dir, const struct store_io *io, struct fail *why)
 {
 	struct store *s = calloc(1, sizeof *s);
 
-	if (s == NULL) {
-		(void)fail(why, "no memory");
-		return NULL;
+	if (s != NULL) {
+		s->io = io;
+		s->path = dir;
+		s->dir = s->lock = -1;
 	}
-	s->io = io;
-	s->dir = s->lock = -1;
-	if (set_init(s, &s->j, "journal", "log") &&
-	    set_init(s, &s->n, "journal", "snap") &&
-	    set_init(s, &s->h, "head", "log") &&
-	    set_init(s, &s->b, "blocks", "blk"))
+	if (s != NULL && set_up(s, &s->j, "journal", "log") &&
+	    set_up(s, &s->n, "journal", "snap") &&
+	    set_up(s, &s->h, "head", "log") &&
+	    set_up(s, &s->b, "blocks", "blk"))
 		return s;
 	(void)fail(why, "no memory");
 	store_close(s);
@@ -345,12 +320,11 @@ struct store *
 store_open(const char *dir, const struct store_io *io, uint64_t budget_bytes,
     struct fail *why)
 {
-	struct store *s = make(io, why);
+	struct store *s = make(dir, io, why);
 
 	if (s == NULL)
 		return NULL;
 	s->budget = budget_bytes;
-	s->path = dir;
 	if (open_all(s, dir, why) == 0)
 		return s;
 	store_close(s);
@@ -361,7 +335,7 @@ store_open(const char *dir, const struct store_io *io, uint64_t budget_bytes,
 struct store *
 store_look(const char *dir, const struct store_io *io, struct fail *why)
 {
-	struct store *s = make(io, why);
+	struct store *s = make(dir, io, why);
 
 	if (s == NULL)
 		return NULL;
@@ -377,40 +351,42 @@ store_look(const char *dir, const struct store_io *io, struct fail *why)
 int
 store_job_child(struct store *s, struct fail *why)
 {
-	struct store_set *const of[] = { &s->j, &s->n, &s->h, &s->b };
+	struct store_set *t;
 	unsigned i;
 
 	s->lock = -1;
 	s->dir = s->io->openat(AT_FDCWD, s->path, DIRECTORY, 0);
-	for (i = 0; i < COUNT(of) && s->dir >= 0; i++) {
-		of[i]->fd = of[i]->win_fd = -1;
-		of[i]->dir = open_dir(s, s->dir, of[i]->name, why);
-		if (of[i]->dir < 0)
+	if (s->dir < 0)
+		return fail_errno(why, "%s", s->path);
+	for (i = 0; i < s->sets; i++) {
+		t = s->set[i];
+		t->fd = t->win_fd = -1;
+		t->dir = open_dir(s, s->dir, t->name, why);
+		if (t->dir < 0)
 			return -1;
 	}
-	return s->dir < 0 ? fail_errno(why, "%s", s->path) : 0;
-}
-
-static void
-set_close(struct store_set *t)
-{
-	store_win_close(t);
-	store_leave(t);
-	if (t->dir >= 0)
-		(void)t->io->close(t->dir);
-	free(t->file);
-	free(t->front);
-	free(t->win);
+	return 0;
 }
 
 void
 store_close(struct store *s)
 {
+	struct store_set *t;
+	unsigned i;
+
+	if (s == NULL)
+		return;
 	store_reader_close(&s->q);
-	set_close(&s->j);
-	set_close(&s->n);
-	set_close(&s->h);
-	set_close(&s->b);
+	for (i = 0; i < s->sets; i++) {
+		t = s->set[i];
+		store_win_close(t);
+		store_leave(t);
+		if (t->dir >= 0)
+			(void)t->io->close(t->dir);
+		free(t->file);
+		free(t->front);
+		free(t->win);
+	}
 	/* The lock goes last. */
 	if (s->lock >= 0)
 		(void)s->io->close(s->lock);

@@ -23,12 +23,10 @@ store_part_clear(struct store_part *p, unsigned level)
 	buf_init(&p->text, p->text_room, sizeof p->text_room);
 }
 
-/* The column of this name, made if need be; hint: where it most often is.
- * NULL: there are too many. */
+/* The column of this name; hint: where it most often is.  NULL: none. */
 static struct store_column *
 column_of(struct store_part *p, struct str name, unsigned hint)
 {
-	struct store_column *c;
 	unsigned i;
 
 	if (hint < p->columns && str_is(name, p->column[hint].name))
@@ -36,37 +34,22 @@ column_of(struct store_part *p, struct str name, unsigned hint)
 	for (i = 0; i < p->columns; i++)
 		if (str_is(name, p->column[i].name))
 			return &p->column[i];
-	if (p->columns == STORE_COLUMNS)
-		return NULL;
-	c = &p->column[p->columns++];
-	(void)str_copy(c->name, sizeof c->name, name);
-	c->n = 0;
-	memset(c->has, 0, sizeof c->has);
-	return c;
+	return NULL;
 }
 
-/* How many columns a row would add. */
-static unsigned
-news(const struct store_part *p, const struct store_result *r)
-{
-	unsigned i, k, n = 0;
-
-	for (i = 0; i < r->metrics; i++) {
-		for (k = 0; k < p->columns; k++)
-			if (str_is(r->metric[i].name, p->column[k].name))
-				break;
-		n += k == p->columns;
-	}
-	return n + 1;			/* and the value's */
-}
-
+/* A cell of the row to come; its column is made if need be. */
 static void
-put_cell(struct store_part *p, struct str name, unsigned hint,
-    const int64_t v[3])
+put(struct store_part *p, struct str name, unsigned hint, const int64_t v[3])
 {
 	struct store_column *c = column_of(p, name, hint);
 	unsigned i;
 
+	if (c == NULL && p->columns < STORE_COLUMNS) {
+		c = &p->column[p->columns++];
+		(void)str_copy(c->name, sizeof c->name, name);
+		c->n = 0;
+		memset(c->has, 0, sizeof c->has);
+	}
 	if (c == NULL || c->has[p->rows])
 		return;
 	c->has[p->rows] = 1;
@@ -79,20 +62,22 @@ bool
 store_part_add(struct store_part *p, const struct store_row *row)
 {
 	const struct store_result *r = &row->r;
-	unsigned i, k = p->rows;
+	unsigned i, k = p->rows, columns = p->columns + 1;
 	bool same;
 
-	if (k == STORE_ROWS || (p->columns + r->metrics + 1 > STORE_COLUMNS &&
-	    k > 0 && p->columns + news(p, r) > STORE_COLUMNS))
+	/* The value's, and those that the row would add. */
+	for (i = 0; i < r->metrics; i++)
+		columns += column_of(p, r->metric[i].name, i + 1) == NULL;
+	if (k == STORE_ROWS || (k > 0 && columns > STORE_COLUMNS))
 		return false;
 	p->at[k] = r->at_ms;
 	p->count[k] = (int64_t)row->count;
 	p->flags[k] = r->code | (r->given == STORE_NO_CODE ? NO_GIVEN :
 	    r->given) << 2 | (r->late ? 32 : 0);
 	if (r->has_value)
-		put_cell(p, STR(""), 0, row->value);
+		put(p, STR(""), 0, row->value);
 	for (i = 0; i < r->metrics; i++)
-		put_cell(p, r->metric[i].name, i + 1, row->metric[i]);
+		put(p, r->metric[i].name, i + 1, row->metric[i]);
 	same = k > 0 && str_eq(r->text, (struct str){ p->text_room +
 	    p->text_at[k - 1], p->text_n[k - 1] });
 	p->text_at[k] = same ? p->text_at[k - 1] : (unsigned)p->text.n;
@@ -143,11 +128,12 @@ store_part_row(const struct store_part *p, unsigned i, struct store_row *row)
 /* A column's numbers, those of its rows that have it; what was thinned as
  * the mean, how far the least is below it and the greatest above. */
 static void
-code_cells(struct store_code *c, struct store_part *p,
-    struct store_column *col)
+code_cells(struct store_code *c, struct store_part *p, struct store_column *col)
 {
+	static const int64_t zero[STORE_ROWS];
 	static int64_t t[STORE_ROWS];
 	bool all = store_code_byte(c, col->n == p->rows) == 1;
+	const int64_t *base = zero;
 	unsigned i, k, n;
 
 	for (i = 0; i < p->rows; i++)
@@ -159,15 +145,12 @@ code_cells(struct store_code *c, struct store_part *p,
 	for (k = 0; k < (p->level == LEVEL_RAW ? 1 : 3); k++) {
 		for (n = i = 0; i < p->rows; i++)
 			if (col->has[i])
-				t[n++] = k == 0 ? col->v[0][i] : (int64_t)
-				    ((uint64_t)col->v[k][i] -
-				    (uint64_t)col->v[0][i]);
+				t[n++] = (uint64_t)col->v[k][i] - base[i];
 		store_code_column(c, t, n);
 		for (n = i = 0; i < p->rows; i++)
 			if (col->has[i])
-				col->v[k][i] = k == 0 ? t[n++] : (int64_t)
-				    ((uint64_t)t[n++] +
-				    (uint64_t)col->v[0][i]);
+				col->v[k][i] = (uint64_t)t[n++] + base[i];
+		base = col->v[0];
 	}
 	for (; k < 3; k++)
 		memcpy(col->v[k], col->v[0], p->rows * sizeof *col->v[0]);
@@ -179,30 +162,27 @@ static void
 code_column(struct store_code *c, struct store_part *p,
     struct store_column *col, const struct str *only)
 {
-	size_t at;
-	unsigned n;
 	struct str name = store_code_name(c, str_of(col->name));
+	unsigned n = store_code_byte(c, 0);
+	size_t at;
 
 	(void)str_copy(col->name, sizeof col->name, name);
-	n = store_code_byte(c, 0);
 	n |= store_code_byte(c, 0) << 8;
 	if (!c->writing && only != NULL && !str_eq(*only, name)) {
-		if (n > c->in.n)
-			c->bad = true;
-		else
-			c->in = str_after(c->in, n);
+		c->bad |= n > c->in.n;
+		c->in = str_after(c->in, c->bad ? 0 : n);
 		col->n = 0;
 		memset(col->has, 0, p->rows);
 		return;
 	}
 	at = c->out.n;
 	code_cells(c, p, col);
-	if (!c->writing)
-		return;
 	n = (unsigned)(c->out.n - at);
 	assert(n <= UINT16_MAX);
-	c->out.p[at - LENGTH_BYTES] = (char)(n & 255);
-	c->out.p[at - LENGTH_BYTES + 1] = (char)(n >> 8);
+	if (c->writing) {
+		c->out.p[at - LENGTH_BYTES] = (char)(n & 255);
+		c->out.p[at - LENGTH_BYTES + 1] = (char)(n >> 8);
+	}
 }
 
 /* Which texts differ from the one before, and these. */
@@ -210,7 +190,7 @@ static void
 code_texts(struct store_code *c, struct store_part *p)
 {
 	static int64_t news[STORE_ROWS];
-	unsigned i, k;
+	unsigned i;
 	struct str s;
 
 	for (i = 0; i < p->rows && c->writing; i++)
@@ -219,10 +199,9 @@ code_texts(struct store_code *c, struct store_part *p)
 		    p->text_n[i] != p->text_n[i - 1];
 	store_code_column(c, news, p->rows);
 	for (i = 0; i < p->rows && !c->bad; i++) {
-		k = i > 0 ? i - 1 : 0;
 		if (!c->writing) {	/* as before, or to be read */
-			p->text_at[i] = i > 0 ? p->text_at[k] : 0;
-			p->text_n[i] = i > 0 ? p->text_n[k] : 0;
+			p->text_at[i] = i > 0 ? p->text_at[i - 1] : 0;
+			p->text_n[i] = i > 0 ? p->text_n[i - 1] : 0;
 		}
 		if (news[i] == 0)
 			continue;
@@ -254,11 +233,8 @@ store_part_code(struct store_code *c, struct store_part *p,
 	if (p->level != LEVEL_RAW)
 		store_code_column(c, p->count, p->rows);
 	columns = store_code(c, p->columns);
-	if (columns > STORE_COLUMNS || c->bad) {
-		c->bad = true;
-		return;
-	}
-	p->columns = (unsigned)columns;
+	c->bad |= columns > STORE_COLUMNS;
+	p->columns = c->bad ? 0 : (unsigned)columns;
 	for (i = 0; i < p->columns && !c->bad; i++)
 		code_column(c, p, &p->column[i], only);
 	if (only == NULL && !c->bad)

@@ -11,11 +11,14 @@
 
 #include "store_impl.h"
 
+/* A part to read into: of series always the same. */
 static struct store_part *
-new_part(struct store_reader *q)
+room(struct store_reader *q)
 {
 	struct store_part **p;
 
+	if (q->to != NULL && q->parts > 0)
+		return q->part[0];
 	if (q->parts == q->made) {
 		p = realloc(q->part, (q->made + 1) * sizeof *p);
 		if (p == NULL)
@@ -40,24 +43,93 @@ store_reader_close(struct store_reader *q)
 	*q = (struct store_reader){ .parts = 0 };
 }
 
-/* The rows of a part that are in range. */
-static int
-add_rows(struct store_reader *q, const struct store_part *p, uint64_t age)
-{
-	struct store_at *r;
-	unsigned want = 2 * q->rows_room + STORE_ROWS, i;
+/* Series: buckets of equal width, which need no order. */
 
-	if (q->rows_room - q->rows < p->rows) {
-		r = realloc(q->row, want * sizeof *r);
+static unsigned
+bucket_of(const struct store_series *g, int64_t at_ms)
+{
+	const struct store_query *a = g->ask;
+
+	at_ms = at_ms < a->from_ms ? a->from_ms :
+	    at_ms > a->to_ms ? a->to_ms : at_ms;
+	return (unsigned)((at_ms - a->from_ms) * g->points /
+	    (a->to_ms + 1 - a->from_ms));
+}
+
+static void
+draw(struct store_bucket *b, const int64_t *v, uint64_t count, int64_t code)
+{
+	b->rows += count;
+	if (code > b->worst)
+		b->worst = (uint8_t)code;
+	if (v != NULL)
+		store_sum_add(&b->sum, v, count);
+}
+
+/* Draw from the summary, if there is one fine enough: what a third has is
+ * in each bucket that it touches. */
+static bool
+draw_summary(struct store_series *g, struct store_strip *p)
+{
+	static struct store_summary sum;
+	int64_t width = (g->ask->to_ms + 1 - g->ask->from_ms) / g->points;
+	int64_t first = p->ref[0].first_ms, last = p->ref[p->refs - 1].last_ms;
+	unsigned i, from, to;
+	uint64_t each;
+
+	if (p->refs < 2 || (last - first) / (2 * p->refs) > width ||
+	    !store_strip_summary(p, g->name, &sum) ||
+	    2 * (last - first) / sum.n > width)
+		return false;
+	for (i = 0; i < 2 * sum.n; i++) {
+		unsigned k = i % sum.n;
+		int64_t v[3] = { sum.v[0][k], sum.v[1][k], sum.v[2][k] };
+		int64_t end = k + 1 < sum.n ? sum.at[k + 1] - 1 : last;
+
+		if (end < g->ask->from_ms || sum.at[k] > g->ask->to_ms)
+			continue;
+		from = bucket_of(g, sum.at[k]);
+		to = bucket_of(g, end);
+		/* Before any is drawn: in one so long nothing was heard. */
+		if (to > from + 1)
+			return false;
+		each = (uint64_t)sum.count[k] / (to - from + 1);
+		for (; i >= sum.n && from <= to; from++)
+			draw(&g->b[from], v, each > 0 ? each : 1, sum.worst[k]);
+	}
+	return true;
+}
+
+/* Reading. */
+
+/* What is done with each part: series draws it; else its rows that are in
+ * range are kept.  0, or -1: no memory. */
+static int
+take_part(struct store_reader *q, struct store_part *p, uint64_t age)
+{
+	const struct store_column *c = p->column, *end = c + p->columns;
+	struct store_series *g = q->to;
+	struct store_at *r;
+	unsigned i;
+
+	while (g != NULL && c < end && !str_is(g->name, c->name))
+		c++;
+	for (i = 0; i < p->rows; i++) {
+		if (p->at[i] < q->ask.from_ms || p->at[i] > q->ask.to_ms)
+			continue;
+		if (g != NULL) {
+			draw(&g->b[bucket_of(g, p->at[i])],
+			    c == end || !c->has[i] ? NULL : (int64_t[]){
+			    c->v[0][i], c->v[1][i], c->v[2][i] },
+			    (uint64_t)p->count[i], p->flags[i] & 3);
+			continue;
+		}
+		r = store_grow(q->row, q->rows, &q->rows_room, sizeof *r);
 		if (r == NULL)
 			return -1;
 		q->row = r;
-		q->rows_room = want;
+		r[q->rows++] = (struct store_at){ p->at[i], age, p, i };
 	}
-	for (i = 0; i < p->rows; i++)
-		if (p->at[i] >= q->ask.from_ms && p->at[i] <= q->ask.to_ms)
-			q->row[q->rows++] = (struct store_at){ p->at[i], age,
-			    p, i };
 	return 0;
 }
 
@@ -81,8 +153,7 @@ store_reader_order(struct store_reader *q)
 {
 	unsigned i, n = 0;
 
-	if (q->rows > 0)
-		qsort(q->row, q->rows, sizeof *q->row, by_time);
+	store_sort(q->row, q->rows, sizeof *q->row, by_time);
 	for (i = 0; i < q->rows; i++)
 		if (n == 0 || q->row[i].at_ms != q->row[n - 1].at_ms ||
 		    q->row[i].p->level != LEVEL_RAW ||
@@ -92,38 +163,19 @@ store_reader_order(struct store_reader *q)
 	q->next = q->ask.down ? n : 0;
 }
 
-/* What is done with each part: series draws it, others keep it. */
-static int
-take_part(struct store_reader *q, struct store_part *p, uint64_t age,
-    struct store_series *g)
-{
-	if (g != NULL)
-		store_draw_part(g, p);
-	return g != NULL ? 0 : add_rows(q, p, age);
-}
-
-/* A part to read into: of series always the same. */
-static struct store_part *
-room(struct store_reader *q, const struct store_series *g)
-{
-	return g != NULL && q->parts > 0 ? q->part[0] : new_part(q);
-}
-
 /* The head's results, pos, which are in order. */
 int
 store_read_head(struct store *s, struct store_reader *q,
-    const struct store_pos *pos, unsigned n, struct store_series *g,
-    struct fail *why)
+    const struct store_pos *pos, unsigned n, struct fail *why)
 {
 	struct store_part *p;
 	unsigned i;
 
 	for (i = 0; i < n;) {
-		p = room(q, g);
-		if (p == NULL)
-			return fail(why, "no memory");
-		i += store_head_part(s, pos + i, n - i, p);
-		if (take_part(q, p, UINT64_MAX, g) != 0)
+		p = room(q);
+		if (p != NULL)
+			i += store_head_part(s, pos + i, n - i, p);
+		if (p == NULL || take_part(q, p, UINT64_MAX) != 0)
 			return fail(why, "no memory");
 	}
 	return 0;
@@ -133,7 +185,7 @@ store_read_head(struct store *s, struct store_reader *q,
  * (0). */
 int
 store_read_block(struct store *s, struct store_reader *q, unsigned i,
-    uint64_t at, struct store_series *g, struct fail *why)
+    uint64_t at, struct fail *why)
 {
 	const struct store_file *f = &s->b.file[i];
 	struct store_strip strip;
@@ -148,39 +200,21 @@ store_read_block(struct store *s, struct store_reader *q, unsigned i,
 	rc = store_strip_open(s, i, at, &strip, why);
 	if (rc > 0)
 		store_block_damaged(s, i, at);
-	if (rc != 0)
-		return rc > 0 ? 0 : -1;
-	if (g != NULL && store_draw_summary(g, &strip))
-		strip.refs = 0;
+	if (rc > 0 || (rc == 0 && q->to != NULL && draw_summary(q->to, &strip)))
+		strip.refs = rc = 0;
 	for (k = 0; k < strip.refs && rc == 0; k++) {
 		if (strip.ref[k].first_ms > q->ask.to_ms ||
 		    strip.ref[k].last_ms < q->ask.from_ms)
 			continue;
-		p = room(q, g);
-		if (p == NULL)
-			rc = fail(why, "no memory");
-		else if (!store_part_read(s, &strip, k, p,
-		    g == NULL ? NULL : &g->name))
+		p = room(q);
+		if (p != NULL && !store_part_read(s, &strip, k, p,
+		    q->to == NULL ? NULL : &q->to->name))
 			store_block_damaged(s, i, strip.ref[k].at);
-		else if (take_part(q, p, f->block.first, g) != 0)
+		else if (p == NULL || take_part(q, p, f->block.first) != 0)
 			rc = fail(why, "no memory");
 	}
-	store_strip_close(&strip);
-	return rc;
-}
-
-static int
-read_head(struct store *s, struct store_reader *q, struct store_series *g,
-    struct fail *why)
-{
-	struct store_pos *pos;
-	unsigned n;
-	int rc = store_head_rows(s, &q->ask, 0, &pos, &n, why);
-
-	if (rc != 0)
-		return -1;
-	rc = store_read_head(s, q, pos, n, g, why);
-	free(pos);
+	free(strip.bytes);
+	free(strip.ref);
 	return rc;
 }
 
@@ -223,20 +257,27 @@ read_all(struct store *s, const struct store_query *ask,
 {
 	static unsigned mark;
 	struct store_reader *q = &s->q;
-	unsigned i;
+	struct store_pos *pos;
+	unsigned i, n;
+	int rc;
 
 	store_reader_close(q);
 	q->ask = *ask;
+	q->to = g;
 	q->mark = ++mark;
-	if (read_head(s, q, g, why) != 0)
+	if (store_head_rows(s, ask, 0, &pos, &n, why) != 0)
 		return -1;
-	while ((i = next_block(s, q)) < s->b.files &&
+	/* The newest first, or last: then rows mostly come in order. */
+	rc = ask->down ? store_read_head(s, q, pos, n, why) : 0;
+	while (rc == 0 && (i = next_block(s, q)) < s->b.files &&
 	    !enough(q, &s->b.file[i])) {
 		s->b.file[i].mark = mark;
-		if (store_read_block(s, q, i, 0, g, why) != 0)
-			return -1;
+		rc = store_read_block(s, q, i, 0, why);
 	}
-	return 0;
+	if (rc == 0 && !ask->down)
+		rc = store_read_head(s, q, pos, n, why);
+	free(pos);
+	return rc;
 }
 
 int
@@ -266,86 +307,6 @@ store_row_next(struct store *s, struct store_row *row, struct fail *why)
 {
 	(void)why;
 	return store_reader_next(&s->q, row);
-}
-
-/* Series: buckets of equal width, which need no order. */
-
-static unsigned
-bucket_of(const struct store_series *g, int64_t at_ms)
-{
-	const struct store_query *a = g->ask;
-
-	at_ms = at_ms < a->from_ms ? a->from_ms :
-	    at_ms > a->to_ms ? a->to_ms : at_ms;
-	return (unsigned)((at_ms - a->from_ms) * g->points /
-	    (a->to_ms + 1 - a->from_ms));
-}
-
-static void
-draw(struct store_bucket *b, const int64_t *v, uint64_t count, int64_t code)
-{
-	b->rows += count;
-	if (code > b->worst)
-		b->worst = (uint8_t)code;
-	if (v != NULL)
-		store_sum_add(&b->sum, v, count);
-}
-
-void
-store_draw_part(struct store_series *g, const struct store_part *p)
-{
-	const struct store_column *c = p->column;
-	int64_t v[3];
-	unsigned i;
-
-	while (c < p->column + p->columns && !str_is(g->name, c->name))
-		c++;
-	for (i = 0; i < p->rows; i++) {
-		bool has = c < p->column + p->columns && c->has[i];
-
-		if (p->at[i] < g->ask->from_ms || p->at[i] > g->ask->to_ms)
-			continue;
-		if (has)
-			memcpy(v, (int64_t[]){ c->v[0][i], c->v[1][i],
-			    c->v[2][i] }, sizeof v);
-		draw(&g->b[bucket_of(g, p->at[i])], has ? v : NULL,
-		    (uint64_t)p->count[i], p->flags[i] & 3);
-	}
-}
-
-/* Draw from the summary, if there is one fine enough: what a quarter has is
- * in each bucket that it touches. */
-bool
-store_draw_summary(struct store_series *g, struct store_strip *p)
-{
-	static struct store_summary sum;
-	int64_t width = (g->ask->to_ms + 1 - g->ask->from_ms) / g->points;
-	int64_t first = p->ref[0].first_ms, last = p->ref[p->refs - 1].last_ms;
-	unsigned i, from, to;
-	uint64_t each;
-
-	if (p->refs < 2 || (last - first) / (2 * p->refs) > width ||
-	    !store_strip_summary(p, g->name, &sum) ||
-	    2 * (last - first) / sum.n > width)
-		return false;
-	for (i = 0; i < 2 * sum.n; i++) {
-		unsigned k = i % sum.n;
-		int64_t v[3] = { sum.v[0][k], sum.v[1][k], sum.v[2][k] };
-		int64_t end = k + 1 < sum.n ? sum.at[k + 1] - 1 : last;
-
-		if (end < g->ask->from_ms || sum.at[k] > g->ask->to_ms)
-			continue;
-		from = bucket_of(g, sum.at[k]);
-		to = bucket_of(g, end);
-		/* Before any is drawn: in one so long nothing was heard. */
-		if (to > from + 1)
-			return false;
-		each = (uint64_t)sum.count[k] / (to - from + 1);
-		for (; i >= sum.n && from <= to; from++)
-			draw(&g->b[from], v, each > 0 ? each : 1,
-			    sum.worst[k]);
-	}
-	return true;
 }
 
 int

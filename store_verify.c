@@ -23,7 +23,7 @@ read_block(struct store *s, unsigned i, struct fail *why)
 		store_reader_close(&q);
 		q.ask = (struct store_query){ .check = check,
 		    .from_ms = INT64_MIN, .to_ms = INT64_MAX };
-		rc = store_read_block(s, &q, i, at, NULL, why);
+		rc = store_read_block(s, &q, i, at, why);
 		rows += q.rows;
 	}
 	store_reader_close(&q);
@@ -34,54 +34,41 @@ read_block(struct store *s, unsigned i, struct fail *why)
 	return rc == 0 ? (int)rows : -1;
 }
 
-/* The journal first: it says which reports were on disk by then. */
-static int
-read_all(struct store *s, struct store_tally *tally,
-    void (*tell)(struct str damage), struct fail *why)
-{
-	struct store_set *const of[] = { &s->n, &s->j, &s->h, &s->b };
-	struct str text;
-	unsigned k, i;
-	int rc = 0;
-
-	for (k = 0; k < COUNT(of); k++) {
-		for (i = 0; i < of[k]->files && rc >= 0; i++) {
-			tally->files++;
-			tally->bytes += of[k]->file[i].end;
-			rc = k == 0 ? store_snapshot_scan(s, i, why) : k == 1 ?
-			    store_journal_scan(s, i, why) : k == 2 ?
-			    store_head_scan(s, i, why) :
-			    read_block(s, i, why);
-			if (k == 3 && rc > 0)
-				tally->results += (unsigned)rc;
-			if (k == 3 && s->b.file[i].block.last > s->seq)
-				s->seq = s->b.file[i].block.last;
-			/* The server that runs has done with it. */
-			if (rc < 0 && of[k]->read_error == ENOENT)
-				rc = 0;
-			for (; store_damage(s, &text) == 1; tally->damages++)
-				tell(text);
-		}
-	}
-	return rc < 0 ? -1 : 0;
-}
-
 int
 store_verify(const char *dir, const struct store_io *io,
     void (*tell)(struct str damage), struct store_tally *tally,
     struct fail *why)
 {
 	struct store *s = store_look(dir, io, why);
-	int rc;
+	struct store_set *t;
+	struct str text;
+	unsigned k, i;
+	int rc = s == NULL ? -1 : 0;
 
 	*tally = (struct store_tally){ .files = 0 };
-	if (s == NULL)
-		return -1;
-	rc = read_all(s, tally, tell, why);
-	if (rc == 0 && s->told_head > s->seq) {
+	/* The journal first: it says which reports were on disk by then. */
+	for (k = 0; rc >= 0 && k < s->sets; k++)
+		for (t = s->set[k], i = 0; i < t->files && rc >= 0; i++) {
+			tally->files++;
+			tally->bytes += t->file[i].end;
+			rc = t == &s->n ? store_snapshot_scan(s, i, why) :
+			    t == &s->j ? store_journal_scan(s, i, why) :
+			    t == &s->h ? store_head_scan(s, i, why) :
+			    read_block(s, i, why);
+			if (t == &s->b && rc > 0)
+				tally->results += (unsigned)rc;
+			if (t == &s->b && t->file[i].block.last > s->seq)
+				s->seq = t->file[i].block.last;
+			/* The server that runs has done with it. */
+			if (rc < 0 && t->read_error == ENOENT)
+				rc = 0;
+			for (; store_damage(s, &text) == 1; tally->damages++)
+				tell(text);
+		}
+	if (rc >= 0 && s->told_head > s->seq) {
 		tally->damages++;
 		tell(STR("head: reports that the journal knows are missing"));
 	}
 	store_close(s);
-	return rc;
+	return rc < 0 ? -1 : 0;
 }

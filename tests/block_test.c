@@ -8,6 +8,13 @@
 
 /* Columns of numbers. */
 
+/* As the agent tells it. */
+static int64_t
+percent(uint64_t part, uint64_t of)
+{
+	return (int64_t)((part * 100000 + of / 2) / of);
+}
+
 static int64_t
 shape(unsigned kind, unsigned i)
 {
@@ -29,6 +36,10 @@ shape(unsigned kind, unsigned i)
 	case 12: return (INT64_C(1) << 50) - (int64_t)(i % 2);
 	case 13: return (int64_t)(h % (UINT64_C(1) << 45));
 	case 14: return h % 50 == 0;
+	case 15: return percent(h % 90, 999 + h / 90 % 3);
+	case 16: return i == 700 ? 100000 : percent(h % 64000, 32000);
+	case 17: return i % 100 == 0 ? 1 + (int64_t)(h % 90) : percent(h % 90,
+	    1000);
 	default: return i == 7 ? -1 : (int64_t)(i / 100 % 2) * 100000;
 	}
 }
@@ -92,11 +103,20 @@ static void
 test_columns(void)
 {
 	static const unsigned n[] = { 1, 2, 3, 4, 17, 255, 256, 1000, 1024 };
+	static int64_t want[STORE_ROWS];
 	unsigned kind, i;
 
-	for (kind = 0; kind < 16; kind++)
+	for (kind = 0; kind < 19; kind++)
 		for (i = 0; i < COUNT(n); i++)
 			column(kind, n[i]);
+	/* Ratios are told as such; what is none is not. */
+	for (kind = 14; kind < 19; kind++) {
+		for (i = 0; i < 1024; i++)
+			want[i] = shape(kind, i);
+		i = (unsigned)code(want, 1024);
+		CHECK_ROW(kind, (coded[0] == 5) == (kind == 15));
+		CHECK_ROW(kind, kind != 15 || i < 1200);
+	}
 	for (i = 1; i <= STORE_ROWS; i += i < 64 ? 1 : 61)
 		column(10 + i % 4, i);
 }

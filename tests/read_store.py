@@ -19,8 +19,6 @@ def unfold(z):
 def cut(a, b):
     return a // b if a >= 0 else -(-a // b)
 
-RATE = 1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5
-
 class Reader:
     def __init__(self, p):
         self.p, self.i = p, 0
@@ -42,8 +40,9 @@ class Reader:
         z, seen = tree.get(place, (2048, 0))
         low = (self.span >> 12) * z
         bit = self.code >= low
-        z += -(z - 31 >> RATE[seen]) if bit else 4065 - z >> RATE[seen]
-        tree[place] = z, min(seen + 1, 15)
+        rate = 2 if seen == 0 else 3 if seen < 4 else 4
+        z += -(z - 31 >> rate) if bit else 4065 - z >> rate
+        tree[place] = z, seen + 1
         self.code -= low if bit else 0
         self.span = self.span - low if bit else low
         self.fill()
@@ -68,11 +67,15 @@ class Reader:
         self.span, self.code = 2**32 - 1, int.from_bytes(self.b(4), "big")
         for _ in range(n):
             w = self.tree(trees.setdefault(None, {}), most) - (1 << most)
-            k = max(min(w - 1, 5), 0)
+            k = max(min(w - 1, 7), 0)
             u = w and self.tree(trees.setdefault(w, {}), k)
             yield u and u << w - 1 - k | self.plain(w - 1 - k)
     def column(self, n):
-        how, first = self.b(1)[0], self.s()
+        how = self.b(1)[0]
+        if how == 5:
+            part, whole = self.column(n), self.column(n)
+            return [(p * 100000 + w // 2) // w for p, w in zip(part, whole)]
+        first = self.s()
         if how == 0:
             return [first] * n
         d, base, w, t = self.u(), self.s() if how in (1, 3) else 0, [0], 0
@@ -169,7 +172,7 @@ class Block:
             yield check, place
     def rows(self, check):
         r = self.at(self.strips[check], check, 6)
-        names, rows, quarters = [r.b() for _ in range(r.u())], [], []
+        names, rows, thirds = [r.b() for _ in range(r.u())], [], []
         at = place = times = 0
         for _ in range(r.u()):
             n, least = r.u(), r.s(at)
@@ -177,9 +180,9 @@ class Block:
             part = list(self.part(check, n, place, times, names))
             assert (part[0][1], part[-1][1]) == (least, at)
             rows += part
-            quarters += [part[i:i + 256] for i in range(0, n, 256)]
+            thirds += [part[i:i + 342] for i in range(0, n, 342)]
         n = r.u()
-        three = lambda: zip(quarters, *[r.column(n) for _ in range(3)])
+        three = lambda: zip(thirds, *[r.column(n) for _ in range(3)])
         for q, *said in three() if n else []:
             assert said == [q[0][1], max(x[2] for x in q),
                             sum(x[5] or 1 for x in q)]

@@ -483,6 +483,7 @@ make_long(unsigned check, int64_t at_ms, struct store_result *r)
 	static char text[48];
 	unsigned i, k = (unsigned)((at_ms - T0) / 60000 + 10000);
 	uint64_t rnd = ((uint64_t)at_ms + check) * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t whole = 5999 + rnd % 3;	/* ticks in a minute */
 
 	rnd = (rnd ^ rnd >> 29) * UINT64_C(0xbf58476d1ce4e5b9) >> 33;
 	*r = (struct store_result){ .check = check, .at_ms = at_ms,
@@ -497,6 +498,9 @@ make_long(unsigned check, int64_t at_ms, struct store_result *r)
 	for (i = 0; i < r->metrics; i++) {
 		r->metric[i].name = str_of(names[(i + check) % 4]);
 		r->metric[i].value = (int64_t)(rnd % 100000) * (check > 1);
+		if (check == 2 && i == 1)
+			r->metric[i].value = (int64_t)((rnd % 500 * 100000 +
+			    whole / 2) / whole);
 	}
 	snprintf(text, sizeof text, "%llx of %u", (unsigned long long)rnd, k);
 	r->text = str_of(check > 2 && k % 3 == 0 ? text : "");
