@@ -1,11 +1,9 @@
 /* store.c: see store.h; what all kinds of files share: reading, writing. */
 #include <assert.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "store_impl.h"
@@ -362,9 +360,8 @@ static uint64_t
 set_bytes(const struct store_set *t)
 {
 	uint64_t n = 0;
-	unsigned i;
 
-	for (i = 0; i < t->files; i++)
+	for (unsigned i = 0; i < t->files; i++)
 		n += t->file[i].alloc;
 	return n;
 }

@@ -12,9 +12,7 @@
  * 342 rows, so that a month can be drawn without reading it all.
  */
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "store_impl.h"
 
@@ -63,9 +61,8 @@ code_header(struct store_code *c, struct store_header *h)
 	uint64_t *const v[] = { &h->first, &h->last, &h->level,
 	    (uint64_t *)&h->received_ms, (uint64_t *)&h->span.min_ms,
 	    (uint64_t *)&h->span.max_ms, &h->rows, &h->top };
-	unsigned i;
 
-	for (i = 0; i < COUNT(v); i++)
+	for (unsigned i = 0; i < COUNT(v); i++)
 		*v[i] = store_code_fixed(c, *v[i]);
 }
 
@@ -522,11 +519,10 @@ put_dir(struct store_maker *m, unsigned type, const struct entry *e, unsigned n)
 {
 	struct store_code c = { .writing = true };
 	struct entry was = { 0, 0 };
-	unsigned i;
 
 	begin(m, &c, type, 0);
 	(void)store_code(&c, n);
-	for (i = 0; i < n; was = e[i++]) {
+	for (unsigned i = 0; i < n; was = e[i++]) {
 		(void)store_code(&c, e[i].check - was.check);
 		(void)store_code(&c, e[i].at - was.at);
 	}

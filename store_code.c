@@ -15,7 +15,6 @@
  */
 #include <assert.h>
 #include <stddef.h>
-#include <string.h>
 #include <zlib.h>
 
 #include "store_impl.h"
@@ -136,9 +135,8 @@ uint64_t
 store_code_fixed(struct store_code *c, uint64_t v)
 {
 	uint64_t got = 0;
-	unsigned shift;
 
-	for (shift = 64; shift > 0;) {
+	for (unsigned shift = 64; shift > 0;) {
 		shift -= 8;
 		got = got << 8 | store_code_byte(c, v >> shift & 255);
 	}
@@ -357,9 +355,8 @@ choose(const int64_t *w, uint64_t *u, unsigned n, bool small)
 	struct guess g = { .kind = DELTA, .n = n }, best = g;
 	uint64_t least = UINT64_MAX, got;
 	int64_t min = 0;
-	unsigned i;
 
-	for (i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++)
 		min = w[i] < min ? w[i] : min;
 	for (g.kind = LEAST; g.kind < RATIO && small; g.kind++) {
 		g.base = g.kind == LEAST ? min : g.kind == LINE ? w[n - 1] : 0;
@@ -379,10 +376,9 @@ static uint64_t
 divisor(const int64_t *v, unsigned n, bool *small)
 {
 	uint64_t d = 0, a, b, t;
-	unsigned i;
 
 	*small = true;
-	for (i = 1; i < n; i++) {
+	for (unsigned i = 1; i < n; i++) {
 		a = (uint64_t)v[i] - (uint64_t)v[0];
 		*small = *small && v[i] > -SMALL && v[i] < SMALL &&
 		    v[0] > -SMALL && v[0] < SMALL;
@@ -404,10 +400,9 @@ simple_column(struct store_code *c, int64_t *v, unsigned n)
 	struct guess g = { .n = n };
 	uint64_t d = 0;
 	bool small;
-	unsigned i;
 
 	if (c->writing && (d = divisor(v, n, &small)) > 0) {
-		for (i = 0; i < n; i++) {
+		for (unsigned i = 0; i < n; i++) {
 			w[i] = (int64_t)((uint64_t)v[i] - (uint64_t)v[0]);
 			w[i] = d == 1 ? w[i] : w[i] / (int64_t)d;
 		}
@@ -416,7 +411,7 @@ simple_column(struct store_code *c, int64_t *v, unsigned n)
 	g.kind = store_code_byte(c, g.kind);
 	v[0] = store_code_signed(c, v[0], 0);
 	if (g.kind == SAME) {
-		for (i = 1; i < n; i++)
+		for (unsigned i = 1; i < n; i++)
 			v[i] = v[0];
 		return;
 	}
@@ -431,7 +426,7 @@ simple_column(struct store_code *c, int64_t *v, unsigned n)
 	if (c->bad)
 		return;
 	numbers(c, u, n);
-	for (i = 0; i < n && !c->writing; i++) {
+	for (unsigned i = 0; i < n && !c->writing; i++) {
 		w[i] = (int64_t)(guess(&g, w, i) + (g.kind == LEAST ? u[i] :
 		    unzigzag(u[i])));
 		learn(&g, w[i]);
@@ -478,7 +473,6 @@ store_code_column(struct store_code *c, int64_t *v, unsigned n)
 	size_t at = c->out.n, size, other;
 	int64_t about = STORE_TICKS_MIN;
 	bool ratio = !c->writing && c->in.n > 0 && *c->in.p == RATIO;
-	unsigned i;
 
 	assert(n <= STORE_ROWS);
 	if (n == 0)
@@ -496,7 +490,7 @@ store_code_column(struct store_code *c, int64_t *v, unsigned n)
 	(void)store_code_byte(c, RATIO);
 	simple_column(c, part, n);
 	simple_column(c, whole, n);
-	for (i = 0; i < n && !c->writing; i++) {
+	for (unsigned i = 0; i < n && !c->writing; i++) {
 		c->bad |= part[i] < 0 || part[i] > UINT32_MAX || whole[i] < 1;
 		v[i] = c->bad ? 0 : percent(part[i], whole[i]);
 	}
@@ -514,9 +508,8 @@ static uint32_t
 get_u32(const char *p)
 {
 	uint32_t v = 0;
-	unsigned i;
 
-	for (i = 4; i-- > 0;)
+	for (unsigned i = 4; i-- > 0;)
 		v = v << 8 | (unsigned char)p[i];
 	return v;
 }
@@ -524,9 +517,7 @@ get_u32(const char *p)
 static void
 put_u32(char *p, uint32_t v)
 {
-	unsigned i;
-
-	for (i = 0; i < 4; i++)
+	for (unsigned i = 0; i < 4; i++)
 		p[i] = (char)(v >> 8 * i);
 }
 

@@ -10,7 +10,6 @@
 #include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "store_impl.h"
 
@@ -163,17 +162,15 @@ store_head_scan(struct store *s, unsigned i, struct fail *why)
 int
 store_head_open(struct store *s, struct fail *why)
 {
-	unsigned i;
-
 	s->span = STORE_NO_SPAN;
-	for (i = 0; i < s->b.files; i++)
+	for (unsigned i = 0; i < s->b.files; i++)
 		if (s->b.file[i].block.last > s->seq) {
 			s->seq = s->b.file[i].block.last;
 			s->newest_ms = s->b.file[i].block.received_ms;
 		}
 	if (s->snap_head > s->seq)	/* they were there, and are gone */
 		s->seq = s->snap_head;
-	for (i = 0; i < s->h.files; i++)
+	for (unsigned i = 0; i < s->h.files; i++)
 		if (s->h.file[i].first != 0 && store_head_scan(s, i, why) != 0)
 			return -1;
 	s->durable = s->seq;

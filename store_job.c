@@ -10,10 +10,8 @@
  * reports it is made of: a start finds by that what a crash left to remove.
  */
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "store_impl.h"
 
@@ -57,9 +55,8 @@ plan_seal(struct store *s, int64_t now_ms, struct store_job *job)
 {
 	uint64_t bytes = 0, last = 0;
 	int64_t first_ms = 0;
-	unsigned i;
 
-	for (i = 0; i < s->h.files; i++) {
+	for (unsigned i = 0; i < s->h.files; i++) {
 		const struct store_file *f = &s->h.file[i];
 
 		if (f->dead || f->first == 0)
@@ -96,9 +93,8 @@ plan_run(struct store *s, const struct store_file *f, unsigned n,
     unsigned level, struct store_job *job)
 {
 	uint64_t bytes = 0;
-	unsigned i;
 
-	for (i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++)
 		bytes += f[i].end;
 	job->first = f[0].block.first;
 	job->last = f[n - 1].block.last;
@@ -195,14 +191,13 @@ store_job_next(struct store *s, int64_t now_ms, int64_t mono_ms,
     struct store_job *job)
 {
 	uint64_t since = 0, journal = store_cap(s, STORE_JOURNAL_BYTES);
-	unsigned i;
 	bool due;
 
 	*job = (struct store_job){ .what = STORE_IDLE };
 	if (s->busy || mono_ms < s->job_ms)
 		return false;
 	/* What the journal has beyond the newest snapshot, about. */
-	for (i = 0; i < s->j.files && s->chain.n > s->snap_n; i++)
+	for (unsigned i = 0; i < s->j.files && s->chain.n > s->snap_n; i++)
 		if (store_first(&s->j, i + 1) > s->snap_n + 1)
 			since += s->j.file[i].end;
 	due = plan_room(s, job) || plan_seal(s, now_ms, job) || s->snap_due ||
@@ -263,7 +258,6 @@ static int
 thin_end(struct thin *t, struct store_maker *m)
 {
 	static struct store_row row;
-	unsigned i;
 	int rc;
 
 	if (t->count == 0)
@@ -274,7 +268,7 @@ thin_end(struct thin *t, struct store_maker *m)
 	row.count = t->count;
 	if (row.r.has_value)
 		sum_cells(&t->value, row.value);
-	for (i = 0; i < t->metrics; i++) {
+	for (unsigned i = 0; i < t->metrics; i++) {
 		row.r.metric[i].name = str_of(t->name[i]);
 		sum_cells(&t->metric[i], row.metric[i]);
 	}
@@ -464,13 +458,12 @@ install(struct store *s, const struct store_job *job)
 {
 	struct store_set *t = job->what == STORE_SEAL ? &s->h : &s->b;
 	struct fail why;
-	unsigned i;
 
 	if (store_name(&s->b, job->number, &why) != 0 ||
 	    store_block_open(s, s->b.files - 1, &why) != 0 ||
 	    store_newest(&s->b)->foreign)
 		return false;
-	for (i = 0; i < t->files; i++)
+	for (unsigned i = 0; i < t->files; i++)
 		if (store_job_takes(job, &t->file[i]) && (t == &s->h ||
 		    t->file[i].number != job->number))
 			t->file[i].dead = true;

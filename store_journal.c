@@ -8,9 +8,7 @@
  */
 #include <assert.h>
 #include <bearssl.h>
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <zlib.h>
 
 #include "json.h"
@@ -409,7 +407,6 @@ store_snapshot_take(struct store *s, const struct store_job *job)
 	struct store_set *t = &s->n;
 	struct store_file *f;
 	struct fail why;
-	unsigned i;
 
 	if (store_name(t, job->number, &why) != 0)
 		return false;
@@ -419,7 +416,7 @@ store_snapshot_take(struct store *s, const struct store_job *job)
 	f->block.last = s->snap_head = job->last;
 	s->snap_bytes = f->end;
 	s->snap_due = false;
-	for (i = 0; i + 2 < t->files; i++)
+	for (unsigned i = 0; i + 2 < t->files; i++)
 		t->file[i].dead = true;
 	set_live(s);
 	return true;

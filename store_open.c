@@ -1,11 +1,9 @@
 /* store_open.c: see store.h; the directory: opened, recovered, and closed. */
 #include <assert.h>
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "store_impl.h"
@@ -197,7 +195,6 @@ open_set(struct store *s, struct store_set *t, struct fail *why)
 	struct store_walk w = { 0 };
 	struct store_file *f;
 	struct store_rec r;
-	unsigned n;
 
 	t->dir = open_dir(s, s->dir, t->name, why);
 	if (t->dir < 0)
@@ -219,7 +216,7 @@ open_set(struct store *s, struct store_set *t, struct fail *why)
 	}
 	t->ahead = t == &s->b ? STORE_WIN_BLOCK : STORE_WIN_BYTES;
 	/* The newest files that were begun, and never came to hold anything. */
-	for (n = t->files + 1; drop && t->files > 0 && t->files < n &&
+	for (unsigned n = t->files + 1; drop && t->files > 0 && t->files < n &&
 	    store_newest(t)->first == 0;) {
 		n = t->files;
 		store_leave(t);
@@ -233,12 +230,10 @@ open_set(struct store *s, struct store_set *t, struct fail *why)
 static int
 open_sets(struct store *s, struct fail *why)
 {
-	unsigned i;
-
-	for (i = 0; i < s->sets; i++)
+	for (unsigned i = 0; i < s->sets; i++)
 		if (open_set(s, s->set[i], why) != 0)
 			return -1;
-	for (i = 0; i < s->b.files; i++)
+	for (unsigned i = 0; i < s->b.files; i++)
 		if (store_block_open(s, i, why) != 0)
 			return -1;
 	store_block_order(s);
@@ -352,13 +347,12 @@ int
 store_job_child(struct store *s, struct fail *why)
 {
 	struct store_set *t;
-	unsigned i;
 
 	s->lock = -1;
 	s->dir = s->io->openat(AT_FDCWD, s->path, DIRECTORY, 0);
 	if (s->dir < 0)
 		return fail_errno(why, "%s", s->path);
-	for (i = 0; i < s->sets; i++) {
+	for (unsigned i = 0; i < s->sets; i++) {
 		t = s->set[i];
 		t->fd = t->win_fd = -1;
 		t->dir = open_dir(s, s->dir, t->name, why);
@@ -372,12 +366,11 @@ void
 store_close(struct store *s)
 {
 	struct store_set *t;
-	unsigned i;
 
 	if (s == NULL)
 		return;
 	store_reader_close(&s->q);
-	for (i = 0; i < s->sets; i++) {
+	for (unsigned i = 0; i < s->sets; i++) {
 		t = s->set[i];
 		store_win_close(t);
 		store_leave(t);

@@ -8,7 +8,6 @@
  */
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "store_impl.h"
 
@@ -27,11 +26,9 @@ store_part_clear(struct store_part *p, unsigned level)
 static struct store_column *
 column_of(struct store_part *p, struct str name, unsigned hint)
 {
-	unsigned i;
-
 	if (hint < p->columns && str_is(name, p->column[hint].name))
 		return &p->column[hint];
-	for (i = 0; i < p->columns; i++)
+	for (unsigned i = 0; i < p->columns; i++)
 		if (str_is(name, p->column[i].name))
 			return &p->column[i];
 	return NULL;
@@ -42,7 +39,6 @@ static void
 put(struct store_part *p, struct str name, unsigned hint, const int64_t v[3])
 {
 	struct store_column *c = column_of(p, name, hint);
-	unsigned i;
 
 	if (c == NULL && p->columns < STORE_COLUMNS) {
 		c = &p->column[p->columns++];
@@ -54,7 +50,7 @@ put(struct store_part *p, struct str name, unsigned hint, const int64_t v[3])
 		return;
 	c->has[p->rows] = 1;
 	c->n++;
-	for (i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 3; i++)
 		c->v[i][p->rows] = v[i];
 }
 
@@ -190,15 +186,14 @@ static void
 code_texts(struct store_code *c, struct store_part *p)
 {
 	static int64_t news[STORE_ROWS];
-	unsigned i;
 	struct str s;
 
-	for (i = 0; i < p->rows && c->writing; i++)
+	for (unsigned i = 0; i < p->rows && c->writing; i++)
 		news[i] = i == 0 ? p->text_n[0] > 0 :
 		    p->text_at[i] != p->text_at[i - 1] ||
 		    p->text_n[i] != p->text_n[i - 1];
 	store_code_column(c, news, p->rows);
-	for (i = 0; i < p->rows && !c->bad; i++) {
+	for (unsigned i = 0; i < p->rows && !c->bad; i++) {
 		if (!c->writing) {	/* as before, or to be read */
 			p->text_at[i] = i > 0 ? p->text_at[i - 1] : 0;
 			p->text_n[i] = i > 0 ? p->text_n[i - 1] : 0;
@@ -220,7 +215,6 @@ store_part_code(struct store_code *c, struct store_part *p,
     const struct str *only)
 {
 	uint64_t rows = store_code(c, p->rows), columns;
-	unsigned i;
 
 	if (rows == 0 || rows > STORE_ROWS) {
 		c->bad = true;
@@ -228,14 +222,14 @@ store_part_code(struct store_code *c, struct store_part *p,
 	}
 	p->rows = (unsigned)rows;
 	store_code_column(c, p->flags, p->rows);
-	for (i = 0; i < p->rows && p->level == LEVEL_RAW; i++)
+	for (unsigned i = 0; i < p->rows && p->level == LEVEL_RAW; i++)
 		p->count[i] = 1;
 	if (p->level != LEVEL_RAW)
 		store_code_column(c, p->count, p->rows);
 	columns = store_code(c, p->columns);
 	c->bad |= columns > STORE_COLUMNS;
 	p->columns = c->bad ? 0 : (unsigned)columns;
-	for (i = 0; i < p->columns && !c->bad; i++)
+	for (unsigned i = 0; i < p->columns && !c->bad; i++)
 		code_column(c, p, &p->column[i], only);
 	if (only == NULL && !c->bad)
 		code_texts(c, p);

@@ -7,7 +7,6 @@
  */
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "store_impl.h"
 
@@ -110,11 +109,10 @@ take_part(struct store_reader *q, struct store_part *p, uint64_t age)
 	const struct store_column *c = p->column, *end = c + p->columns;
 	struct store_series *g = q->to;
 	struct store_at *r;
-	unsigned i;
 
 	while (g != NULL && c < end && !str_is(g->name, c->name))
 		c++;
-	for (i = 0; i < p->rows; i++) {
+	for (unsigned i = 0; i < p->rows; i++) {
 		if (p->at[i] < q->ask.from_ms || p->at[i] > q->ask.to_ms)
 			continue;
 		if (g != NULL) {
@@ -169,9 +167,8 @@ store_read_head(struct store *s, struct store_reader *q,
     const struct store_pos *pos, unsigned n, struct fail *why)
 {
 	struct store_part *p;
-	unsigned i;
 
-	for (i = 0; i < n;) {
+	for (unsigned i = 0; i < n;) {
 		p = room(q);
 		if (p != NULL)
 			i += store_head_part(s, pos + i, n - i, p);
@@ -191,7 +188,6 @@ store_read_block(struct store *s, struct store_reader *q, unsigned i,
 	struct store_strip strip;
 	struct store_part *p;
 	uint64_t check;
-	unsigned k;
 	int rc;
 
 	if (at == 0 && (store_block_find(s, i, q->ask.check, &check, &at) ==
@@ -202,7 +198,7 @@ store_read_block(struct store *s, struct store_reader *q, unsigned i,
 		store_block_damaged(s, i, at);
 	if (rc > 0 || (rc == 0 && q->to != NULL && draw_summary(q->to, &strip)))
 		strip.refs = rc = 0;
-	for (k = 0; k < strip.refs && rc == 0; k++) {
+	for (unsigned k = 0; k < strip.refs && rc == 0; k++) {
 		if (strip.ref[k].first_ms > q->ask.to_ms ||
 		    strip.ref[k].last_ms < q->ask.from_ms)
 			continue;

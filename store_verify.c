@@ -1,5 +1,4 @@
 /* store_verify.c: see store.h; everything that a directory holds, read. */
-#include <errno.h>
 
 #include "store_impl.h"
 
