@@ -1,5 +1,4 @@
 /* agent.c: options, the URL and signals of vilicus-agent(8); see agent.h. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -137,7 +136,7 @@ main(int argc, char **argv)
 	struct fail why;
 	struct str got;
 
-	log_name("vilicus-agent");
+	log_program = "vilicus-agent";
 	if (options(argc, argv, &why) == -1 || find_url(&why) == -1)
 		goto out;
 	code = AGENT_BAD;

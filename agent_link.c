@@ -10,7 +10,6 @@
  * A child resolves the host and connects, because getaddrinfo(3) blocks and
  * allocates; the socket comes back as a descriptor.
  */
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

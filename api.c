@@ -372,13 +372,6 @@ take_path(struct call *k, struct str path)
 	return 0;
 }
 
-size_t
-api_body_max(const struct http_head *h)
-{
-	return str_starts(h->path, STR(MODEL_API "check_history")) ?
-	    API_RESULTS_MAX : API_BODY_MAX;
-}
-
 int
 api_refuse_early(const struct http_head *h, uint64_t *key, struct fail *why)
 {

@@ -41,7 +41,9 @@ extern struct store *api_the_store;
 #define api_store(s)		(api_the_store = (s))
 
 /* How large a body this request may have. */
-size_t api_body_max(const struct http_head *h);
+#define api_body_max(h) \
+	(str_starts((h)->path, STR(MODEL_API "check_history")) ? \
+	    API_RESULTS_MAX : API_BODY_MAX)
 
 /* Why this request is refused before its body is read, or 0: go on.  *key is
  * the key it shows, for api_handle; 0: none that is valid. */

@@ -1,7 +1,6 @@
 /* check.c: see check.h. */
 
 #include "check.h"
-#include "json.h"
 
 static const struct check_param process_param[] = {
 	{ "process_name", PARAM_TEXT, 1, CHECK_TEXT_MAX,

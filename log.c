@@ -9,7 +9,7 @@
 #include "str.h"
 
 int log_verbose;
-static const char *name = "vilicus";
+const char *log_program = "vilicus";
 
 int64_t
 log_clock_ms(void)
@@ -37,16 +37,10 @@ log_at(int verbose, const char *fmt, ...)
 	va_end(ap);
 	buf_init(&b, line, sizeof line - 1);
 	buf_time(&b, log_clock_ms());
-	buf_addf(&b, " %s: ", name);
+	buf_addf(&b, " %s: ", log_program);
 	buf_line(&b, str_of(text));
 	line[b.n++] = '\n';
 	while (write(STDERR_FILENO, line, b.n) == -1 && errno == EINTR)
 		;
 	errno = saved;
-}
-
-void
-log_name(const char *program)
-{
-	name = program;
 }

@@ -23,7 +23,7 @@ void log_at(int verbose, const char *fmt, ...)
 /* The wall clock, by which lines are stamped; 0: there is none. */
 int64_t log_clock_ms(void);
 
-/* Whose lines these are; kept, not copied.  "vilicus" until it is called. */
-void log_name(const char *program);
+/* Whose lines these are; "vilicus" until it is set. */
+extern const char *log_program;
 
 #endif

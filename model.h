@@ -178,7 +178,9 @@ void model_reset(void);
 
 /* 0 or -1. */
 int model_kind(struct str name, enum kind *k);
-const struct field *model_field(enum kind k, struct str name);
+#define model_field(k, name) \
+	((const struct field *)str_row(model_kinds[k].field, \
+	    model_kinds[k].fields, sizeof(struct field), (name)))
 
 /* An object by id, or NULL; and all of a kind in the order of their ids.
  * Here and in what follows void * is an object of the kind, or a draft. */

@@ -271,13 +271,6 @@ model_kind(struct str name, enum kind *k)
 	return t != NULL ? 0 : -1;
 }
 
-const struct field *
-model_field(enum kind k, struct str name)
-{
-	return str_row(model_kinds[k].field, model_kinds[k].fields,
-	    sizeof(struct field), name);
-}
-
 void *
 model_value_at(const struct field *f, const struct object *o)
 {

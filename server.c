@@ -736,7 +736,7 @@ main(int argc, char **argv)
 	struct fail why;
 	unsigned bad;
 
-	log_name("vilicus-server");
+	log_program = "vilicus-server";
 	take_options(argc, argv);
 	bad = read_config(&config);
 	if (options.test || bad > 0) {

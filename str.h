@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define MILLI_MAX	INT64_C(9000000000000000000)	/* ±9·10^15 units */
 #define STR_EXPONENT_MAX INT64_C(1000000000000000)	/* of a number's e */
@@ -42,17 +43,52 @@ struct buf {
 #define STR_HEX		"0123456789abcdefABCDEF"
 #define STR_ALNUM	STR_HEX "ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ"
 
-struct str str_of(const char *z);		/* z NULL: NULL and 0 */
+/* z NULL: NULL and 0. */
+static inline struct str
+str_of(const char *z)
+{
+	return (struct str){ z, z == NULL ? 0 : strlen(z) };
+}
+
 /* What is in b so far. */
 #define str_from(b)	((struct str){ (b)->p, (b)->n })
-bool str_eq(struct str a, struct str b);
-bool str_is(struct str a, const char *z);
+
+static inline bool
+str_eq(struct str a, struct str b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+static inline bool
+str_is(struct str a, const char *z)
+{
+	return str_eq(a, str_of(z));
+}
+
+static inline bool
+str_starts(struct str s, struct str head)
+{
+	return s.n >= head.n && str_eq((struct str){ s.p, head.n }, head);
+}
+
 bool str_ieq(struct str a, struct str b);	/* ASCII case alike */
-bool str_starts(struct str s, struct str head);
-size_t str_span(struct str s, const char *set);	/* it begins so many of set */
-bool str_is_of(struct str s, const char *set);	/* each byte is one of set */
 bool str_is_plain(struct str s);	/* no control character is in it */
-struct str str_after(struct str s, size_t n);	/* past n bytes, n <= s.n */
+size_t str_span(struct str s, const char *set);	/* it begins so many of set */
+
+/* Each byte is one of set. */
+static inline bool
+str_is_of(struct str s, const char *set)
+{
+	return str_span(s, set) == s.n;
+}
+
+/* Past n bytes, n <= s.n. */
+static inline struct str
+str_after(struct str s, size_t n)
+{
+	return n == 0 ? s : (struct str){ s.p + n, s.n - n };
+}
+
 struct str str_trim(struct str s);		/* spaces and tabs, both ends */
 
 /* The row of a table of n rows, each `size` bytes and beginning with its name
@@ -127,7 +163,13 @@ int32_t str_take(struct str *s);
 #define buf_init(b, p, cap)	(*(b) = (struct buf){ (p), 0, (cap), false })
 void buf_add(struct buf *b, struct str s);
 #define buf_addz(b, z)	buf_add(b, str_of(z))
-void buf_addc(struct buf *b, char c);
+
+static inline void
+buf_addc(struct buf *b, char c)
+{
+	buf_add(b, (struct str){ &c, 1 });
+}
+
 void buf_addi(struct buf *b, int64_t v);
 /* As printf; wants one byte more than it leaves, for printf's NUL. */
 void buf_addf(struct buf *b, const char *fmt, ...)

@@ -1,7 +1,6 @@
 /* watch.c: see watch.h. */
 #include "change.h"
 #include "log.h"
-#include "notify.h"
 #include "watch.h"
 
 #define SERVER_DISK	"vilicus-server disk"
