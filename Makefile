@@ -26,29 +26,30 @@ FORTIFY	= -D_FORTIFY_SOURCE=2
 PIE	= -fPIE
 PIELD	= -pie -Wl,-z,relro -Wl,-z,now
 
+TLS	= tls.o tls_cert.o tls_client.o tls_pem.o
 COMMON	= client.o fail.o http.o json.o key.o log.o loop_$(SYS).o str.o \
-	  stream.o
+	  stream.o $(TLS)
 SERVER	= server.o alert.o api.o api_list.o api_object.o api_result.o api_series.o \
-	  change.o channel.o check.o child.o config.o conn.o model.o \
+	  change.o channel.o check.o child.o config.o conn.o gzip.o identity.o login.o model.o \
 	  model_field.o model_set.o notify.o page.o pool.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
-	  store_open.o store_part.o store_rows.o tls.o watch.o
+	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
 	  alert.o check.o child.o probe.o proc_$(SYS).o
 CTL	= ctl.o ctl_edit.o ctl_show.o ctl_table.o alert.o check.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o store_verify.o
 HDR	= agent.h alert.h api.h api_impl.h change.h channel.h check.h child.h \
-	  client.h config.h conn.h ctl.h fail.h http.h json.h key.h log.h \
-	  loop.h model.h model_impl.h notify.h page.h pool.h probe.h proc.h \
-	  server.h store.h store_impl.h str.h stream.h tls.h watch.h
+	  client.h config.h conn.h ctl.h fail.h gzip.h http.h identity.h \
+	  json.h key.h log.h login.h loop.h model.h model_impl.h notify.h page.h pool.h probe.h proc.h \
+	  server.h store.h store_impl.h str.h stream.h tls.h tls_impl.h watch.h
 PROGS	= vilicus-server vilicus-agent vilicus
 TESTS	= tests/agent_test tests/alert_test tests/block_test \
 	  tests/budget_test tests/change_test tests/check_test \
 	  tests/crash_test tests/child_test tests/channel_test tests/client_test \
-	  tests/config_test tests/conn_test tests/full_test tests/http_test tests/json_test \
-	  tests/key_test tests/loop_test tests/model_test tests/pool_test \
-	  tests/probe_test tests/store_test tests/str_test tests/tls_test \
+	  tests/config_test tests/conn_test tests/full_test tests/gzip_test tests/http_test tests/json_test \
+	  tests/key_test tests/login_test tests/loop_test tests/model_test tests/pool_test \
+	  tests/probe_test tests/store_test tests/str_test tests/tls_server_test tests/tls_test \
 	  tests/told_test tests/watch_test
 
 all: $(PROGS)
@@ -68,16 +69,18 @@ vilicus: $(CTL) $(COMMON)
 $(SERVER) $(AGENT) $(CTL) $(COMMON): $(HDR)
 
 # The tests: each by itself, from its own file and the objects it needs.
-T_agent	= agent_ring.o agent_wire.o alert.o check.o http.o json.o str.o fail.o
+T_agent	= agent_ring.o agent_wire.o alert.o check.o http.o json.o str.o key.o fail.o
 T_alert	= alert.o json.o str.o fail.o
 T_check	= check.o alert.o json.o str.o fail.o
 T_child	= child.o str.o fail.o log.o
-T_channel	= channel.o child.o client.o http.o json.o loop_$(SYS).o log.o str.o stream.o tls.o fail.o
+T_channel	= channel.o child.o client.o http.o json.o loop_$(SYS).o log.o str.o stream.o key.o $(TLS) fail.o
 T_client	= client.o http.o loop_$(SYS).o str.o stream.o fail.o
 T_config	= config.o http.o str.o fail.o
-T_conn	= conn.o http.o loop_$(SYS).o pool.o str.o stream.o fail.o
+T_conn	= conn.o http.o loop_$(SYS).o pool.o str.o stream.o fail.o key.o tls_server.o $(TLS)
 T_http	= http.o str.o fail.o
 T_json	= json.o str.o fail.o
+T_gzip	= gzip.o str.o fail.o
+T_login	= key.o str.o fail.o
 T_key	= key.o str.o fail.o
 T_loop	= loop_$(SYS).o fail.o
 MODEL	= model.o model_field.o model_set.o check.o alert.o json.o key.o \
@@ -91,7 +94,7 @@ T_store	= store.o store_block.o store_code.o store_head.o store_job.o \
 	  store_journal.o store_open.o store_part.o store_rows.o \
 	  store_verify.o json.o str.o fail.o
 T_str	= str.o fail.o
-T_tls	= tls.o loop_$(SYS).o str.o stream.o fail.o
+T_tls	= $(TLS) key.o tls_make.o tls_server.o loop_$(SYS).o str.o stream.o fail.o
 
 tests/agent_test: tests/agent_test.o $(T_agent)
 	$(LINK) tests/agent_test.o $(T_agent) $(LDLIBS)
@@ -115,12 +118,16 @@ tests/client_test: tests/client_test.o $(T_client)
 	$(LINK) tests/client_test.o $(T_client) $(LDLIBS)
 tests/config_test: tests/config_test.o $(T_config)
 	$(LINK) tests/config_test.o $(T_config) $(LDLIBS)
+tests/gzip_test: tests/gzip_test.o $(T_gzip)
+	$(LINK) tests/gzip_test.o $(T_gzip) $(LDLIBS)
 tests/http_test: tests/http_test.o $(T_http)
 	$(LINK) tests/http_test.o $(T_http) $(LDLIBS)
 tests/json_test: tests/json_test.o $(T_json)
 	$(LINK) tests/json_test.o $(T_json) $(LDLIBS)
 tests/key_test: tests/key_test.o $(T_key)
 	$(LINK) tests/key_test.o $(T_key) $(LDLIBS)
+tests/login_test: tests/login_test.o $(T_login)
+	$(LINK) tests/login_test.o $(T_login) $(LDLIBS)
 tests/loop_test: tests/loop_test.o $(T_loop)
 	$(LINK) tests/loop_test.o $(T_loop) $(LDLIBS)
 tests/model_test: tests/model_test.o $(T_model)
@@ -141,10 +148,16 @@ tests/store_test: tests/store_test.o $(T_store)
 	$(LINK) tests/store_test.o $(T_store) $(LDLIBS)
 tests/str_test: tests/str_test.o $(T_str)
 	$(LINK) tests/str_test.o $(T_str) $(LDLIBS)
+tests/tls_server_test: tests/tls_server_test.o $(T_tls)
+	$(LINK) tests/tls_server_test.o $(T_tls) $(LDLIBS)
+T_try	= client.o http.o json.o log.o $(T_tls)
+tests/tls_try: tests/tls_try.o $(T_try)
+	$(LINK) tests/tls_try.o $(T_try) $(LDLIBS)
 tests/tls_test: tests/tls_test.o $(T_tls)
 	$(LINK) tests/tls_test.o $(T_tls) $(LDLIBS)
 
-tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/client_test.o tests/config_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/loop_test.o tests/model_test.o tests/probe_test.o tests/store_test.o tests/str_test.o tests/tls_test.o: $(HDR) tests/test.h
+tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/client_test.o tests/config_test.o tests/gzip_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/login_test.o tests/loop_test.o tests/model_test.o tests/probe_test.o tests/store_test.o tests/str_test.o tests/tls_server_test.o tests/tls_test.o tests/tls_try.o: $(HDR) tests/test.h
+tests/login_test.o: login.c
 tests/change_test.o tests/conn_test.o tests/pool_test.o: $(HDR) tests/test.h
 tests/told_test.o tests/watch_test.o: $(HDR) tests/test.h tests/watch_world.h
 
@@ -157,7 +170,7 @@ tests/crash_test.o tests/memfs.o: $(HDR) tests/test.h tests/crash.h \
 
 .PHONY: all check check-long check-san check-unit clean everything install run
 
-everything: all $(TESTS)
+everything: all $(TESTS) tests/tls_try
 
 # A server and an agent for this host, with their data in run/.
 run: all
@@ -168,7 +181,7 @@ E2E	= tests/e2e/main.py tests/e2e/crash.py tests/e2e/kill9.py \
 	  tests/e2e/sync.py tests/e2e/legacy.py tests/e2e/silent.py \
 	  tests/e2e/hostile.py tests/e2e/try.py tests/e2e/roles.py \
 	  tests/e2e/ctl.py tests/e2e/format.py tests/e2e/disk.py \
-	  tests/e2e/verify.py
+	  tests/e2e/verify.py tests/e2e/chains.py
 
 check: everything
 	tests/run $(TESTS) tests/style tests/e2e/cpu.py -p $(E2E)
@@ -199,4 +212,5 @@ install: all
 	done
 
 clean:
-	rm -f $(PROGS) *.o tests/*.o tests/*.log tests/e2e/*.log $(TESTS)
+	rm -f $(PROGS) *.o tests/*.o tests/*.log tests/e2e/*.log $(TESTS) \
+	    tests/tls_try

@@ -27,9 +27,11 @@ static struct {
 	int64_t used_ms;
 	struct stream *s, plain;
 	struct tls_client secure;
+	unsigned char room[TLS_LARGE];
 } way;
 
 static struct tls_anchors anchors;	/* the helper's, from prepare on */
+static struct tls_trust trust = { .anchors = &anchors };
 
 /* text, fit for one line, into dst; NUL after it. */
 static void
@@ -246,7 +248,7 @@ hang_up(void)
 static int
 connect_to(const struct http_url *u, int64_t now, struct fail *why)
 {
-	struct stream *s = u->tls ? &way.secure.s : &way.plain;
+	struct stream *s = u->tls ? &way.secure.t.s : &way.plain;
 	char c;
 
 	/* Is it there, to the same, used of late (a path by NAT is soon
@@ -267,8 +269,8 @@ connect_to(const struct http_url *u, int64_t now, struct fail *why)
 	way.s = s;
 	if (!u->tls)
 		stream_plain(&way.plain, way.fd);
-	else if (tls_client(&way.secure, way.fd, way.host, &anchors, now,
-	    why) == -1) {
+	else if (tls_client(&way.secure, way.fd, way.host, &trust, now,
+	    way.room, sizeof way.room, why) == -1) {
 		close(way.fd);
 		return fail_in(why, "%s", way.host);
 	}

@@ -30,26 +30,49 @@ key_random(unsigned char *p, size_t n, struct fail *why)
 	return rc;
 }
 
-int
-key_make(const char *prefix, char text[KEY_TEXT], struct fail *why)
+/* A prefix and 160 bits in base32. */
+static void
+put_key(char text[KEY_TEXT], const char *prefix, const unsigned char *bits)
 {
 	static const char base32[] = "abcdefghijklmnopqrstuvwxyz234567";
-	unsigned char bits[20];
 
 	assert(strlen(prefix) == 3);
-	if (key_random(bits, sizeof bits, why) == -1)
-		return -1;
 	memcpy(text, prefix, 3);
-	for (size_t i = 0; i < 32; i++) {
+	for (unsigned i = 0; i < 32; i++) {
 		/* The two bytes that hold bits 5i to 5i + 4. */
-		unsigned at = (unsigned)i * 5 / 8, skip = (unsigned)i * 5 % 8;
+		unsigned at = i * 5 / 8, skip = i * 5 % 8;
 		unsigned two = (unsigned)bits[at] << 8 |
-		    (at + 1 < sizeof bits ? bits[at + 1] : 0u);
+		    (at + 1 < KEY_BYTES ? bits[at + 1] : 0u);
 
 		text[3 + i] = base32[two >> (11 - skip) & 31];
 	}
 	text[KEY_TEXT - 1] = '\0';
+}
+
+int
+key_make(const char *prefix, char text[KEY_TEXT], struct fail *why)
+{
+	unsigned char bits[KEY_BYTES];
+
+	if (key_random(bits, sizeof bits, why) == -1)
+		return -1;
+	put_key(text, prefix, bits);
 	return 0;
+}
+
+void
+key_derive(const char *prefix, struct str secret, struct str word,
+    char text[KEY_TEXT])
+{
+	unsigned char mac[KEY_HASH];
+	br_hmac_key_context key;
+	br_hmac_context ctx;
+
+	br_hmac_key_init(&key, &br_sha256_vtable, secret.p, secret.n);
+	br_hmac_init(&ctx, &key, 0);
+	br_hmac_update(&ctx, word.p, word.n);
+	br_hmac_out(&ctx, mac);
+	put_key(text, prefix, mac);
 }
 
 void

@@ -11,6 +11,7 @@
 #include "str.h"
 
 #define KEY_TEXT	36	/* bytes of a key and a NUL */
+#define KEY_BYTES	20	/* of randomness in it */
 #define KEY_HASH	32	/* bytes of its SHA-256 */
 
 /* n random bytes of /dev/urandom (random(4)).  0 or -1. */
@@ -18,6 +19,11 @@ int key_random(unsigned char *p, size_t n, struct fail *why);
 
 /* A new key with that prefix of 3 characters, NUL-terminated.  0 or -1. */
 int key_make(const char *prefix, char text[KEY_TEXT], struct fail *why);
+
+/* The key that one with this secret has by this word: the first 160 bits of
+ * HMAC-SHA256 (RFC 2104). */
+void key_derive(const char *prefix, struct str secret, struct str word,
+    char text[KEY_TEXT]);
 
 /* The SHA-256 of s, whatever its length. */
 void key_hash(struct str s, unsigned char hash[KEY_HASH]);

@@ -11,7 +11,7 @@
 #include "loop.h"
 #include "stream.h"
 
-#define BACKLOG		128	/* connections waiting to be accepted */
+#define BACKLOG		1024	/* connections waiting to be accepted */
 
 /* Any address, as the socket calls and as their families see it. */
 union addr {
@@ -28,8 +28,8 @@ no_bytes(struct stream *s)
 	return fail(&s->why, "%s", strerror(errno));	/* STREAM_BAD */
 }
 
-static ssize_t
-plain_read(struct stream *s, void *p, size_t n)
+ssize_t
+stream_recv(struct stream *s, void *p, size_t n)
 {
 	ssize_t k;
 
@@ -39,8 +39,8 @@ plain_read(struct stream *s, void *p, size_t n)
 	return k >= 0 ? k : no_bytes(s);	/* 0 is STREAM_EOF */
 }
 
-static ssize_t
-plain_write(struct stream *s, const void *p, size_t n)
+ssize_t
+stream_send(struct stream *s, const void *p, size_t n)
 {
 	ssize_t k;
 
@@ -51,6 +51,17 @@ plain_write(struct stream *s, const void *p, size_t n)
 		k = k == 0 ? STREAM_AGAIN : no_bytes(s);
 	s->full = k == STREAM_AGAIN;
 	return k;
+}
+
+ssize_t
+stream_peek(struct stream *s, void *p, size_t n)
+{
+	ssize_t k;
+
+	do {
+		k = recv(s->fd, p, n, MSG_PEEK);
+	} while (k < 0 && errno == EINTR);
+	return k >= 0 ? k : no_bytes(s);
 }
 
 static unsigned
@@ -68,7 +79,7 @@ plain_shut(struct stream *s)
 }
 
 static const struct stream_ops plain = {
-	plain_read, plain_write, plain_want, plain_shut
+	stream_recv, stream_send, plain_want, plain_shut
 };
 
 void

@@ -36,11 +36,20 @@ struct stream {
 	const struct stream_ops *ops;
 	int fd;
 	bool full;		/* the last write got AGAIN (plain) */
+	bool more;		/* after a read: the stream itself holds more,
+				 * of which no event tells */
 	struct fail why;	/* after STREAM_BAD */
 };
 
 /* Over a connected, non-blocking socket.  The stream does not own fd. */
 void stream_plain(struct stream *s, int fd);
+
+/* Its read and write, for a stream over them. */
+ssize_t stream_recv(struct stream *s, void *p, size_t n);
+ssize_t stream_send(struct stream *s, const void *p, size_t n);
+
+/* As stream_recv, but what was read stays to be read. */
+ssize_t stream_peek(struct stream *s, void *p, size_t n);
 
 /* A listening, non-blocking, close-on-exec TCP socket on "PORT" (of
  * 127.0.0.1), "ADDR:PORT" or "[V6]:PORT", numeric; "[::]" is v4 as well.  Port

@@ -89,6 +89,9 @@ test_poll(struct pollfd *p, nfds_t n, int timeout_ms)
 #define stream_accept copy_accept
 #define stream_connect copy_connect
 #define stream_local copy_local
+#define stream_recv copy_recv
+#define stream_send copy_send
+#define stream_peek copy_peek
 #include "../stream.c"
 #undef poll
 #undef recv

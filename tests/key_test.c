@@ -13,6 +13,7 @@ static int test_close(int fd);
 #define key_random	faulty_random
 #define key_make	faulty_make
 #define key_hash	faulty_hash
+#define key_derive	faulty_derive
 #define key_same	faulty_same
 #include "../key.c"
 #undef open
@@ -21,6 +22,7 @@ static int test_close(int fd);
 #undef key_random
 #undef key_make
 #undef key_hash
+#undef key_derive
 #undef key_same
 #undef KEY_H
 #include "../key.h"
@@ -205,6 +207,20 @@ test_same(void)
 	CHECK(key_same(a, b, 0));
 }
 
+/* By python's hmac and base64. */
+static void
+test_derive(void)
+{
+	char text[KEY_TEXT], other[KEY_TEXT];
+
+	key_derive("va_", STR("ve_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+	    STR("router-7"), text);
+	CHECK(strcmp(text, "va_ix2by6ngnq2zoi3j5jggpoepcggjuq27") == 0);
+	key_derive("va_", STR("ve_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+	    STR("router-8"), other);
+	CHECK(strcmp(text, other) != 0);
+}
+
 int
 main(void)
 {
@@ -213,5 +229,6 @@ main(void)
 	test_make();
 	test_hash();
 	test_same();
+	test_derive();
 	return test_end();
 }

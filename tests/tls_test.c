@@ -177,6 +177,8 @@ struct server {
 
 static struct server server;
 static struct tls_client client;
+static struct tls_trust trust;
+static unsigned char room[TLS_LARGE];	/* the client's */
 
 static void
 serve(int fd, const char *cert, size_t piece)
@@ -245,7 +247,9 @@ begin(int fd, const char *host, const struct tls_anchors *a, int64_t now_ms)
 {
 	struct fail why;
 
-	if (!CHECK(tls_client(&client, fd, host, a, now_ms, &why) == 0))
+	trust = (struct tls_trust){ .anchors = a };
+	if (!CHECK(tls_client(&client, fd, host, &trust, now_ms, room,
+	    sizeof room, &why) == 0))
 		printf("%s\n", why.msg);
 }
 
@@ -253,7 +257,7 @@ begin(int fd, const char *host, const struct tls_anchors *a, int64_t now_ms)
 static ssize_t
 handshake(void)
 {
-	struct stream *s = &client.s;
+	struct stream *s = &client.t.s;
 	ssize_t rc = STREAM_AGAIN;
 	int i;
 
@@ -264,10 +268,13 @@ handshake(void)
 	return rc;
 }
 
-#define NAME	"certificate is for another name"
+#define NAME	"certificate is for another name: localhost, " \
+		"*.example.org, 127.0.0.1"
 #define UNKNOWN	"certificate is not signed by a known authority"
-#define DATES	"certificate has expired or is not yet valid; the clock " \
-		"here says "
+#define EARLY	"certificate is not valid before 2026-11-22 10:57:22 UTC; " \
+		"the clock here says "
+#define LATE	"certificate has expired on 2126-10-28 10:57:22 UTC; " \
+		"the clock here says "
 
 static const struct {
 	const char *host, *cert, *why;	/* NULL: all well */
@@ -282,12 +289,17 @@ static const struct {
 	{ "localhost.",		pem_leaf, NAME,	&anchors, NOW_MS },
 	{ "localhos",		pem_leaf, NAME,	&anchors, NOW_MS },
 	{ "x",			pem_leaf, NAME,	&anchors, NOW_MS },
+	{ "127.0.0.1",		pem_leaf, NULL,	&anchors, NOW_MS },
+	{ "127.0.0.2",		pem_leaf, NAME,	&anchors, NOW_MS },
+	{ "::1",		pem_leaf, NAME,	&anchors, NOW_MS },
+	{ "::ffff:127.0.0.1",	pem_leaf, NAME,	&anchors, NOW_MS },
+	{ "127.0.0.1",		pem_leaf, UNKNOWN, &others, NOW_MS },
 	{ "localhost",		pem_leaf, UNKNOWN, &others, NOW_MS },
-	{ "localhost",		pem_leaf, DATES "1970-01-01 00:00:00 UTC",
+	{ "localhost",		pem_leaf, EARLY "1970-01-01 00:00:00 UTC",
 	    &anchors, 0 },
-	{ "localhost",		pem_leaf, DATES "1970-01-01 00:00:00 UTC",
+	{ "localhost",		pem_leaf, EARLY "1970-01-01 00:00:00 UTC",
 	    &anchors, -YEAR_MS },
-	{ "localhost",		pem_leaf, DATES "2149-11-18 00:00:00 UTC",
+	{ "localhost",		pem_leaf, LATE "2149-11-18 00:00:00 UTC",
 	    &anchors, 180 * YEAR_MS },
 	{ "localhost",		pem_sha1, "certificate of a kind not "
 	    "supported (SHA-1, RSA-PSS, Ed25519)", &anchors, NOW_MS },
@@ -307,10 +319,10 @@ test_handshakes(void)
 		begin(p[0], shakes[i].host, shakes[i].a, shakes[i].now_ms);
 		rc = handshake();
 		CHECK_ROW(i, rc == (shakes[i].why ? STREAM_BAD : 1));
-		CHECK_ROW(i, client.up == (shakes[i].why == NULL));
+		CHECK_ROW(i, client.t.up == (shakes[i].why == NULL));
 		if (shakes[i].why != NULL && !CHECK_ROW(i,
-		    strcmp(client.s.why.msg, shakes[i].why) == 0))
-			printf("got: %s\n", client.s.why.msg);
+		    strcmp(client.t.s.why.msg, shakes[i].why) == 0))
+			printf("got: %s\n", client.t.s.why.msg);
 		unpair(p);
 	}
 }
@@ -325,31 +337,31 @@ test_bad_signature(void)
 	server.cert.p[server.cert.n - 1] ^= 1;
 	begin(p[0], "localhost", &anchors, NOW_MS);
 	CHECK(handshake() == STREAM_BAD);
-	CHECK(strcmp(client.s.why.msg, UNKNOWN) == 0);
+	CHECK(strcmp(client.t.s.why.msg, UNKNOWN) == 0);
 	unpair(p);
+}
+
+static int
+start(const char *host)
+{
+	struct fail why;
+
+	return tls_client(&client, -1, host, &trust, NOW_MS, room,
+	    sizeof room, &why);
 }
 
 static void
 test_hosts(void)
 {
-	static const char *const ips[] = { "127.0.0.1", "0.0.0.0",
-	    "255.255.255.255", "::1", "fe80::1", "::ffff:127.0.0.1" };
 	char host[TLS_HOST_MAX + 2];
-	struct fail why;
 	size_t i;
 
-	for (i = 0; i < COUNT(ips); i++) {
-		CHECK_ROW(i, tls_client(&client, -1, ips[i], &anchors, NOW_MS,
-		    &why) == -1);
-		CHECK_ROW(i, strcmp(why.msg, "IP addresses are not supported "
-		    "as names yet") == 0);
-	}
-	CHECK(tls_client(&client, -1, "", &anchors, NOW_MS, &why) == -1);
+	trust = (struct tls_trust){ .anchors = &anchors };
+	CHECK(start("") == -1);
 	for (i = TLS_HOST_MAX - 1; i <= TLS_HOST_MAX + 1; i++) {
 		memset(host, 'a', i);
 		host[i] = '\0';
-		CHECK_ROW(i, tls_client(&client, -1, host, &anchors, NOW_MS,
-		    &why) == (i <= TLS_HOST_MAX ? 0 : -1));
+		CHECK_ROW(i, start(host) == (i <= TLS_HOST_MAX ? 0 : -1));
 	}
 }
 
@@ -361,7 +373,7 @@ judge(const char *cert)
 	struct der d = der(cert);
 
 	begin(-1, "localhost", &anchors, NOW_MS);
-	x = &client.xc.vtable;
+	x = &client.judge.vtable;
 	(*x)->start_chain(x, "localhost");
 	(*x)->start_cert(x, (uint32_t)d.n);
 	(*x)->append(x, d.p, d.n);
@@ -398,8 +410,8 @@ test_hello(void)
 
 	pair(p);
 	begin(p[0], "localhost", &anchors, NOW_MS);
-	CHECK(client.s.ops->write(&client.s, "x", 1) == STREAM_AGAIN);
-	CHECK(client.s.ops->want(&client.s) == LOOP_IN);
+	CHECK(client.t.s.ops->write(&client.t.s, "x", 1) == STREAM_AGAIN);
+	CHECK(client.t.s.ops->want(&client.t.s) == LOOP_IN);
 	n = (size_t)recv(p[1], h, sizeof h, 0);
 	CHECK(n > 80 && n < sizeof h && h[0] == 22 && h[5] == 1);
 	CHECK(two(h + 9) == 0x0303 && h[43] == 0);
@@ -419,8 +431,8 @@ test_hello(void)
 	}
 	CHECK(named && signs);
 	/* Given up in the middle: nothing more to wait for. */
-	CHECK(client.s.ops->shut(&client.s) == 0 && !client.up);
-	CHECK(client.s.ops->write(&client.s, "x", 1) != 1);
+	CHECK(client.t.s.ops->shut(&client.t.s) == 0 && !client.t.up);
+	CHECK(client.t.s.ops->write(&client.t.s, "x", 1) != 1);
 	unpair(p);
 }
 
@@ -432,7 +444,7 @@ static const struct {
 } replies[] = {
 	{ "\25\3\3\0\2\2\106", 7, "the other side speaks no TLS 1.2" },
 	{ "\25\3\1\0\2\2\106", 7, "the other side speaks no TLS 1.2" },
-	{ "\25\3\3\0\2\2\50", 7, "no TLS cipher in common" },
+	{ "\25\3\3\0\2\2\50", 7, "no TLS 1.2 cipher in common" },
 	{ "\25\3\3\0\2\2\160", 7, "the other side knows no such name" },
 	{ "\25\3\3\0\2\2\120", 7, "the other side ended TLS with alert 80" },
 	{ "HTTP/1.0 400 Bad Request\r\n", 26,
@@ -454,16 +466,16 @@ test_replies(void)
 
 		pair(p);
 		begin(p[0], "localhost", &anchors, NOW_MS);
-		rc = client.s.ops->write(&client.s, "x", 1);
+		rc = client.t.s.ops->write(&client.t.s, "x", 1);
 		CHECK_ROW(i, rc == STREAM_AGAIN);
 		CHECK_ROW(i, write(p[1], replies[i].bytes, replies[i].n) ==
 		    (ssize_t)replies[i].n);
 		shutdown(p[1], SHUT_WR);
-		rc = client.s.ops->write(&client.s, "x", 1);
-		CHECK_ROW(i, rc == STREAM_BAD && !client.up);
-		if (!CHECK_ROW(i, strcmp(client.s.why.msg, replies[i].why) ==
+		rc = client.t.s.ops->write(&client.t.s, "x", 1);
+		CHECK_ROW(i, rc == STREAM_BAD && !client.t.up);
+		if (!CHECK_ROW(i, strcmp(client.t.s.why.msg, replies[i].why) ==
 		    0))
-			printf("got: %s\n", client.s.why.msg);
+			printf("got: %s\n", client.t.s.why.msg);
 		unpair(p);
 	}
 }
@@ -482,17 +494,17 @@ test_cut(void)
 		serve(p[1], pem_leaf, 1);
 		begin(p[0], "localhost", &anchors, NOW_MS);
 		while (rc == STREAM_AGAIN && server.sent < cut) {
-			rc = client.s.ops->write(&client.s, "x", 1);
+			rc = client.t.s.ops->write(&client.t.s, "x", 1);
 			turn();
 		}
 		shutdown(p[1], SHUT_WR);
 		if (rc == STREAM_AGAIN)
-			rc = client.s.ops->write(&client.s, "x", 1);
+			rc = client.t.s.ops->write(&client.t.s, "x", 1);
 		if (rc == 1)
 			whole = cut;
 		else
 			CHECK_ROW(cut, rc == STREAM_BAD &&
-			    strcmp(client.s.why.msg,
+			    strcmp(client.t.s.why.msg,
 			    "closed during the TLS handshake") == 0);
 		unpair(p);
 	}
@@ -510,7 +522,7 @@ static void
 send_many(void)
 {
 	br_ssl_engine_context *e = &server.sc.eng;
-	struct stream *s = &client.s;
+	struct stream *s = &client.t.s;
 	size_t up = 0, got = 0, n;
 	bool stopped = false;
 	unsigned char *p;
@@ -549,7 +561,7 @@ static void
 receive_many(void)
 {
 	br_ssl_engine_context *e = &server.sc.eng;
-	struct stream *s = &client.s;
+	struct stream *s = &client.t.s;
 	size_t down = 0, got = 0, wrong = 0, n, i;
 	unsigned char *p;
 	char piece[777];
@@ -612,7 +624,7 @@ say(const char *text)
 static void
 test_data_and_goodbyes(void)
 {
-	struct stream *s = &client.s;
+	struct stream *s = &client.t.s;
 	char c[8];
 	int p[2];
 
@@ -646,7 +658,7 @@ test_data_and_goodbyes(void)
 static void
 test_cut_data(void)
 {
-	struct stream *s = &client.s;
+	struct stream *s = &client.t.s;
 	char c[8];
 	int p[2];
 
