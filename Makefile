@@ -30,7 +30,7 @@ TLS	= tls.o tls_cert.o tls_client.o tls_pem.o
 COMMON	= client.o fail.o http.o json.o key.o log.o loop_$(SYS).o str.o \
 	  stream.o $(TLS)
 SERVER	= server.o alert.o api.o api_list.o api_object.o api_result.o api_series.o \
-	  change.o channel.o check.o child.o config.o conn.o gzip.o identity.o login.o model.o \
+	  api_who.o change.o channel.o check.o child.o config.o conn.o gzip.o identity.o login.o model.o \
 	  model_field.o model_set.o notify.o page.o pool.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o
@@ -181,7 +181,7 @@ E2E	= tests/e2e/main.py tests/e2e/crash.py tests/e2e/kill9.py \
 	  tests/e2e/sync.py tests/e2e/legacy.py tests/e2e/silent.py \
 	  tests/e2e/hostile.py tests/e2e/try.py tests/e2e/roles.py \
 	  tests/e2e/ctl.py tests/e2e/format.py tests/e2e/disk.py \
-	  tests/e2e/verify.py tests/e2e/chains.py
+	  tests/e2e/verify.py tests/e2e/chains.py tests/e2e/tls.py
 
 check: everything
 	tests/run $(TESTS) tests/style tests/e2e/cpu.py -p $(E2E)

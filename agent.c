@@ -15,7 +15,9 @@
 volatile sig_atomic_t agent_stop;
 
 static struct agent_conf conf;
+static struct tls_anchors anchors;	/* without pins */
 static const char *file;		/* -f, or NULL */
+static const char *word;		/* -i, or NULL */
 static char *url_arg;			/* the argument, or NULL */
 static uint64_t ring = AGENT_RING_DEFAULT;	/* -b, bytes */
 
@@ -24,13 +26,14 @@ options(int argc, char **argv, struct fail *why)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, ":1nvVf:b:")) != -1) {
+	while ((c = getopt(argc, argv, ":1nvVf:i:b:")) != -1) {
 		switch (c) {
 		case '1': conf.once = true; break;
 		case 'n': conf.once = conf.dry = true; break;
 		case 'v': log_verbose++; break;
 		case 'V': puts("vilicus-agent " AGENT_VERSION); exit(0);
 		case 'f': file = optarg; break;
+		case 'i': word = optarg; break;
 		case 'b':
 			if (str_size(str_of(optarg), &ring) == 0 &&
 			    ring >= AGENT_RING_MIN && ring <= AGENT_RING_MAX)
@@ -38,7 +41,7 @@ options(int argc, char **argv, struct fail *why)
 			return fail(why, "-b %s: not a size from 4K to 4M",
 			    optarg);
 		default: return fail(why, "usage: vilicus-agent [-1nvV] "
-			    "[-f FILE] [-b BYTES] [URL]");
+			    "[-f FILE] [-i WORD] [-b BYTES] [URL]");
 		}
 	}
 	url_arg = argv[optind];
@@ -55,14 +58,19 @@ conf_url(struct str url, struct fail *why)
 
 	if (http_url(url, &u, why) == -1)
 		return -1;
-	if (u.tls || u.fragment.n > 0)
-		return fail(why, "https and pins are not built in yet");
+	if (!u.tls && u.fragment.p != NULL)
+		return fail(why, "URL: a pin ('#') is for https");
+	conf.tls = u.tls;
+	if (u.tls && tls_trust(&conf.trust, u.fragment, &anchors, NULL, why)
+	    == -1)
+		return fail_in(why, "URL");
 	while (u.path.n > 0 && u.path.p[u.path.n - 1] == '/')
 		u.path.n--;
 	if (u.path.n > 0 && memchr(u.path.p, '?', u.path.n) != NULL)
 		return fail(why, "URL: no query may stand in it");
 	if (u.user.n == 0)
-		return fail(why, "URL: no key in it: http://KEY@HOST:PORT/");
+		return fail(why, "URL: no key in it: "
+		    "https://KEY@HOST:PORT/#PIN");
 	if (str_copy(conf.host, sizeof conf.host, u.host) == -1 ||
 	    str_copy(conf.port, sizeof conf.port, u.port) == -1 ||
 	    str_copy(conf.base, sizeof conf.base, u.path) == -1 ||
@@ -152,13 +160,28 @@ main(int argc, char **argv)
 		goto out;
 	/* What this host is, and a name for it that stays: a hash of its
 	 * machine-id, which is to be kept from the network (machine-id(5)). */
-	if (uname(&u) == 0)
+	if (uname(&u) == 0) {
 		snprintf(conf.platform, sizeof conf.platform, "%.20s %.24s "
 		    "%.16s", u.sysname, u.release, u.machine);
+		snprintf(conf.hostname, sizeof conf.hostname, "%.64s",
+		    u.nodename);
+	}
 	if (proc_read("/etc/machine-id", id + 14, sizeof id - 14, &got) == 0 &&
 	    got.n == AGENT_MACHINE_ID) {
 		key_hash((struct str){ id, sizeof id }, hash);
 		str_hex(conf.guid, hash, 16);
+	}
+	/* The key of one of many: derived from the one they share. */
+	if (strncmp(conf.key, "ve_", 3) == 0) {
+		if (word == NULL && conf.guid[0] == '\0') {
+			fail(&why, "an enrolment key needs /etc/machine-id, "
+			    "or -i WORD, which no other host has");
+			goto out;
+		}
+		memcpy(conf.enrol, conf.key, sizeof conf.enrol);
+		key_derive("va_", str_of(conf.enrol), word != NULL ?
+		    str_of(word) : (struct str){ id + 14, AGENT_MACHINE_ID },
+		    conf.key);
 	}
 	agent_ring_init((size_t)ring);
 	return agent_cycle_run(&conf);

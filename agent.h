@@ -20,6 +20,7 @@
 #include "http.h"
 #include "probe.h"
 #include "str.h"
+#include "tls.h"
 
 #define AGENT_VERSION		"0.1"
 
@@ -58,11 +59,15 @@ enum { AGENT_FINE, AGENT_BAD, AGENT_USAGE, AGENT_REFUSED };
 /* Where the server is, and who we are to it. */
 struct agent_conf {
 	char host[256], port[6];
+	bool tls;
+	struct tls_trust trust;	/* for it */
 	char base[257];		/* path before /api, without a last '/' */
-	char key[129];
+	char key[129];		/* with enrol: derived from that */
+	char enrol[129];	/* an enrolment key, or "" */
 	bool once;		/* one cycle: -1, -n */
 	bool dry;		/* print, send nothing: -n */
 	char platform[AGENT_TEXT_MAX], guid[AGENT_TEXT_MAX];
+	char hostname[AGENT_TEXT_MAX];
 };
 
 extern volatile sig_atomic_t agent_stop;	/* a signal asks us to end */
@@ -108,6 +113,7 @@ struct agent_request {
 	int64_t id;			/* "ID/" follows path; 0: none */
 	const char *etag;		/* for If-None-Match, or "" */
 	int64_t length;			/* of the body; -1: none */
+	bool enrol;			/* with the enrolment key */
 };
 int agent_wire_head(struct buf *b, const struct agent_conf *conf,
     const struct agent_request *q);
@@ -125,6 +131,7 @@ void agent_wire_error(struct str body, char text[FAIL_MAX]);
  * many as fit and at most max, stamped mono + shift_ms; now_ms is our own
  * wall clock.  The number of results. */
 void agent_wire_own(struct buf *b, const struct agent_conf *conf);
+void agent_wire_enrol(struct buf *b, const struct agent_conf *conf);
 unsigned agent_wire_report(struct buf *b, unsigned max, int64_t shift_ms,
     int64_t now_ms);
 

@@ -4,6 +4,7 @@
  * One exchange at a time, the first of these that is due:
  *
  *	BYE	when we are told to stop
+ *	ENROL	POST agent/ with the enrolment key, when ours is not known
  *	SELF	GET agent/: who we are; at the start and when the answered
  *		revision moved, and then
  *	LIST	GET check/
@@ -23,7 +24,7 @@
 
 #define NEVER		INT64_MAX
 
-enum ask { BYE, SELF, LIST, OWN, REPORT, ASKS };
+enum ask { BYE, ENROL, SELF, LIST, OWN, REPORT, ASKS };
 
 static const struct {
 	const char *method, *path;
@@ -31,6 +32,7 @@ static const struct {
 	const char *what;
 } asks[ASKS] = {
 	[BYE] =	   { "PUT",   "/api/v1/agent/",		true,  "goodbye" },
+	[ENROL] =  { "POST",  "/api/v1/agent/",		false, "enrolment" },
 	[SELF] =   { "GET",   "/api/v1/agent/?limit=0",	false, "our object" },
 	[LIST] =   { "GET",   "/api/v1/check/?limit=0",	false, "the checks" },
 	[OWN] =	   { "PATCH", "/api/v1/agent/",		true,  "our version" },
@@ -178,11 +180,14 @@ begin(enum ask ask, int64_t mono)
 	struct buf h = BUF(head), body = { a.out + AGENT_HEAD_MAX, 0,
 	    AGENT_BODY_MAX, false };
 	struct agent_request q = { asks[ask].method, asks[ask].path,
-	    asks[ask].id ? a.self.id : 0, ask == LIST ? a.etag : "", -1 };
+	    asks[ask].id ? a.self.id : 0, ask == LIST ? a.etag : "", -1,
+	    ask == ENROL };
 	int rc;
 
 	if (ask == BYE)
 		buf_addz(&body, "{\"state\":\"stopped\"}");
+	else if (ask == ENROL)
+		agent_wire_enrol(&body, a.conf);
 	else if (ask == OWN)
 		agent_wire_own(&body, a.conf);
 	else if (ask == REPORT)
@@ -302,6 +307,10 @@ took(struct str body, const struct http_head *h, int64_t mono, struct fail *why)
 		return took_report(body, mono, why);
 	if (a.asked == OWN)
 		return 0;
+	if (a.asked == ENROL) {
+		a.due[SELF] = 0;
+		return 0;
+	}
 	if (agent_wire_self(body, &self, why) == -1)
 		return -1;
 	a.due[LIST] = 0;
@@ -343,6 +352,13 @@ answered(int64_t mono)
 			a.due[OWN] = NEVER;	/* so be it */
 		if (status == 401 || status == 403)
 			code = AGENT_REFUSED;
+		/* Our key is not known yet, or no more. */
+		if (status == 401 && a.asked == SELF &&
+		    a.conf->enrol[0] != '\0') {
+			a.due[ENROL] = 0;
+			a.due[SELF] = NEVER;
+			return;
+		}
 		agent_wire_error(body, error);
 		fail(&why, "answered %d to %s%s%s", status, asks[a.asked].what,
 		    error[0] != '\0' ? ": " : "", error);
@@ -410,7 +426,8 @@ agent_cycle_run(const struct agent_conf *conf)
 	a.now = &a.set[0];
 	a.next = &a.set[1];
 	a.phase = spread();
-	a.due[BYE] = a.due[LIST] = a.due[OWN] = a.stop_mono = NEVER;
+	a.due[BYE] = a.due[ENROL] = a.due[LIST] = a.due[OWN] = NEVER;
+	a.stop_mono = NEVER;
 	while (n != -1) {
 		step();
 		if (a.done)

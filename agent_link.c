@@ -16,8 +16,8 @@
 #include "agent.h"
 #include "child.h"
 #include "client.h"
+#include "log.h"
 #include "loop.h"
-#include "stream.h"
 
 enum state { DOWN, CONNECT, UP };
 
@@ -30,12 +30,15 @@ static struct {
 	int64_t until;
 	int fd;			/* of the child's pair, or the socket */
 	int pid;		/* of the child */
-	struct stream s;
+	struct stream *s, plain;
+	bool met;		/* secure is begun: there may be a session */
+	struct tls_client secure;
 	struct client c;
 } link_ = { .fd = -1 };
 
 /* Apart, so that its pages are nobody's until they are used. */
 static char answer_room[HTTP_HEAD_MAX + 2 * AGENT_LIST_MAX];
+static unsigned char tls_room[TLS_LARGE];
 
 /* In the child: a socket, or why there is none. */
 static void
@@ -77,7 +80,7 @@ static enum http_rc
 step_connect(struct fail *why)
 {
 	char msg[1 + FAIL_MAX];
-	int fd;
+	int fd, rc = 0;
 	ssize_t n = child_receive(link_.fd, msg, sizeof msg, &fd);
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
@@ -89,8 +92,16 @@ step_connect(struct fail *why)
 		return fail(why, "%.*s", (int)n - 1, msg + 1);
 	link_.fd = fd;
 	link_.state = UP;
-	stream_plain(&link_.s, fd);
-	return HTTP_MORE;
+	if (!link_.conf->tls)
+		stream_plain(&link_.plain, fd);
+	else if (link_.met)
+		rc = tls_client_again(&link_.secure, fd, log_clock_ms(), why);
+	else	/* who has our pin is one of us, and heeds small records */
+		rc = tls_client(&link_.secure, fd, link_.conf->host,
+		    &link_.conf->trust, log_clock_ms(), tls_room,
+		    link_.conf->trust.pins > 0 ? TLS_SMALL : TLS_LARGE, why);
+	link_.met = link_.conf->tls && rc == 0;
+	return rc == -1 ? HTTP_BAD : HTTP_MORE;
 }
 
 static enum http_rc
@@ -99,7 +110,7 @@ step_up(struct fail *why)
 	enum http_rc rc = client_step(&link_.c);
 
 	if (rc == HTTP_MORE)
-		return loop_set(link_.fd, link_.s.ops->want(&link_.s),
+		return loop_set(link_.fd, link_.s->ops->want(link_.s),
 		    AGENT_TAG_LINK, why);
 	if (rc == HTTP_BAD) {
 		*why = link_.c.why;
@@ -107,7 +118,7 @@ step_up(struct fail *why)
 			return HTTP_BAD;
 		/* A kept connection that the server has closed meanwhile. */
 		down();
-		client_begin(&link_.c, &link_.s, link_.request, false,
+		client_begin(&link_.c, link_.s, link_.request, false,
 		    answer_room, sizeof answer_room);
 		return HTTP_MORE;
 	}
@@ -123,10 +134,11 @@ void
 agent_link_ask(const struct agent_conf *conf, struct str request, int64_t mono)
 {
 	link_.conf = conf;
+	link_.s = conf->tls ? &link_.secure.t.s : &link_.plain;
 	link_.request = request;
 	link_.asked = true;
 	link_.until = mono + AGENT_ANSWER_MS;
-	client_begin(&link_.c, &link_.s, request, false, answer_room,
+	client_begin(&link_.c, link_.s, request, false, answer_room,
 	    sizeof answer_room);
 }
 

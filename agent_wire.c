@@ -1,5 +1,6 @@
 /* agent_wire.c: what goes over the wire, as bytes; see agent.h. */
 #include "agent.h"
+#include "key.h"
 
 int
 agent_wire_head(struct buf *b, const struct agent_conf *conf,
@@ -15,7 +16,8 @@ agent_wire_head(struct buf *b, const struct agent_conf *conf,
 		buf_addf(&p, "%lld/", (long long)q->id);
 	u.path = str_from(&p);
 	http_put_request(b, q->method, &u, q->length);
-	buf_addf(b, "Authorization: Bearer %s\r\n", conf->key);
+	buf_addf(b, "Authorization: Bearer %s\r\n", q->enrol ? conf->enrol :
+	    conf->key);
 	if (q->etag[0] != '\0')
 		buf_addf(b, "If-None-Match: %s\r\n", q->etag);
 	if (q->length >= 0)
@@ -169,6 +171,20 @@ agent_wire_own(struct buf *b, const struct agent_conf *conf)
 	json_add(b, "version", STR(AGENT_VERSION));
 	json_add(b, "platform", str_of(conf->platform));
 	json_add(b, "guid", str_of(conf->guid));
+	json_obj_end(b);
+}
+
+void
+agent_wire_enrol(struct buf *b, const struct agent_conf *conf)
+{
+	unsigned char hash[KEY_HASH];
+	char hex[2 * KEY_HASH + 1];
+
+	key_hash(str_of(conf->key), hash);
+	str_hex(hex, hash, sizeof hash);
+	json_obj(b);
+	json_add(b, "hostname", str_of(conf->hostname));
+	json_add(b, "key_sha256", str_of(hex));
 	json_obj_end(b);
 }
 

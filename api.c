@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "api_impl.h"
+#include "gzip.h"
 
 struct store *api_the_store;
 const char *api_sick;
@@ -14,9 +15,8 @@ const char *api_sick;
 #define V (1u << ROLE_VIEWER)
 #define O (1u << ROLE_OPERATOR)
 #define M (1u << ROLE_ADMIN)
+#define E (1u << ROLE_ENROL)
 #define READ (V | O | M)
-
-#define NEED_KEY "a valid key is needed: Authorization: Bearer KEY"
 
 /* What is done, by the shape of a path and the method. */
 struct acts {
@@ -41,7 +41,16 @@ series	    = { { [OBJECT] = { [HTTP_GET] = api_series } } },
 root	    = { { [LIST] = { [HTTP_GET] = api_root } } },
 home_page   = { { [LIST] = { [HTTP_GET] = page_home } } },
 status_page = { { [LIST] = { [HTTP_GET] = page_status } } },
-health_page = { { [LIST] = { [HTTP_GET] = page_health } } };
+health_page = { { [LIST] = { [HTTP_GET] = page_health } } },
+login_page  = { { [LIST] = { [HTTP_GET] = page_login,
+		     [HTTP_POST] = page_login } } },
+logout_page = { { [LIST] = { [HTTP_POST] = page_logout } } },
+next_key    = { { [OBJECT] = { [HTTP_POST] = api_tls_key } } },
+switch_key  = { { [OBJECT] = { [HTTP_POST] = api_tls_key } } },
+sessions    = { {
+	[LIST]	 = { [HTTP_GET] = api_sessions, [HTTP_POST] = api_enter },
+	[OBJECT] = { [HTTP_DELETE] = api_leave },
+} };
 
 /* Who may GET (the schema: but for agents), POST, PUT and PATCH, DELETE; 0:
  * there is no such method.  "*" is one resource per check type:
@@ -54,8 +63,10 @@ static const struct route {
 	{ "/",             "",     &home_page,   N,        0,     0,     0 },
 	{ "/status",       "",     &status_page, READ,     0,     0,     0 },
 	{ "/healthz",      "",     &health_page, N,        0,     0,     0 },
+	{ "/login",        "",     &login_page,  N,        N,     0,     0 },
+	{ "/logout",       "",     &logout_page, 0,        READ,  0,     0 },
 	{ "",              "",     &root,        READ | A, 0,     0,     0 },
-	{ "agent",         "",     &objects,     READ | A, M,     M | A, M },
+	{ "agent",         "",     &objects,     READ | A, M | E, M | A, M },
 	{ "check",         "",     &objects,     READ | A, M,     M,     M },
 	{ "*",             "",     &objects,     READ | A, M,     M,     M },
 	{ "check",         "series", &series,    READ | A, 0,     0,     0 },
@@ -65,7 +76,10 @@ static const struct route {
 	{ "delivery",      "",     &objects,     READ,     0,     0,     0 },
 	{ "recipient",     "",     &objects,     O | M,    M,     M,     M },
 	{ "recipient",     "test", &test,        0,        M,     0,     0 },
-	{ "key",           "",     &objects,     M,        M,     0,     M },
+	{ "key",           "",     &objects,     M,        M,     M,     M },
+	{ "key",           "next", &next_key,    0,        M,     0,     0 },
+	{ "key",           "switch", &switch_key, 0,       M,     0,     0 },
+	{ "session",       "",     &sessions,    READ,     N | READ, 0,  READ },
 	{ "setting",       "",     &objects,     READ,     0,     0,     0 },
 	{ "event",         "",     &events,      O | M,    0,     0,     0 },
 };
@@ -224,9 +238,6 @@ api_is_json(struct call *k)
 {
 	struct str type = http_field(k->c->head, "Content-Type"), media;
 
-	if (http_field(k->c->head, "Content-Encoding").n > 0)
-		return api_error(k->c, 415, NULL, "a Content-Encoding is not "
-		    "taken");
 	if (str_cut(&type, ';', &media) == -1 ||
 	    !str_ieq(str_trim(media), STR("application/json")))
 		return api_error(k->c, 415, NULL, "the body must be "
@@ -249,80 +260,6 @@ api_body(struct call *k)
 		return api_error(k->c, 400, NULL, "the body must be a JSON "
 		    "object");
 	return 0;
-}
-
-/* ---- who asks ---- */
-
-/* RFC 4648 base64, as Basic has it, into dst.  0 or -1. */
-static int
-unbase64(struct str s, char *dst, size_t cap)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "abcdefghijklmnopqrstuvwxyz0123456789+/";
-	uint32_t bits = 0;
-	struct buf b;
-	int have = 0;
-
-	buf_init(&b, dst, cap - 1);
-	while (s.n > 0 && s.p[s.n - 1] == '=')
-		s.n--;
-	for (; s.n > 0; s = str_after(s, 1)) {
-		const char *at = memchr(digits, s.p[0], 64);
-
-		if (at == NULL)
-			return -1;
-		bits = bits << 6 | (uint32_t)(at - digits);
-		have = (have + 6) % 8;
-		if (have < 6)
-			buf_addc(&b, (char)(bits >> have & 0xff));
-	}
-	dst[b.n] = '\0';
-	return b.full || strlen(dst) != b.n ? -1 : 0;
-}
-
-/* An agent's key is none without its agent. */
-static bool
-is_key(const struct key *k)
-{
-	return k != NULL && (k->role != ROLE_AGENT ||
-	    model_agent(k->agent) != NULL);
-}
-
-static struct key *
-find_key(const struct http_head *h)
-{
-	struct str s = http_field(h, "Authorization"), scheme;
-	char plain[256];
-
-	if (str_cut(&s, ' ', &scheme) == -1 || s.p == NULL)
-		return NULL;
-	s = str_trim(s);
-	if (str_ieq(scheme, STR("Basic"))) {
-		if (unbase64(s, plain, sizeof plain) == -1)
-			return NULL;
-		s = str_of(plain);
-	} else if (!str_ieq(scheme, STR("Bearer")) &&
-	    !str_ieq(scheme, STR("ApiKey")))
-		return NULL;
-	/* NAME:KEY */
-	if (!str_ieq(scheme, STR("Bearer")) && s.n >= KEY_TEXT &&
-	    s.p[s.n - KEY_TEXT] == ':')
-		s = str_after(s, s.n - KEY_TEXT + 1);
-	/* Longer ones cannot be ours, and are not worth hashing. */
-	return s.n != KEY_TEXT - 1 ? NULL : model_key(s);
-}
-
-/* A browser says where a request that changes something comes from: only
- * our own pages may send one with the key it remembers. */
-static bool
-foreign(const struct http_head *h)
-{
-	struct str s = http_field(h, "Origin");
-	size_t scheme = str_starts(s, STR("https://")) ? 8 :
-	    str_starts(s, STR("http://")) ? 7 : 0;
-
-	return s.p != NULL && h->method != HTTP_GET && h->method != HTTP_HEAD &&
-	    (scheme == 0 || !str_ieq(str_after(s, scheme), h->host));
 }
 
 /* ---- what is asked ---- */
@@ -372,25 +309,63 @@ take_path(struct call *k, struct str path)
 	return 0;
 }
 
-int
-api_refuse_early(const struct http_head *h, uint64_t *key, struct fail *why)
-{
-	bool body = h->chunked || h->length >= 0;
-	const struct key *k;
+/* ---- encodings (RFC 9110 8.4, 12.5.3) ---- */
 
-	if ((h->method == HTTP_POST || h->method == HTTP_PUT ||
-	    h->method == HTTP_PATCH) && !body) {
-		fail(why, "%s needs a Content-Length",
-		    http_method_name(h->method));
-		return 411;
+/* The body as it was before it was packed.  0, or -1 answered. */
+static int
+unpack(struct call *k)
+{
+	static char plain[API_RESULTS_MAX];
+	struct str coding = http_field(k->c->head, "Content-Encoding");
+	struct fail why;
+	struct buf b;
+
+	if (coding.n == 0 || str_ieq(coding, STR("identity")))
+		return 0;
+	if (!str_ieq(coding, STR("gzip")) && !str_ieq(coding, STR("x-gzip"))) {
+		buf_addz(&k->c->extra, "Accept-Encoding: gzip\r\n");
+		return api_error(k->c, 415, NULL, "only gzip is taken as a "
+		    "Content-Encoding");
 	}
-	k = find_key(h);
-	*key = is_key(k) ? k->o.id : 0;
-	if (body && h->length != 0 && *key == 0) {
-		fail(why, NEED_KEY);
-		return 401;
-	}
+	buf_init(&b, plain, api_body_max(k->c->head));
+	if (gzip_unpack(&b, k->c->body, &why) == -1)
+		return api_error(k->c, b.full ? 413 : 400, NULL, "the body: "
+		    "%s", why.msg);
+	k->c->body = str_from(&b);
 	return 0;
+}
+
+/* Does the client take gzip? */
+static bool
+takes_gzip(const struct http_head *h)
+{
+	struct str list = http_field(h, "Accept-Encoding"), one, name;
+
+	while (str_cut(&list, ',', &one) == 0) {
+		str_cut(&one, ';', &name);
+		if (str_ieq(str_trim(name), STR("gzip")))
+			/* "q=0", "q=0.000": but not so */
+			return one.p == NULL || str_span(str_trim(one),
+			    "q=0.") != str_trim(one).n;
+	}
+	return false;
+}
+
+/* What is worth it goes out packed. */
+static void
+pack(struct api_call *c)
+{
+	static char packed[API_PACK_MAX];
+	struct buf b = BUF(packed);
+
+	if (c->type == NULL || c->out->n < API_PACK_MIN ||
+	    c->out->n > API_PACK_MAX || !takes_gzip(c->head) ||
+	    gzip_pack(&b, str_from(c->out)) == -1 || b.n >= c->out->n)
+		return;
+	memcpy(c->out->p, b.p, b.n);
+	c->out->n = b.n;
+	buf_addz(&c->extra, "Content-Encoding: gzip\r\n"
+	    "Vary: Accept-Encoding\r\n");
 }
 
 /* Route and key together decide; without a key nothing is told about what
@@ -403,13 +378,15 @@ dispatch(struct call *k)
 	unsigned roles = 0;
 	api_fn *fn = there ? act(k, h->method, &roles) : NULL;
 
-	if (k->key == NULL && !(roles & N))
-		api_error(k->c, 401, NULL, NEED_KEY);
+	if (!k->c->secure)
+		api_to_https(k);
+	else if (k->key == NULL && !(roles & N))
+		api_error(k->c, 401, NULL, API_NEED_KEY);
 	else if (fn == NULL)
 		answer_none(k, there);
 	else if (!(roles & (N | 1u << k->role)))
 		api_error(k->c, 403, NULL, "this key may not do that");
-	else if (foreign(h))
+	else if (api_foreign(h))
 		api_error(k->c, 403, NULL, "another site's page sent this");
 	else
 		fn(k);
@@ -428,7 +405,7 @@ api_handle(struct api_call *c)
 	buf_init(c->out, c->out->p, c->out->cap);
 	buf_init(&c->extra, c->extra_room, sizeof c->extra_room);
 	c->wrote = 0;
-	c->trusted = is_key(key);
+	c->trusted = api_is_key(key);
 	c->status = 500;
 	c->type = NULL;
 	if (c->trusted) {
@@ -440,7 +417,9 @@ api_handle(struct api_call *c)
 		buf_addi(&by, (int64_t)key->o.id);
 		buf_addc(&by, '\0');
 	}
-	dispatch(&k);
+	if (unpack(&k) == 0)
+		dispatch(&k);
+	pack(c);
 	c->wrote |= change_pending() ? STORE_RECORDS : 0;
 	if (c->extra.full)
 		c->extra.n = 0;

@@ -21,10 +21,12 @@
 struct api_call {
 	const struct http_head *head;	/* in */
 	struct str body;
-	uint64_t key;			/* as of api_refuse_early */
+	bool secure;			/* a key may be shown */
+	bool tls;
 	const char *peer;
 	int64_t now_ms, watch_ms;
 
+	uint64_t key;			/* set by api_refuse_early */
 	int status;			/* out */
 	const char *type;		/* of the body; NULL: none */
 	struct buf *out;		/* the body: the caller's buffer */
@@ -45,10 +47,9 @@ extern struct store *api_the_store;
 	(str_starts((h)->path, STR(MODEL_API "check_history")) ? \
 	    API_RESULTS_MAX : API_BODY_MAX)
 
-/* Why this request is refused before its body is read, or 0: go on.  *key is
- * the key it shows, for api_handle; 0: none that is valid. */
-int api_refuse_early(const struct http_head *h, uint64_t *key,
-    struct fail *why);
+/* Why this request is refused before its body is read, or 0: go on.  c->key
+ * becomes the key it shows, for api_handle; 0: none that is valid. */
+int api_refuse_early(struct api_call *c, struct fail *why);
 
 void api_handle(struct api_call *c);
 

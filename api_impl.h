@@ -19,6 +19,8 @@
 #define API_AHEAD_MS	60000	/* a result may be this far ahead */
 #define API_POINTS	300	/* of a series by default */
 #define API_POINTS_MAX	10000
+#define API_PACK_MIN	1024	/* bytes of an answer worth packing */
+#define API_PACK_MAX	(1u << 20) /* and that do not take too long */
 
 /* A path: RESOURCE/ (or a page's), RESOURCE/ID/ (and SUB/ after it),
  * RESOURCE/schema/. */
@@ -40,6 +42,27 @@ struct call {
 	char item[64], sub[32];		/* after it, "" when not there */
 	uint64_t id;			/* item as a number, or 0 */
 };
+
+/* ---- api_who.c ---- */
+
+#define API_NEED_KEY "a valid key is needed: Authorization: Bearer KEY"
+
+/* An agent's key is none without its agent. */
+bool api_is_key(const struct key *k);
+
+/* A browser says where a request that changes something comes from: only our
+ * own pages may send one with the key it remembers.  Is it another's? */
+bool api_foreign(const struct http_head *h);
+
+/* The same address, over TLS: 0. */
+int api_to_https(struct call *k);
+
+/* A session for a code, its cookie added to the answer; NULL and why.  The end
+ * of this call's. */
+struct login_session;
+const struct login_session *api_session(struct call *k, struct str code,
+    struct fail *why);
+void api_logout(struct call *k);
 
 /* "FIELD: what" with this status, or with 400: always -1. */
 #define api_refuse(k, status, field, what) \
@@ -94,7 +117,8 @@ api_fn api_list, api_get, api_put, api_delete, api_test;
 api_fn api_history, api_history_one, api_history_post, api_history_patch;
 api_fn api_series;
 api_fn api_events, api_event, api_root, api_schema;
-api_fn page_status, page_home, page_health;
+api_fn api_sessions, api_enter, api_leave, api_tls_key;
+api_fn page_status, page_home, page_health, page_login, page_logout;
 
 /* Read the query: limit, offset and format are taken by the way, each other
  * parameter is given to take, unescaped; it may write into name.  0, or -1

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "api_impl.h"
+#include "log.h"
 
 static struct object *
 find(struct call *k)
@@ -241,18 +242,97 @@ put_own(struct call *k, struct agent *live, struct object *draft)
 	return answer(k, &live->o);
 }
 
+/* Put a draft whose name may be taken: then the first of `more` goes behind
+ * it.  NULL: answered. */
+static void *
+put_named(struct call *k, enum kind kind, void *draft, char **name,
+    const char *more)
+{
+	const char *field = NULL;
+	bool conflict;
+	struct fail why;
+	void *o;
+
+	if (model_named(kind, str_of(*name)) != NULL)
+		model_textf(name, "%.57s-%.6s", *name, more);
+	if (model_check(kind, draft, &field, &conflict, &why) == -1) {
+		model_drop(kind, draft);
+		bad(k, conflict ? 409 : 400, field, &why);
+		return NULL;
+	}
+	o = change_put(kind, draft, &k->asked, &why);
+	if (o == NULL)
+		api_no_room(k, &why);
+	return o;
+}
+
+/* A host with an enrolment key: an agent for it, and the key that it made of
+ * that one, of which it tells the hash. */
+static int
+enrol(struct call *k)
+{
+	unsigned char bytes[KEY_HASH];
+	char hash[65];
+	enum json_tok tok;
+	struct agent *a;
+	struct key *key;
+	struct fail why;
+	struct str raw;
+
+	if (api_body(k) == -1)
+		return -1;
+	if (json_text(k->c->body, "key_sha256", hash, sizeof hash) != 1 ||
+	    str_unhex(str_of(hash), bytes, sizeof bytes) == -1)
+		return api_wrong(k, "key_sha256", "is needed, 64 hex digits");
+	str_hex(hash, bytes, sizeof bytes);	/* lower case */
+	MODEL_ALL(key, KIND_KEY)
+		if (strcmp(key->hash, hash) == 0)
+			return api_refuse(k, 409, "key_sha256",
+			    "is known already");
+	k->c->wrote |= STORE_RECORDS;
+	a = model_draft(KIND_AGENT, NULL);
+	tok = json_member(k->c->body, "hostname", &raw);
+	if (tok == JSON_END || model_set(KIND_AGENT, &a->o, model_field(
+	    KIND_AGENT, STR("hostname")), tok, raw, &why) == -1) {
+		model_drop(KIND_AGENT, a);
+		return tok == JSON_END ? api_wrong(k, "hostname", "is needed") :
+		    bad(k, 400, "hostname", &why);
+	}
+	model_text(&a->tags, str_of(k->key->tags));
+	a = put_named(k, KIND_AGENT, a, &a->hostname, hash);
+	if (a == NULL)
+		return -1;
+	key = model_draft(KIND_KEY, NULL);
+	model_text(&key->name, str_of(a->hostname));
+	model_text(&key->hash, str_of(hash));
+	key->role = ROLE_AGENT;
+	key->agent = a->o.id;
+	key->created = k->c->now_ms;
+	key->state = k->key->approve ? KEY_PENDING : KEY_APPROVED;
+	key = put_named(k, KIND_KEY, key, &key->name, hash);
+	if (key == NULL)
+		return -1;
+	log_line("%s was enrolled from %s%s", a->hostname, k->c->peer,
+	    key->state == KEY_PENDING ? ", and waits for approval" : "");
+	api_show(k, &a->o);
+	return api_json(k, 201);
+}
+
 /* POST makes an object, PUT and PATCH change one: the draft as a whole, then
  * into the journal and in place. */
 int
 api_put(struct call *k)
 {
 	bool make = k->c->head->method == HTTP_POST, was_on, conflict;
+	const struct key *new;
 	struct object *o = make ? NULL : find(k), *draft;
 	struct agent *a;
 	char secret[KEY_TEXT] = "";
 	const char *field = NULL;
 	struct fail why;
 
+	if (k->role == ROLE_ENROL)
+		return enrol(k);
 	if ((o == NULL && !make) || (draft = draft_of(k, o)) == NULL)
 		return -1;
 	if (k->agent != NULL)
@@ -265,6 +345,12 @@ api_put(struct call *k)
 	if (model_check(k->kind, draft, &field, &conflict, &why) == -1) {
 		model_drop(k->kind, draft);
 		return bad(k, conflict ? 409 : 400, field, &why);
+	}
+	new = (const struct key *)draft;
+	if (o == &k->key->o && new->state != KEY_APPROVED) {
+		model_drop(k->kind, draft);
+		return api_refuse(k, 409, "state",
+		    "a key cannot refuse itself");
 	}
 	was_on = make || k->kind != KIND_AGENT || ((struct agent *)o)->enabled;
 	o = change_put(k->kind, draft, &k->asked, &why);

@@ -43,11 +43,8 @@ split(struct str s, struct line *l, struct fail *why)
 }
 
 int
-config_listener(struct str addr, bool plain, struct config_listen *l,
-    struct fail *why)
+config_listener(struct str addr, struct config_listen *l, struct fail *why)
 {
-	bool loopback = str_starts(addr, STR("127.")) ||
-	    str_starts(addr, STR("[::1]:"));
 	const char *bad = NULL;
 	size_t i = addr.n;
 	uint64_t port;
@@ -59,12 +56,8 @@ config_listener(struct str addr, bool plain, struct config_listen *l,
 	else if (i == 1 || !str_is_of((struct str){ addr.p, i },
 	    STR_HEX ".:[]"))
 		bad = "the address must be numeric";
-	else if (i > 0 && !loopback && !plain)
-		bad = "TLS is not built yet, so an address other than "
-		    "loopback needs \"plain\"";
 	else if (str_copy(l->addr, sizeof l->addr, addr) == -1)
 		bad = "too long";
-	l->plain = plain;
 	return bad == NULL ? 0 : fail(why, "%.*s: %s", addr.n > 64 ? 64 :
 	    (int)addr.n, addr.p, bad);
 }
@@ -72,14 +65,24 @@ config_listener(struct str addr, bool plain, struct config_listen *l,
 static int
 word_listen(struct config *c, const struct line *l, struct fail *why)
 {
-	bool plain = l->n == 3;
+	struct config_listen *to = &c->listen[c->listens];
+	bool plain = l->n == 3 && str_is(l->word[2], "plain");
+	bool tls = l->n == 5 && str_is(l->word[2], "tls");
 
-	if (plain && !str_is(l->word[2], "plain"))
-		return fail(why, "only \"plain\" may follow an address");
+	if (l->n > 2 && !plain && !tls)
+		return fail(why, "only \"plain\" or \"tls CERT KEY\" may "
+		    "follow an address");
 	if (c->listens == CONFIG_LISTEN)
 		return fail(why, "at most %d listeners", CONFIG_LISTEN);
-	return config_listener(l->word[1], plain, &c->listen[c->listens++],
-	    why);
+	*to = (struct config_listen){ .plain = plain };
+	if (tls && (!str_starts(l->word[3], STR("/")) ||
+	    !str_starts(l->word[4], STR("/")) ||
+	    str_copy(to->cert, sizeof to->cert, l->word[3]) == -1 ||
+	    str_copy(to->key, sizeof to->key, l->word[4]) == -1))
+		return fail(why, "CERT and KEY are paths from / on, of at "
+		    "most %d bytes", CONFIG_TEXT - 1);
+	c->listens++;
+	return config_listener(l->word[1], to, why);
 }
 
 /* A value once, that fits. */
@@ -173,7 +176,7 @@ static const struct word {
 	unsigned min, max;	/* words after it */
 	int (*read)(struct config *c, const struct line *l, struct fail *why);
 } words[] = {
-	{ "listen",	"ADDR:PORT [plain]",		1, 2, word_listen },
+	{ "listen",	"ADDR:PORT [plain|tls CERT KEY]", 1, 4, word_listen },
 	{ "public",	"https://HOST[:PORT]",		1, 1, word_public },
 	{ "disk",	"SIZE",				1, 1, word_disk },
 	{ "sync",	"always|DURATION",		1, 1, word_sync },

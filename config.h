@@ -18,7 +18,9 @@
 
 struct config_listen {
 	char addr[CONFIG_TEXT];	/* "ADDR:PORT", "PORT" */
-	bool plain;		/* bare HTTP from anywhere */
+	bool plain;		/* keys over bare HTTP from anywhere */
+	char cert[CONFIG_TEXT];	/* PEM files; "" for our own identity */
+	char key[CONFIG_TEXT];
 };
 
 struct config {
@@ -37,8 +39,8 @@ struct config {
 unsigned config_parse(struct str text, const char *file, struct config *c,
     struct buf *faults);
 
-/* One listener as given to -l or listen.  0 or -1. */
-int config_listener(struct str addr, bool plain, struct config_listen *l,
+/* The address of one listener as given to -l or listen.  0 or -1. */
+int config_listener(struct str addr, struct config_listen *l,
     struct fail *why);
 
 #endif

@@ -7,7 +7,7 @@
 
 static struct pool pool = { 0, CONN_BYTES };
 static struct conn *conns[CONN_MAX];
-static unsigned conn_max = CONN_MAX, open_n, top;
+static unsigned conn_max = CONN_MAX, open_n, top, handshakes;
 
 void
 conn_limits(unsigned max, size_t bytes)
@@ -28,27 +28,35 @@ conn_slots(void)
 	return top;
 }
 
+bool
+conn_shaking(void)
+{
+	return handshakes >= CONN_HANDSHAKES;
+}
+
 /* ---- open and close ---- */
 
 struct conn *
-conn_accept(int lfd, int64_t mono_ms, bool *again, bool *full)
+conn_accept(int lfd, const struct tls_identity *id, int64_t mono_ms,
+    bool *again, bool *full)
 {
-	struct conn new = { .since_ms = mono_ms }, *c = NULL;
+	struct conn new = { .since_ms = mono_ms, .identity = id }, *c = NULL;
 	unsigned i, n = 0;
-	int fd = stream_accept(lfd, new.peer, &new.loopback);
+	int fd = conn_shaking() ? STREAM_AGAIN :
+	    stream_accept(lfd, new.peer, &new.loopback);
 
 	*full = fd == -1;
 	*again = fd >= 0;
 	if (fd < 0)
 		return NULL;
-	stream_plain(&new.s, fd);
+	stream_plain(&new.plain, fd);
 	/* The one that has been idle longest makes room. */
 	for (i = 0; i < top && open_n >= conn_max; i++)
 		if (conns[i] != NULL && conns[i]->phase == CONN_IDLE &&
 		    (c == NULL || conns[i]->since_ms < c->since_ms))
 			c = conns[i];
 	if (c != NULL) {
-		loop_del(c->s.fd);
+		loop_del(c->s->fd);
 		conn_close(c);
 	}
 	for (i = 0; i < top && !new.loopback; i++)
@@ -60,6 +68,7 @@ conn_accept(int lfd, int64_t mono_ms, bool *again, bool *full)
 		return NULL;
 	}
 	*c = new;
+	c->s = &c->plain;
 	while (c->slot < top && conns[c->slot] != NULL)
 		c->slot++;
 	conns[c->slot] = c;
@@ -71,13 +80,17 @@ conn_accept(int lfd, int64_t mono_ms, bool *again, bool *full)
 void
 conn_close(struct conn *c)
 {
+	int fd = c->s->fd;
+
+	handshakes -= c->phase == CONN_HANDSHAKE;
+	pool_put(&pool, c->tls, c->tls_n);
 	pool_put(&pool, c->in, c->in_cap);
 	pool_put(&pool, c->out, c->out_n);
 	conns[c->slot] = NULL;
 	open_n--;
 	while (top > 0 && conns[top - 1] == NULL)
 		top--;
-	close(c->s.fd);
+	close(fd);
 	pool_put(&pool, c, sizeof *c);
 }
 
@@ -111,44 +124,80 @@ discard(struct conn *c)
 
 	/* A few at a time: who sends without end holds up nobody. */
 	for (int i = 0; i < 8 && r > 0; i++)
-		r = c->s.ops->read(&c->s, junk, sizeof junk);
+		r = c->s->ops->read(c->s, junk, sizeof junk);
 	return r > 0 || r == STREAM_AGAIN ? 0 : -1;
+}
+
+/* The first bytes tell TLS from HTTP.  A hello of which not all is there yet
+ * gets the room that any may need; waiting for the rest would be a loop.  1:
+ * it is known, 0: nothing came yet, -1: it is over. */
+static int
+sniff(struct conn *c, int64_t mono_ms)
+{
+	char hello[CONN_HELLO];
+	ssize_t n = stream_peek(&c->plain, hello, sizeof hello);
+	unsigned fragment;
+	struct fail why;
+
+	if (n <= 0)
+		return n == STREAM_AGAIN ? 0 : -1;
+	c->known = true;
+	if (c->identity == NULL ||
+	    !tls_hello((struct str){ hello, (size_t)n }, &fragment))
+		return 1;
+	c->tls_n = tls_server_size(fragment);
+	c->tls = pool_get(&pool, c->tls_n);
+	if (c->tls == NULL || tls_server(c->tls, fragment, c->plain.fd,
+	    c->identity, &why) == -1)
+		return -1;
+	c->s = &c->tls->t.s;
+	c->phase = CONN_HANDSHAKE;
+	c->since_ms = mono_ms;
+	handshakes++;
+	return 1;
 }
 
 int
 conn_read(struct conn *c, int64_t mono_ms)
 {
-	size_t most, cap = c->in_cap == 0 ? CONN_IN_MIN : c->in_cap * 2;
-	ssize_t r;
+	size_t most, cap;
+	ssize_t r = c->known ? 1 : sniff(c, mono_ms);
 	char *p;
 
+	if (r <= 0)
+		return (int)r;
 	if (c->phase == CONN_LINGER)
 		return discard(c);
-	if (!wants_more(c))
-		return 0;
-	if (c->in_cap - c->in_n < CONN_IN_MIN / 2) {
-		p = pool_grow(&pool, c->in, c->in_cap, cap);
-		if (p == NULL)
-			return -1;
-		c->in = p;
-		c->in_cap = cap;
+	/* Of what the stream itself holds no event will tell. */
+	for (c->s->more = true; c->s->more && wants_more(c); ) {
+		cap = c->in_cap == 0 ? CONN_IN_MIN : c->in_cap * 2;
+		if (c->in_cap - c->in_n < CONN_IN_MIN / 2) {
+			p = pool_grow(&pool, c->in, c->in_cap, cap);
+			if (p == NULL)
+				return -1;
+			c->in = p;
+			c->in_cap = cap;
+		}
+		most = c->in_cap - c->in_n;
+		c->s->more = false;
+		r = c->s->ops->read(c->s, c->in + c->in_n, most > CONN_READ ?
+		    CONN_READ : most);
+		if (c->phase == CONN_HANDSHAKE && c->tls->t.up) {
+			handshakes--;
+			c->phase = CONN_IDLE;
+			c->since_ms = mono_ms;
+		}
+		if (r <= 0)
+			break;
+		c->in_n += (size_t)r;
+		if (c->phase == CONN_IDLE) {
+			c->phase = CONN_IN_HEAD;
+			c->since_ms = mono_ms;
+		}
 	}
-	most = c->in_cap - c->in_n;
-	r = c->s.ops->read(&c->s, c->in + c->in_n, most > CONN_READ ?
-	    CONN_READ : most);
-	if (r == STREAM_AGAIN) {
-		if (c->in_n == 0)
-			give_back(c);
-		return 0;
-	}
-	if (r <= 0)
-		return -1;
-	c->in_n += (size_t)r;
-	if (c->phase == CONN_IDLE) {
-		c->phase = CONN_IN_HEAD;
-		c->since_ms = mono_ms;
-	}
-	return 0;
+	if (c->in_n == 0)
+		give_back(c);
+	return r > 0 || r == STREAM_AGAIN ? 0 : -1;
 }
 
 enum conn_rc
@@ -203,7 +252,7 @@ conn_continue(struct conn *c)
 	static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
 	/* Should it not fit into the socket, the peer sends on anyway. */
-	(void)c->s.ops->write(&c->s, line, sizeof line - 1);
+	(void)c->s->ops->write(c->s, line, sizeof line - 1);
 }
 
 int
@@ -235,7 +284,7 @@ conn_flush(struct conn *c, int64_t mono_ms)
 	if (c->phase != CONN_IN_ANSWER)
 		return 0;
 	while (c->out_off < c->out_n) {
-		r = c->s.ops->write(&c->s, c->out + c->out_off,
+		r = c->s->ops->write(c->s, c->out + c->out_off,
 		    c->out_n - c->out_off);
 		if (r == STREAM_AGAIN)
 			return 0;
@@ -251,7 +300,7 @@ conn_flush(struct conn *c, int64_t mono_ms)
 	if (!c->keep) {
 		c->phase = CONN_LINGER;
 		give_back(c);
-		c->s.ops->shut(&c->s);
+		c->s->ops->shut(c->s);
 		return discard(c);
 	}
 	/* What follows its request is the next one's. */
@@ -271,9 +320,13 @@ conn_late(const struct conn *c, int64_t mono_ms, bool *answer)
 		[CONN_IN_BODY] = CONN_BODY_MS,
 		[CONN_IN_ANSWER] = CONN_ANSWER_MS,
 		[CONN_LINGER] = CONN_LINGER_MS,
+		[CONN_HANDSHAKE] = CONN_HANDSHAKE_MS,
 	};
 	int64_t most = c->phase == CONN_IDLE && c->trusted ? CONN_KEPT_MS :
 	    limit[c->phase];
+
+	if (c->phase == CONN_HANDSHAKE && handshakes > CONN_HANDSHAKES / 2)
+		most /= 2;
 
 	*answer = c->phase == CONN_IN_HEAD || c->phase == CONN_IN_BODY;
 	return mono_ms - c->since_ms > most;
@@ -282,7 +335,7 @@ conn_late(const struct conn *c, int64_t mono_ms, bool *answer)
 unsigned
 conn_want(struct conn *c)
 {
-	unsigned want = c->s.ops->want(&c->s) & LOOP_OUT;
+	unsigned want = c->s->ops->want(c->s) & LOOP_OUT;
 
 	if (c->phase == CONN_IN_ANSWER && c->out_off < c->out_n)
 		want |= LOOP_OUT;

@@ -3,18 +3,20 @@
  * in, bytes out, in order.  It knows HTTP's framing and its limits of time
  * and size, and nothing of what is asked.
  *
+ *	(first byte) --TLS--> handshake --> idle
  *	idle --byte--> head --> body --> (answered) --flushed--> idle
  *	                                     |--not kept--> linger --> closed
  *
- * An idle connection holds no buffer.  A request that is answered stays
- * parsed until conn_answer; the answer leaves with conn_flush, which its
- * owner calls after the commit.
+ * An idle connection holds no buffer but TLS's.  A request that is answered
+ * stays parsed until conn_answer; the answer leaves with conn_flush, which
+ * its owner calls after the commit.
  */
 #ifndef CONN_H
 #define CONN_H
 
 #include "http.h"
 #include "stream.h"
+#include "tls.h"
 
 #define CONN_MAX		16384	/* connections */
 #define CONN_PER_ADDRESS	1024	/* of one address but loopback */
@@ -27,17 +29,26 @@
 #define CONN_IDLE_MS		60000
 #define CONN_KEPT_MS		900000	/* idle, of a peer with a key */
 #define CONN_LINGER_MS		2000
+#define CONN_HELLO		512	/* bytes looked at to know TLS */
+#define CONN_HANDSHAKES		256	/* at once; more are not accepted yet */
+#define CONN_HANDSHAKE_MS	10000	/* half of it, if half of them are */
 
 enum conn_phase { CONN_IDLE, CONN_IN_HEAD, CONN_IN_BODY, CONN_IN_ANSWER,
-    CONN_LINGER };
+    CONN_LINGER, CONN_HANDSHAKE };
 
 struct conn {
-	struct stream s;
+	struct stream *s;	/* plain, or that of tls */
+	struct stream plain;
+	struct tls_server *tls;
+	size_t tls_n;		/* its bytes */
+	const struct tls_identity *identity;
+	bool known;		/* which of the two it is */
 	char peer[ADDR_TEXT];
 	unsigned slot;
 	bool loopback, trusted;	/* trusted: it showed a key */
 	bool keep;		/* after this answer */
 	bool queued;		/* for its owner's use */
+	bool secure;		/* likewise: a key may come without TLS */
 	unsigned wrote;		/* likewise: what its answer awaits */
 	unsigned watched;	/* likewise: what for */
 	uint64_t key;		/* likewise: who asks */
@@ -63,9 +74,14 @@ enum conn_rc {
 /* At most max connections, at most bytes in buffers. */
 void conn_limits(unsigned max, size_t bytes);
 
-/* Accept one from listening fd.  NULL: none is waiting, or it was turned
- * away; *again: more may wait; *full: no descriptor is left, pause. */
-struct conn *conn_accept(int fd, int64_t mono_ms, bool *again, bool *full);
+/* Accept one from listening fd, which is this over TLS (NULL: no TLS is
+ * spoken); it is to outlive the handshakes.  NULL: none is waiting, or it was
+ * turned away; *again: more may wait; *full: no descriptor is left, pause. */
+struct conn *conn_accept(int fd, const struct tls_identity *id,
+    int64_t mono_ms, bool *again, bool *full);
+
+/* As many handshakes are under way as may be: accept no more for now. */
+bool conn_shaking(void);
 
 /* Connection of a slot, or NULL. */
 struct conn *conn_at(unsigned slot);

@@ -8,13 +8,19 @@
 #include "client.h"
 #include "ctl.h"
 #include "log.h"
-#include "stream.h"
+#include "tls.h"
 
 #define URL_DEFAULT	"http://127.0.0.1:8454"
 #define KEY_DEFAULT	CTL_DIR "/admin.key"
 #define API		"/api/v1/"
 
 struct ctl ctl;
+
+/* For https. */
+static struct tls_trust trust;
+static struct tls_anchors anchors;
+static struct tls_client tls;
+static unsigned char tls_room[TLS_LARGE];
 
 static char key[CTL_KEY];
 
@@ -41,7 +47,13 @@ static const struct command {
 	    "[severity critical]" },
 	{ "recipient rm", 1, 1, ctl_rm,	      "NAME" },
 	{ "recipient test", 1, 1, ctl_recipient_test, "NAME" },
-	{ "key add",	2, 4,  ctl_add,	      "NAME admin|agent [agent HOST]" },
+	{ "key add",	2, 4,	ctl_add,	"NAME admin|operator|viewer|"
+	    "agent [agent HOST]" },
+	{ "key approve", 1, 1,	ctl_key_state,	"NAME|ID" },
+	{ "key refuse",	1, 1,	ctl_key_state,	"NAME|ID" },
+	{ "key tls",	0, 1,	ctl_key_tls,	"[next|switch]" },
+	{ "enrol",	0, 9,	ctl_enrol,	"[tag:TAG ...] [approve]" },
+	{ "login",	0, 0,	ctl_login,	"" },
 	{ "key rm",	1, 1,  ctl_rm,	      "NAME|ID" },
 	{ "verify",	0, 1,  ctl_verify,    "[DIR]" },
 };
@@ -105,7 +117,7 @@ ctl_call(enum http_method m, const char *path, struct str body)
 	char host[256], port[16];
 	const char *text;
 	struct str json;
-	struct stream s;
+	struct stream plain;
 	struct fail why;
 	struct buf b = BUF(request);
 	int fd;
@@ -122,8 +134,12 @@ ctl_call(enum http_method m, const char *path, struct str body)
 	fd = stream_connect(host, port, CTL_CONNECT_MS, &why);
 	if (fd == -1)
 		ctl_die(CTL_REFUSED, "%s port %s: %s", host, port, why.msg);
-	stream_plain(&s, fd);
-	client_begin(&c, &s, str_from(&b), false, answer, sizeof answer);
+	stream_plain(&plain, fd);
+	if (u.tls && tls_client(&tls, fd, host, &trust, ctl.now_ms, tls_room,
+	    sizeof tls_room, &why) == -1)
+		ctl_die(CTL_REFUSED, "%s: %s", host, why.msg);
+	client_begin(&c, u.tls ? &tls.t.s : &plain, str_from(&b), false,
+	    answer, sizeof answer);
 	if (client_run(&c, CTL_ANSWER_MS) != HTTP_DONE)
 		ctl_die(CTL_REFUSED, "%s port %s: %s", host, port, c.why.msg);
 	close(fd);
@@ -227,8 +243,11 @@ use_server(const char *path)
 		ctl_die(CTL_USAGE, "-s: %s", why.msg);
 	if (!str_is(ctl.url.path, "/"))
 		ctl_die(CTL_USAGE, "-s: a server's URL has no path");
-	if (ctl.url.tls)
-		ctl_die(CTL_REFUSED, "https is not built in yet");
+	if (!ctl.url.tls && ctl.url.fragment.p != NULL)
+		ctl_die(CTL_USAGE, "-s: a pin ('#') is for https");
+	if (ctl.url.tls && tls_trust(&trust, ctl.url.fragment, &anchors, NULL,
+	    &why) == -1)
+		ctl_die(CTL_REFUSED, "%s", why.msg);
 	s = ctl.url.user;
 	if (s.n == 0) {
 		f = fopen(path, "r");

@@ -202,15 +202,62 @@ add(int argc, char **argv)
 	return json;
 }
 
+/* The server's address as others reach it: its public one, or the one in
+ * use, over TLS.  *pins: what goes with it. */
+static const char *
+base_url(const char **pins)
+{
+	const char *base = "";
+	struct ctl_list l;
+	struct str obj;
+
+	*pins = "";
+	ctl_list(&l, "setting/", CTL_ALL, false);
+	if (ctl_next(&l, &obj)) {
+		base = ctl_text(obj, "public");
+		*pins = ctl_text(obj, "pins");
+	}
+	if (strstr(base, "://") == NULL) {
+		base = strstr(ctl.server, "://") + 3;
+		if (strchr(base, '@') != NULL)
+			base = strchr(base, '@') + 1;
+		base = ctl_fmt("https://%.*s", (int)strcspn(base, "/#"), base);
+	}
+	/* It goes between quotes into somebody's shell. */
+	if (strpbrk(base, "' \\") != NULL || strpbrk(*pins, "' \\") != NULL)
+		ctl_die(CTL_REFUSED, "the server's public address is no URL");
+	return base;
+}
+
+/* How to start the agent with a key. */
+static void
+say_start(const char *secret, const char *where)
+{
+	const char *pins, *base = base_url(&pins), *host;
+	const char *url;
+
+	host = strstr(base, "://") + 3;
+	if (strncmp(base, "https", 5) != 0)
+		pins = "";
+	url = ctl_fmt("%.*s%s@%s/%s%s", (int)(host - base), base, secret,
+	    host, pins[0] != '\0' ? "#" : "", pins);
+	ctl_say("%s", url);
+	ctl_say("Start the agent on %s with", where);
+	ctl_say("    vilicus-agent '%s'", url);
+	ctl_say("or, to keep the key out of ps, make this URL line 1 of "
+	    "/etc/vilicus/agent.conf (mode 0600).");
+	if (strncmp(host, "127.", 4) == 0 || strncmp(host, "[::1]", 5) == 0 ||
+	    strncmp(host, "localhost", 9) == 0)
+		ctl_say("This address reaches the server from its own host "
+		    "alone; `public` sets another.");
+}
+
 int
 ctl_add(int argc, char **argv)
 {
 	static char noun[] = "key", verb[] = "add", role[] = "agent";
 	char *host = argv[2], *key[] = { noun, verb, host, role, role, host };
-	const char *secret, *base = "", *at, *url;
-	struct str json = add(argc, argv), obj;
-	struct ctl_list l;
-	int scheme;
+	struct str json = add(argc, argv);
 
 	if (strcmp(argv[0], "key") == 0)
 		ctl_say("%s", ctl_text(json, "secret"));
@@ -221,54 +268,117 @@ ctl_add(int argc, char **argv)
 		    host, host);
 	if (strcmp(argv[0], "agent") != 0)
 		return CTL_FINE;
-	/* A key for it, and how to start it. */
 	snprintf(ctl.doing, sizeof ctl.doing, "%s was added, but has no key "
 	    "(try vilicus key add %s agent agent %s): ", host, host, host);
-	secret = ctl_text(add(COUNT(key), key), "secret");
-	/* The server's public address, or the one in use. */
-	ctl_list(&l, "setting/", CTL_ALL, false);
-	if (ctl_next(&l, &obj))
-		base = ctl_text(obj, "public");
-	if (strstr(base, "://") == NULL)
-		base = ctl.server;
-	at = strstr(base, "://") + 3;
-	scheme = (int)(at - base);
-	if (strchr(at, '@') != NULL)
-		at = strchr(at, '@') + 1;
-	url = ctl_fmt("%.*s%s@%.*s/%s", scheme, base, secret,
-	    (int)strcspn(at, "/#"), at, at + strcspn(at, "#"));
-	/* It goes between quotes into somebody's shell. */
-	if (strpbrk(url, "' \\") != NULL)
-		ctl_die(CTL_REFUSED, "the server's public address is no URL");
-	ctl_say("%s", url);
-	ctl_say("Start the agent on %s with", host);
-	ctl_say("    vilicus-agent '%s'", url);
-	ctl_say("or, to keep the key out of ps, make this URL line 1 of "
-	    "/etc/vilicus/agent.conf (mode 0600).");
-	if (strstr(url, "@127.") != NULL || strstr(url, "@[::1]") != NULL ||
-	    strstr(url, "@localhost") != NULL)
-		ctl_say("This address reaches the server from its own host "
-		    "alone; `public` sets another.");
+	say_start(ctl_text(add(COUNT(key), key), "secret"), host);
+	return CTL_FINE;
+}
+
+/* A key for many hosts, of which each makes its own. */
+int
+ctl_enrol(int argc, char **argv)
+{
+	char body[CTL_BODY], tags[CTL_TEXT];
+	struct buf b = BUF(body), t = BUF(tags);
+	struct str json;
+
+	json_obj(&b);
+	buf_addz(&b, "\"role\":\"enrol\",\"name\":\"enrol ");
+	buf_time(&b, ctl.now_ms);
+	buf_addc(&b, '"');
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "approve") == 0)
+			buf_addz(&b, ",\"approve\":true");
+		else if (strncmp(argv[i], "tag:", 4) == 0)
+			buf_addf(&t, "%s%s", t.n > 0 ? " " : "", argv[i] + 4);
+		else
+			ctl_die(CTL_USAGE, "\"%s\" is neither tag:TAG nor "
+			    "approve", argv[i]);
+	if (t.n > 0)
+		json_add(&b, "tags", str_from(&t));
+	json_obj_end(&b);
+	if (b.full || t.full)
+		ctl_die(CTL_USAGE, "too many words");
+	json = ctl_call(HTTP_POST, "key/", str_from(&b));
+	ctl_json(json);
+	say_start(ctl_text(json, "secret"), "each host");
+	return CTL_FINE;
+}
+
+/* An address for a browser, and the code that lets it in. */
+int
+ctl_login(int argc, char **argv)
+{
+	struct str json = ctl_call(HTTP_POST, "session/", STR(""));
+	const char *code = ctl_text(json, "code"), *pins;
+
+	(void)argc;
+	(void)argv;
+	ctl_json(json);
+	ctl_say("%s/login?code=%s", base_url(&pins), code);
+	ctl_say("The code %.4s-%s is good once, for 10 minutes.", code,
+	    strlen(code) > 4 ? code + 4 : "");
 	return CTL_FINE;
 }
 
 /* ---- the others ---- */
 
-/* agent, check, recipient or key rm; a key may be named by its id. */
+/* Where one of a kind is; a key may be named by its id. */
+static const char *
+path_of(const char *kind, const char *name)
+{
+	uint64_t id;
+
+	return strcmp(kind, "key") == 0 &&
+	    str_u64(str_of(name), 1, UINT64_MAX, &id) == 0 ?
+	    ctl_fmt("key/%s/", name) :
+	    ctl_text(ctl_find(kind, name), "resource_uri");
+}
+
 int
 ctl_rm(int argc, char **argv)
 {
-	const char *path;
-	uint64_t id;
+	(void)argc;
+	ctl_call(HTTP_DELETE, path_of(argv[0], argv[2]), STR(""));
+	ctl_say("%s %s was removed", argv[0], argv[2]);
+	return CTL_FINE;
+}
+
+/* key approve or refuse: of a host that was enrolled. */
+int
+ctl_key_state(int argc, char **argv)
+{
+	bool ok = strcmp(argv[1], "approve") == 0;
 
 	(void)argc;
-	if (strcmp(argv[0], "key") == 0 &&
-	    str_u64(str_of(argv[2]), 1, UINT64_MAX, &id) == 0)
-		path = ctl_fmt("key/%s/", argv[2]);
-	else
-		path = ctl_text(ctl_find(argv[0], argv[2]), "resource_uri");
-	ctl_call(HTTP_DELETE, path, STR(""));
-	ctl_say("%s %s was removed", argv[0], argv[2]);
+	ctl_json(ctl_call(HTTP_PATCH, path_of("key", argv[2]),
+	    ok ? STR("{\"state\":\"approved\"}") :
+	    STR("{\"state\":\"refused\"}")));
+	ctl_say("%s is %s", argv[2], ok ? "approved" : "refused");
+	return CTL_FINE;
+}
+
+/* The pins of the server's own key; or make the next one, or switch to it. */
+int
+ctl_key_tls(int argc, char **argv)
+{
+	const char *what = argc > 2 ? argv[2] : "", *pins;
+	struct str json;
+
+	if (argc == 2) {
+		(void)base_url(&pins);
+		ctl_say("%s", pins[0] != '\0' ? pins : "none: agents check the "
+		    "server's certificate by its name");
+		return CTL_FINE;
+	}
+	if (strcmp(what, "next") != 0 && strcmp(what, "switch") != 0)
+		ctl_die(CTL_USAGE, "key tls next, or key tls switch");
+	json = ctl_call(HTTP_POST, ctl_fmt("key/tls/%s/", what), STR(""));
+	ctl_json(json);
+	ctl_say("%s", ctl_text(json, "pins"));
+	if (what[0] == 'n')
+		ctl_say("Put both pins behind the # of each agent's URL, and "
+		    "restart it; then: vilicus key tls switch");
 	return CTL_FINE;
 }
 

@@ -51,7 +51,7 @@ static const struct list {
 	{ "recipients", "recipient/", "NAME=name CHANNEL=channel "
 	    "SEVERITY=severity ENABLED=enabled ADDRESS=address", NULL,
 	    CTL_ALL, NULL },
-	{ "keys", "key/", "ID=id NAME=name ROLE=role HOST=@agent "
+	{ "keys", "key/", "ID=id NAME=name ROLE=role STATE=state HOST=@agent "
 	    "CREATED=created USED=last_used", NULL, CTL_ALL, NULL },
 };
 

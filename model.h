@@ -37,6 +37,7 @@ enum kind {
 
 enum agent_state { AGENT_NEVER, AGENT_UP, AGENT_SILENT, AGENT_STOPPED };
 extern const char *const model_agent_states[];	/* "never" ... */
+enum key_state { KEY_APPROVED, KEY_PENDING, KEY_REFUSED };
 enum role { ROLE_AGENT, ROLE_VIEWER, ROLE_OPERATOR, ROLE_ADMIN, ROLE_ENROL,
     ROLE_NONE };
 enum delivery_state { DELIVERY_QUEUED, DELIVERY_SENDING, DELIVERY_ACCEPTED,
@@ -50,7 +51,7 @@ struct object {
 
 struct agent {
 	struct object o;
-	char *hostname, *description;
+	char *hostname, *description, *tags;
 	char *version, *guid, *platform;
 	char *address;
 	int64_t check_interval_ms, late_after_s;	/* 0: the default */
@@ -122,7 +123,9 @@ struct recipient {
 struct key {
 	struct object o;
 	char *name, *hash;		/* SHA-256 in hex */
-	uint8_t role;
+	char *tags;			/* enrolment: what its agents get */
+	uint8_t role, state;
+	bool approve;			/* enrolment: each is to be approved */
 	uint64_t agent;
 	int64_t created, last_used;
 	struct key *next;		/* whose hash begins alike */
@@ -131,6 +134,7 @@ struct key {
 struct setting {
 	struct object o;
 	char *public, *sync, *pushover_token, *pushover_url, *ca_file;
+	char *pins;			/* of agents' URLs */
 	int64_t disk;			/* bytes; 0: the default */
 };
 

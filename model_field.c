@@ -8,6 +8,8 @@ static const char *const severities[] = { "ok", "warning", "unknown",
     "critical", NULL };
 static const char *const roles[] = { "agent", "viewer", "operator", "admin",
     "enrol", NULL };
+static const char *const key_states[] = { "approved", "pending", "refused",
+    NULL };
 static const char *const channels[] = { "pushover", NULL };
 static const char *const delivery_states[] = { "queued", "sending",
     "accepted", "seen", "given up", NULL };
@@ -137,6 +139,7 @@ show_pushover(struct buf *b, const struct object *o)
 static const struct field agent_fields[] = {
 	{ F(agent, hostname, NAME, CONF | F_NEED), 1, 64 },
 	{ F(agent, description, TEXT, CONF), .max = 256 },
+	{ F(agent, tags, TEXT, CONF), .max = 256 },
 	{ F(agent, check_interval_ms, INT, CONF), 1000, 86400000, 10000 },
 	{ F(agent, late_after_s, INT, CONF | F_NULL), 5, 30 * 86400 },
 	{ F(agent, enabled, BOOL, CONF), .def = true },
@@ -235,6 +238,9 @@ static const struct field key_fields[] = {
 	{ F(key, name, NAME, CONF | F_NEED), 1, 64 },
 	{ F(key, role, WORD, CONF | F_NEED | F_ONCE), .words = roles },
 	{ F(key, agent, REF, CONF | F_NULL | F_ONCE), .ref = KIND_AGENT },
+	{ F(key, state, WORD, CONF), .words = key_states },
+	{ F(key, approve, BOOL, CONF | F_ONCE) },
+	{ F(key, tags, TEXT, CONF | F_ONCE), .max = 256 },
 	{ F(key, created, TIME, F_KEEP | F_NULL) },
 	{ F(key, last_used, TIME, F_SNAP | F_NULL) },
 	{ F(key, hash, TEXT, F_KEEP | F_HIDE), 64, 64 },
@@ -242,6 +248,7 @@ static const struct field key_fields[] = {
 
 static const struct field setting_fields[] = {
 	{ F(setting, public, TEXT, F_KEEP | F_NULL), .max = 256 },
+	{ F(setting, pins, TEXT, F_KEEP | F_NULL), .max = 256 },
 	{ F(setting, disk, INT, F_KEEP | F_NULL), .max = INT64_MAX },
 	{ F(setting, sync, TEXT, F_KEEP), .max = 256 },
 	{ F(setting, pushover_token, TEXT, F_HIDE), .max = 256 },

@@ -160,11 +160,12 @@ int
 model_secret(struct key *draft, int64_t now_ms, char secret[KEY_TEXT],
     struct fail *why)
 {
+	static const char *const prefix[] = { "va_", "vv_", "vo_", "vk_",
+	    "ve_" };
 	unsigned char hash[KEY_HASH];
 	char hex[2 * KEY_HASH + 1];
 
-	if (key_make(draft->role == ROLE_ADMIN ? "vk_" : "va_", secret,
-	    why) == -1)
+	if (key_make(prefix[draft->role], secret, why) == -1)
 		return -1;
 	key_hash(str_of(secret), hash);
 	str_hex(hex, hash, sizeof hash);
@@ -175,9 +176,26 @@ model_secret(struct key *draft, int64_t now_ms, char secret[KEY_TEXT],
 
 /* ---- a draft as a whole: *field is where it was looked at last ---- */
 
+/* Words of letters, digits and . _ - with single spaces between them. */
+static int
+are_tags(const char *tags, struct fail *why)
+{
+	struct str rest = str_of(tags), one;
+
+	while (rest.n > 0 && str_cut(&rest, ' ', &one) == 0)
+		if (one.n == 0 || !str_is_of(one, STR_ALNUM "._-") ||
+		    (rest.p != NULL && rest.n == 0))
+			return fail(why, "words of letters, digits and ._- "
+			    "with single spaces between them");
+	return 0;
+}
+
 static int
 check_agent(struct object *o, const char **field, struct fail *why)
 {
+	*field = "tags";
+	if (are_tags(((const struct agent *)o)->tags, why) == -1)
+		return -1;
 	*field = "hostname";
 	if (o->id == 0 && model_count(KIND_AGENT) >= MODEL_AGENTS_MAX)
 		return fail(why, "at most %d agents", MODEL_AGENTS_MAX);
@@ -238,9 +256,11 @@ check_key(struct object *o, const char **field, struct fail *why)
 {
 	const struct key *k = (const struct key *)o;
 
-	*field = "role";
-	if (k->role != ROLE_AGENT && k->role != ROLE_ADMIN)
-		return fail(why, "only agent and admin keys are built yet");
+	*field = k->approve ? "approve" : "tags";
+	if (k->role != ROLE_ENROL && (k->approve || k->tags[0] != '\0'))
+		return fail(why, "only an enrolment key has it");
+	if (are_tags(k->tags, why) == -1)
+		return -1;
 	*field = "agent";
 	if ((k->role == ROLE_AGENT) != (k->agent != 0))
 		return fail(why, k->agent == 0 ?

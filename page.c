@@ -145,6 +145,24 @@ checks(struct buf *b, const struct agent *only)
 			results(b, c);
 }
 
+static void
+begin(struct buf *b, const char *title)
+{
+	put(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
+	    "<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
+	    "content=\"width=device-width\">\n<title>%s</title>\n"
+	    "</head>\n<body>\n<h1>%s</h1>\n", title, title);
+}
+
+static int
+end(struct call *k, int status)
+{
+	put(k->c->out, "</body>\n</html>\n");
+	k->c->status = status;
+	k->c->type = "text/html; charset=utf-8";
+	return 0;
+}
+
 int
 page_status(struct call *k)
 {
@@ -160,29 +178,62 @@ page_status(struct call *k)
 			return api_error(k->c, 404, "agent", "there is no "
 			    "such agent");
 	now_ms = k->c->now_ms;
-	put(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
-	    "<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
-	    "content=\"width=device-width\">\n<title>vilicus status</title>\n"
-	    "</head>\n<body>\n<h1>vilicus status</h1>\n<p>As of "
-	    "%t</p>\n", now_ms);
+	begin(b, "vilicus status");
+	put(b, "<p>As of %t</p>\n", now_ms);
 	overview(b);
 	checks(b, only);
-	put(b, "</body>\n</html>\n");
 	if (b->full)
 		return api_error(k->c, 413, "agent", "too much for a page: "
 		    "choose an agent with ?agent=HOST");
-	k->c->status = 200;
-	k->c->type = "text/html; charset=utf-8";
-	return 0;
+	return end(k, 200);
+}
+
+static int
+go(struct call *k, const char *path)
+{
+	buf_addf(&k->c->extra, "Location: %s\r\n", path);
+	return api_empty(k, 303);
+}
+
+/* A code, from the form or in the query, which only fills the form: what
+ * looks at links in advance must not use it up. */
+int
+page_login(struct call *k)
+{
+	bool post = k->c->head->method == HTTP_POST;
+	struct str rest = post ? k->c->body : k->c->head->query, name, value;
+	char code[64] = "";
+	struct fail why = { "" };
+
+	while (http_query(&rest, &name, &value) == 0)
+		if (str_is(name, "code"))
+			(void)http_unescape(value, true, code, sizeof code);
+	if (post && api_session(k, str_of(code), &why) != NULL)
+		return go(k, "/status");
+	begin(k->c->out, "vilicus login");
+	put(k->c->out, "<p>On the server, <code>vilicus login</code> prints a "
+	    "code that is good once, for ten minutes.</p>\n");
+	if (why.msg[0] != '\0')
+		put(k->c->out, "<p><strong>%s</strong></p>\n", why.msg);
+	put(k->c->out, "<form method=\"post\" action=\"/login\">\n"
+	    "<label>Code <input name=\"code\" value=\"%s\" size=\"10\" "
+	    "autocomplete=\"off\" autocapitalize=\"none\" required "
+	    "autofocus></label>\n<button>Enter</button>\n</form>\n",
+	    post ? "" : code);
+	return end(k, post ? 403 : 200);
+}
+
+int
+page_logout(struct call *k)
+{
+	api_logout(k);
+	return go(k, "/login");
 }
 
 int
 page_home(struct call *k)
 {
-	k->c->status = 302;
-	k->c->type = NULL;
-	buf_addz(&k->c->extra, "Location: /status\r\n");
-	return 0;
+	return go(k, k->key == NULL ? "/login" : "/status");
 }
 
 int

@@ -20,6 +20,7 @@
 #include "child.h"
 #include "config.h"
 #include "conn.h"
+#include "identity.h"
 #include "log.h"
 #include "loop.h"
 #include "notify.h"
@@ -44,6 +45,8 @@ static struct {
 static struct config config;
 static struct store *store;
 static int sockets[CONFIG_LISTEN];
+static struct identity shown[CONFIG_LISTEN];	/* of "tls CERT KEY" */
+static bool shaking;		/* with handshakes; none is accepted */
 static int child_fd = -1;
 
 /* The store's job that a child is at; fd -1: none. */
@@ -117,7 +120,7 @@ read_config(struct config *c)
 	struct buf text = BUF(text_room), faults = BUF(fault_room);
 	const char *listen = options.listen;
 	struct fail why;
-	unsigned bad;
+	unsigned bad, i;
 
 	if (options.conf != NULL && read_file(options.conf, &text, &why) == -1)
 		return complain("", &why);
@@ -130,25 +133,48 @@ read_config(struct config *c)
 		fail_errno(&why, "ca-file %s", c->ca_file);
 		bad += complain("", &why) * options.test;
 	}
+	for (i = 0; i < c->listens && options.test; i++)
+		if (c->listen[i].cert[0] != '\0' &&
+		    identity_read(&shown[i], c->listen[i].cert,
+		    c->listen[i].key, &why) == -1)
+			bad += complain("", &why);
 	if (listen == NULL && c->listens > 0)
 		return bad;
 	c->listens = 1;
-	if (config_listener(str_of(listen != NULL ? listen : LISTEN), false,
+	c->listen[0] = (struct config_listen){ .plain = false };
+	if (config_listener(str_of(listen != NULL ? listen : LISTEN),
 	    &c->listen[0], &why) == -1)
 		bad += complain("-l ", &why);
 	return bad;
+}
+
+static bool
+is_loopback(const char *addr)
+{
+	return str_starts(str_of(addr), STR("127.")) ||
+	    str_starts(str_of(addr), STR("[::1]"));
 }
 
 static void
 take_settings(const struct config *c)
 {
 	struct setting *s = model_draft(KIND_SETTING, model_setting());
+	char pins[IDENTITY_PINS];
+	bool own = false;
 
 	model_text(&s->public, str_of(c->public));
 	model_text(&s->pushover_token, str_of(c->pushover_token));
 	model_text(&s->pushover_url, str_of(c->pushover_url));
 	model_text(&s->ca_file, str_of(c->ca_file));
 	model_text(&s->sync, str_of(c->sync[0] != '\0' ? c->sync : "always"));
+	/* An agent reaches us by the key that it has the pin of, unless what
+	 * it meets at the public address is something else. */
+	for (unsigned i = 0; i < c->listens; i++)
+		own = own || (c->listen[i].cert[0] == '\0' &&
+		    strchr(c->listen[i].addr, ':') != NULL &&
+		    !is_loopback(c->listen[i].addr));
+	identity_pins(pins);
+	model_text(&s->pins, str_of(own || c->public[0] == '\0' ? pins : ""));
 	s->disk = (int64_t)c->disk;
 	store_sync(store, c->sync_ms);
 	model_install(KIND_SETTING, &s->o, NULL);
@@ -224,7 +250,8 @@ commit(void)
 		log_line("%s%s", commit_failed ? "a commit failed, nothing of "
 		    "it is acknowledged: " : "the disk takes writes again",
 		    commit_failed ? commit_why.msg : "");
-		watch_disk(commit_failed, commit_failed ? commit_why.msg :
+		watch_own("disk", commit_failed ? STATUS_CRITICAL :
+		    STATUS_OK, commit_failed ? commit_why.msg :
 		    "it takes writes again", &now);
 		look_at_health();
 	}
@@ -283,8 +310,7 @@ static int
 first_key(struct fail *why)
 {
 	struct change ch = { "server", "server", now.now_ms, false };
-	char secret[KEY_TEXT], tmp[SERVER_PATH_MAX + 4];
-	int fd, dir, rc = 0;
+	char secret[KEY_TEXT];
 	struct key *k;
 
 	if (snprintf(key_path, sizeof key_path, "%s/admin.key", options.dir)
@@ -300,19 +326,9 @@ first_key(struct fail *why)
 		if (model_secret(k, ch.at_ms, secret, why) == -1)
 			return -1;
 		secret[KEY_TEXT - 1] = '\n';	/* where its NUL was */
-		snprintf(tmp, sizeof tmp, "%s.tmp", key_path);
-		unlink(tmp);
-		fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		if (fd == -1)
-			return fail_errno(why, "%s", tmp);
-		dir = open(options.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (write(fd, secret, KEY_TEXT) != KEY_TEXT ||
-		    fsync(fd) == -1 || rename(tmp, key_path) == -1 ||
-		    fsync(dir) == -1)
-			rc = fail_errno(why, "%s", key_path);
-		close(dir);
-		close(fd);
-		if (rc == -1 || change_put(KIND_KEY, k, &ch, why) == NULL)
+		if (identity_write(key_path, (struct str){ secret, KEY_TEXT },
+		    why) == -1 ||
+		    change_put(KIND_KEY, k, &ch, why) == NULL)
 			return -1;
 	}
 	return commit() == 0 ? 0 : fail(why, "%s", commit_why.msg);
@@ -323,7 +339,7 @@ first_key(struct fail *why)
 static void
 drop(struct conn *c)
 {
-	loop_del(c->s.fd);
+	loop_del(c->s->fd);
 	conn_close(c);
 }
 
@@ -333,7 +349,8 @@ begin_call(struct api_call *a, const struct conn *c)
 	static struct buf out;
 
 	buf_init(&out, answer_room, sizeof answer_room);
-	*a = (struct api_call){ .out = &out, .peer = c->peer,
+	*a = (struct api_call){ .out = &out, .peer = c->peer, .key = c->key,
+	    .tls = c->tls != NULL, .secure = c->tls != NULL || c->secure,
 	    .now_ms = now.now_ms, .watch_ms = now.watch_ms };
 	buf_init(&a->extra, a->extra_room, sizeof a->extra_room);
 }
@@ -387,7 +404,10 @@ process(struct conn *c)
 
 	/* A head is there, its body is not yet: refuse it, or let it come. */
 	while ((rc = conn_next(c, &h, &body, &status, &why)) == CONN_HEAD) {
-		status = api_refuse_early(&h, &c->key, &why);
+		begin_call(&a, c);
+		a.head = &h;
+		status = api_refuse_early(&a, &why);
+		c->key = a.key;
 		if (status != 0) {
 			rc = CONN_BAD;
 			break;
@@ -400,7 +420,6 @@ process(struct conn *c)
 		begin_call(&a, c);
 		a.head = &h;
 		a.body = body;
-		a.key = c->key;
 		api_handle(&a);
 		c->trusted = c->trusted || a.trusted;
 		put_answer(c, &a);
@@ -409,7 +428,7 @@ process(struct conn *c)
 	if (rc != CONN_MORE || (want = conn_want(c)) == c->watched)
 		return;
 	c->watched = want;
-	if (loop_set(c->s.fd, want, TAG_CONN | c->slot, &why) == -1)
+	if (loop_set(c->s->fd, want, TAG_CONN | c->slot, &why) == -1)
 		drop(c);
 }
 
@@ -419,11 +438,13 @@ conn_event(struct conn *c, unsigned what)
 {
 	int rc = 0;
 
-	if (c == NULL || c->queued)
+	/* A step of a handshake may take milliseconds: a few in one turn. */
+	if (c == NULL || c->queued || (c->phase == CONN_HANDSHAKE &&
+	    loop_mono_ms() - mono_ms > SERVER_SHAKE_MS))
 		return;
 	if (c->phase == CONN_IN_ANSWER)
 		rc = conn_flush(c, mono_ms);
-	else if (what & (LOOP_IN | LOOP_HUP))
+	if (rc == 0 && c->phase != CONN_IN_ANSWER && (what != 0 || c->s->more))
 		rc = conn_read(c, mono_ms);
 	if (rc == -1)
 		drop(c);
@@ -441,15 +462,19 @@ watch_listeners(unsigned want)
 }
 
 static void
-accept_all(int fd)
+accept_all(unsigned i)
 {
+	const struct config_listen *l = &config.listen[i];
 	bool again = true, full = false;
 	struct conn *c;
 
 	for (int n = 0; again && n < SERVER_ACCEPTS; n++) {
-		c = conn_accept(fd, mono_ms, &again, &full);
-		if (c != NULL)
-			process(c);
+		c = conn_accept(sockets[i], identity_of(l->cert[0] == '\0' ?
+		    &identity_own : &shown[i]), mono_ms, &again, &full);
+		if (c == NULL)
+			continue;
+		c->secure = c->loopback || l->plain;
+		process(c);
 	}
 	if (!full)
 		return;
@@ -483,6 +508,34 @@ release(unsigned failed)
 
 /* ---- the loop ---- */
 
+/* A certificate of a file ends: that is told while there is time. */
+static void
+look_at_certificates(void)
+{
+	enum status to = STATUS_OK;
+	int64_t end_ms = INT64_MAX, left;
+	const char *path = "";
+	char text[SERVER_PATH_MAX + 64];
+	struct buf b = BUF(text);
+
+	for (unsigned i = 0; i < config.listens; i++)
+		if (config.listen[i].cert[0] != '\0' &&
+		    identity_of(&shown[i])->cert.to_ms < end_ms) {
+			end_ms = identity_of(&shown[i])->cert.to_ms;
+			path = config.listen[i].cert;
+		}
+	left = end_ms - now.now_ms;
+	if (left < 0)
+		to = STATUS_CRITICAL;
+	else if (left < SERVER_CERT_MS)
+		to = STATUS_WARNING;
+	buf_addf(&b, "%s is good until ", path);
+	buf_time_human(&b, end_ms == INT64_MAX ? 0 : end_ms);
+	buf_addc(&b, '\0');
+	watch_own("certificate", to, to == STATUS_OK ? "it is good" : text,
+	    &now);
+}
+
 static void
 tick(void)
 {
@@ -502,13 +555,17 @@ tick(void)
 			drop(c);
 	}
 	look_at_health();
-	watch_listeners(LOOP_IN);
+	look_at_certificates();
+	if (!shaking)
+		watch_listeners(LOOP_IN);
 }
 
 static void
 reload(void)
 {
 	static struct config fresh;
+	const struct config_listen *l = fresh.listen;
+	struct fail why;
 
 	asked_reload = 0;
 	if (read_config(&fresh) > 0) {
@@ -518,9 +575,14 @@ reload(void)
 	}
 	for (unsigned i = 0; i < fresh.listens; i++)
 		if (fresh.listens != config.listens ||
-		    strcmp(fresh.listen[i].addr, config.listen[i].addr) != 0)
+		    strcmp(l[i].addr, config.listen[i].addr) != 0)
 			log_line("listen %s: takes force with the next start",
-			    fresh.listen[i].addr);
+			    l[i].addr);
+		else if (l[i].cert[0] != '\0' && identity_read(&shown[i],
+		    l[i].cert, l[i].key, &why) == -1)
+			log_line("%s; the one before it stays", why.msg);
+		else
+			config.listen[i] = l[i];
 	if (fresh.disk != config.disk)
 		log_line("disk: takes force with the next start");
 	take_settings(&fresh);
@@ -615,7 +677,7 @@ event(const struct loop_event *ev)
 	} else if (ev->tag >= TAG_JOB) {
 		end_job();
 	} else if (ev->tag < TAG_CHILD) {
-		accept_all(sockets[low]);
+		accept_all(low);
 	} else if (notify_fd() != -1) {
 		/* The child may be another by now: the one there is, is
 		 * asked, and has nothing to say if it was not this one. */
@@ -641,6 +703,10 @@ turn(struct fail *why)
 	look_at_clock();
 	for (i = 0; i < n; i++)
 		event(&ev[i]);
+	if (conn_shaking() != shaking) {
+		shaking = !shaking;
+		watch_listeners(shaking ? 0 : LOOP_IN);
+	}
 	ticks = mono_ms - tick_ms >= SERVER_TICK_MS;
 	if (ticks)
 		tick();
@@ -695,21 +761,34 @@ take_options(int argc, char **argv)
 static int
 serve(struct fail *why)
 {
-	char text[ADDR_TEXT];
+	char text[ADDR_TEXT], host[CONFIG_TEXT] = "", pins[IDENTITY_PINS];
+	struct http_url u;
 
 	mono_ms = loop_mono_ms();
 	look_at_clock();
 	if (loop_open(why) == -1 || recover(why) == -1 || first_key(why) == -1)
 		return -1;
+	if (http_url(str_of(config.public), &u, why) == 0)
+		(void)str_copy(host, sizeof host, u.host);
+	if (identity_open(options.dir, host, why) == -1)
+		return -1;
 	take_settings(&config);
 	for (unsigned i = 0; i < config.listens; i++) {
+		if (config.listen[i].cert[0] != '\0' &&
+		    identity_read(&shown[i], config.listen[i].cert,
+		    config.listen[i].key, why) == -1)
+			return -1;
 		sockets[i] = stream_listen(str_of(config.listen[i].addr), why);
 		if (sockets[i] == -1 ||
 		    loop_set(sockets[i], LOOP_IN, TAG_LISTEN | i, why) == -1 ||
 		    stream_local(sockets[i], text, why) == -1)
 			return -1;
-		printf("vilicus-server: listening on http://%s/\n", text);
+		printf("vilicus-server: listening on http%s://%s/\n",
+		    config.listen[i].plain || is_loopback(text) ? "" : "s",
+		    text);
 	}
+	identity_pins(pins);
+	printf("vilicus-server: the pin of its key is %s\n", pins);
 	if (access(key_path, R_OK) == 0)
 		printf("vilicus-server: admin key in %s\n", key_path);
 	fflush(stdout);

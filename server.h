@@ -12,6 +12,8 @@
 #define SERVER_LAGGED_MS	60000	/* for so long */
 #define SERVER_OVERDUE_MS	600000	/* a delivery not done: /healthz says */
 #define SERVER_DISK_MAX		(UINT64_C(1) << 30) /* bytes, if none is set */
+#define SERVER_SHAKE_MS		20	/* of a turn for handshakes */
+#define SERVER_CERT_MS	INT64_C(1209600000) /* 14 days: a certificate ends */
 #define SERVER_JOB_S		3600	/* the longest job of the store's */
 #define SERVER_FILES		64	/* descriptors kept from connections */
 #define SERVER_PATH_MAX		4000	/* bytes of a path, NUL included */

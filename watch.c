@@ -3,17 +3,17 @@
 #include "log.h"
 #include "watch.h"
 
-#define SERVER_DISK	"vilicus-server disk"
 
 /* One change of state of a check or agent, on its way to an incident. */
 struct event {
-	const struct agent *agent;	/* NULL: of the server's disk */
+	const struct agent *agent;	/* NULL: of the server: */
 	const struct check *check;	/* NULL: of the agent itself */
 	enum status to;
 	int64_t at_ms;
 	const char *from, *into;	/* "ok", "critical"; NULL: what it is
 					   about is gone */
 	struct str why;
+	const char *own;		/* "disk" */
 };
 
 static void *
@@ -57,7 +57,7 @@ put_text(struct buf *b, const struct event *e, const struct incident *in)
 		return;
 	}
 	if (e->agent == NULL)
-		buf_addz(b, SERVER_DISK);
+		buf_addz(b, in->what);
 	else if (e->check == NULL)
 		buf_addf(b, "agent %s", e->agent->hostname);
 	else
@@ -87,9 +87,12 @@ happened(uint64_t id, const struct event *e, const struct watch_now *now)
 		in->opened = e->at_ms;
 		in->agent = e->agent == NULL ? 0 : e->agent->o.id;
 		in->check = e->check == NULL ? 0 : e->check->o.id;
-		model_textf(&in->what, "%s%s%s", e->agent == NULL ?
-		    SERVER_DISK : e->agent->hostname, e->check == NULL ? "" :
-		    " ", e->check == NULL ? "" : e->check->name);
+		if (e->agent == NULL)
+			model_textf(&in->what, "vilicus-server %s", e->own);
+		else
+			model_textf(&in->what, "%s%s%s", e->agent->hostname,
+			    e->check == NULL ? "" : " ",
+			    e->check == NULL ? "" : e->check->name);
 	}
 	in->status = (uint8_t)e->to;
 	if (in->status > in->severity)
@@ -125,7 +128,7 @@ void
 watch_heard(struct agent *a, const struct watch_now *now)
 {
 	struct event e = { a, NULL, STATUS_OK, now->now_ms,
-	    model_agent_states[a->state], "up", { NULL, 0 } };
+	    model_agent_states[a->state], "up", { NULL, 0 }, NULL };
 
 	a->last_checkin = now->now_ms;
 	a->heard_ms = now->watch_ms;
@@ -149,7 +152,7 @@ look_at_agent(struct agent *a, const struct watch_now *now)
 	int64_t limit = a->state == AGENT_STOPPED ? WATCH_STOPPED_MS :
 	    model_late_after_ms(a);
 	struct event e = { a, NULL, STATUS_CRITICAL, now->now_ms,
-	    model_agent_states[a->state], "silent", { NULL, 0 } };
+	    model_agent_states[a->state], "silent", { NULL, 0 }, NULL };
 	char why[128];
 	struct buf b = BUF(why);
 
@@ -166,19 +169,21 @@ look_at_agent(struct agent *a, const struct watch_now *now)
 }
 
 void
-watch_disk(bool bad, const char *why, const struct watch_now *now)
+watch_own(const char *what, enum status to, const char *why,
+    const struct watch_now *now)
 {
-	enum status to = bad ? STATUS_CRITICAL : STATUS_OK;
-	struct event e = { NULL, NULL, to, now->now_ms,
-	    bad ? "ok" : "critical", status_name(to), str_of(why) };
-	const struct incident *in;
-	uint64_t open = 0;
+	const struct incident *in, *open = NULL;
+	struct event e = { .to = to, .at_ms = now->now_ms, .from = "ok",
+	    .into = status_name(to), .why = str_of(why), .own = what };
 
 	MODEL_ALL(in, KIND_INCIDENT)
-		if (in->closed == 0 && in->agent == 0)
-			open = in->o.id;
-	if (open == 0 || !bad)
-		happened(open, &e, now);
+		if (in->closed == 0 && in->agent == 0 && str_is(str_after(
+		    str_of(in->what), sizeof "vilicus-server " - 1), what))
+			open = in;
+	if (open != NULL)
+		e.from = status_name(open->status);
+	if (open == NULL ? to != STATUS_OK : to != open->status)
+		happened(open == NULL ? 0 : open->o.id, &e, now);
 }
 
 void
@@ -236,7 +241,7 @@ check_event(struct check *c, struct alert_change ch, struct str why,
 {
 	struct event e = { c->agent, c, ch.to, ch.at_ms,
 	    ch.from == STATUS_NONE ? "no result" : status_name(ch.from),
-	    status_name(ch.to), why };
+	    status_name(ch.to), why, NULL };
 
 	put(KIND_CHECK, model_draft(KIND_CHECK, c), now);
 	happened(c->incident, &e, now);
@@ -287,7 +292,7 @@ void
 watch_agent_gone(struct agent *a, const char *why, const struct watch_now *now)
 {
 	struct event e = { a, NULL, STATUS_OK, now->now_ms,
-	    model_agent_states[a->state], "ok", str_of(why) };
+	    model_agent_states[a->state], "ok", str_of(why), NULL };
 	struct check *c;
 
 	for (c = a->checks; c != NULL; c = c->next)

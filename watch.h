@@ -44,8 +44,10 @@ void watch_agent_gone(struct agent *a, const char *why,
 /* An agent that was disabled is watched again, from now on. */
 void watch_agent_back(struct agent *a, const struct watch_now *now);
 
-/* The server's own disk: it fails (why), or works again. */
-void watch_disk(bool bad, const char *why, const struct watch_now *now);
+/* What is the server's own, "disk" or "certificate", and how it stands;
+ * it is told when that changes. */
+void watch_own(const char *what, enum status to, const char *why,
+    const struct watch_now *now);
 
 /* Once a second: who is silent? */
 void watch_tick(const struct watch_now *now);

@@ -367,7 +367,8 @@ test_head(void)
 {
 	static struct agent_conf conf = { .host = "::1", .port = "8454",
 	    .key = "va_x", .base = "/v" };
-	struct agent_request q = { "GET", "/api/", 0, "\"7\"", -1 };
+	struct agent_request q = { "GET", "/api/", 0, "\"7\"", -1,
+	    false };
 	char text[AGENT_HEAD_MAX];
 	struct buf b;
 
@@ -379,7 +380,7 @@ test_head(void)
 	memset(conf.base, '/', sizeof conf.base - 1);
 	memset(conf.key, 'k', sizeof conf.key - 1);
 	q = (struct agent_request){ "PATCH", "/api/v1/check_history/",
-	    INT64_MAX, "", AGENT_BODY_MAX };
+	    INT64_MAX, "", AGENT_BODY_MAX, false };
 	buf_init(&b, text, sizeof text);
 	CHECK(agent_wire_head(&b, &conf, &q) == 0);	/* the longest */
 	buf_init(&b, text, 16);

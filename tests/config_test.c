@@ -40,6 +40,10 @@ static const struct {
 	{ "listen 127.0.0.1:1", "127.0.0.1:1", "", "", "", NULL, 0, false },
 	{ "listen 127.9.9.9:1", "127.9.9.9:1", "", "", "", NULL, 0, false },
 	{ "listen [::1]:1", "[::1]:1", "", "", "", NULL, 0, false },
+	{ "listen 0.0.0.0:1", "0.0.0.0:1", "", "", "", NULL, 0, false },
+	{ "listen [::]:1", "[::]:1", "", "", "", NULL, 0, false },
+	{ "listen 443 tls /a.crt \"/b key\"", "443", "", "", "", NULL, 0,
+	    false },
 	{ "listen 0.0.0.0:8454 plain", "0.0.0.0:8454", "", "", "", NULL, 0,
 	    true },
 	{ "listen [::]:8454 plain", "[::]:8454", "", "", "", NULL, 0, true },
@@ -111,7 +115,7 @@ static const struct {
 	{ "disk 4M\rx",			1, "a control character" },
 	{ "listen",			1, "listen ADDR:PORT" },
 	{ "listen 1 secure",		1, "plain" },
-	{ "listen 1 plain x",		1, "listen ADDR:PORT" },
+	{ "listen 1 plain x",		1, "tls CERT KEY" },
 	{ "listen 65536",		1, "0 to 65535" },
 	{ "listen -1",			1, "0 to 65535" },
 	{ "listen +1",			1, "0 to 65535" },
@@ -119,8 +123,12 @@ static const struct {
 	{ "listen 127.0.0.1:x",		1, "0 to 65535" },
 	{ "listen \"\"",		1, "0 to 65535" },
 	{ "listen [::1]",		1, "0 to 65535" },
-	{ "listen 0.0.0.0:1",		1, "plain" },
-	{ "listen [::]:1",		1, "plain" },
+	{ "listen 1 tls",		1, "tls CERT KEY" },
+	{ "listen 1 tls /a",		1, "tls CERT KEY" },
+	{ "listen 1 tls /a b",		1, "paths from /" },
+	{ "listen 1 tls a /b",		1, "paths from /" },
+	{ "listen 1 plain /a /b",	1, "tls CERT KEY" },
+	{ "listen 1 tls /a /b /c",	1, "listen ADDR:PORT" },
 	{ "public",			1, "public https://HOST" },
 	{ "public a b",			1, "public https://HOST" },
 	{ "public ftp://a",		1, "" },
@@ -216,27 +224,23 @@ test_limits(void)
 	CHECK(parse((struct str){ text, sizeof text }) == 0);
 }
 
-/* As -l and listen give it: what is not loopback must be said "plain". */
+/* As -l and listen give it. */
 static void
 test_listener(void)
 {
 	static const struct {
 		const char *addr;
-		bool plain, ok;
+		bool ok;
 	} rows[] = {
-		{ "127.0.0.1:80", false, true },
-		{ "[::1]:80", false, true },
-		{ "80", false, true },
-		{ "80", true, true },
-		{ "10.0.0.1:80", true, true },
-		{ "10.0.0.1:80", false, false },
-		{ "[fe80::1]:80", true, true },
-		{ "monitor.example.org:80", false, false },
-		{ "[fe80::1]:80", false, false },
-		{ "128.0.0.1:80", false, false },
-		{ "127.0.0.1", true, false },
-		{ "", true, false },
-		{ ":", true, false },
+		{ "127.0.0.1:80", true },
+		{ "[::1]:80", true },
+		{ "80", true },
+		{ "10.0.0.1:80", true },
+		{ "[fe80::1]:80", true },
+		{ "monitor.example.org:80", false },
+		{ "127.0.0.1", false },
+		{ "", false },
+		{ ":", false },
 	};
 	struct config_listen l;
 	struct fail why;
@@ -244,8 +248,8 @@ test_listener(void)
 
 	for (i = 0; i < COUNT(rows); i++) {
 		why.msg[0] = '\0';
-		CHECK_ROW(i, (config_listener(str_of(rows[i].addr),
-		    rows[i].plain, &l, &why) == 0) == rows[i].ok);
+		CHECK_ROW(i, (config_listener(str_of(rows[i].addr), &l,
+		    &why) == 0) == rows[i].ok);
 		CHECK_ROW(i, rows[i].ok || why.msg[0] != '\0');
 	}
 }

@@ -47,7 +47,7 @@ static struct conn *
 take(void)
 {
 	ready(lfd, POLLIN);
-	return conn_accept(lfd, mono, &again, &full);
+	return conn_accept(lfd, NULL, mono, &again, &full);
 }
 
 /* A client and its connection. */
@@ -81,7 +81,7 @@ process(struct conn *c)
 static enum conn_rc
 feed(struct conn *c, int fd, struct str s)
 {
-	if (!send_all(fd, s) || !ready(c->s.fd, POLLIN) ||
+	if (!send_all(fd, s) || !ready(c->s->fd, POLLIN) ||
 	    conn_read(c, mono) == -1)
 		return CONN_BAD;
 	return process(c);
@@ -227,7 +227,7 @@ test_pipelined(void)
 	c = meet(&fd);
 	if (!CHECK(c != NULL && !b.full))
 		return;
-	CHECK(send_all(fd, str_from(&b)) && ready(c->s.fd, POLLIN));
+	CHECK(send_all(fd, str_from(&b)) && ready(c->s->fd, POLLIN));
 	for (i = 0; i < 2 * COUNT(requests); i++) {
 		CHECK_ROW(i, conn_read(c, mono) == 0);
 		CHECK_ROW(i, is_request(i % COUNT(requests), process(c)));
@@ -370,7 +370,7 @@ test_faults(void)
 	memcpy(longer, "GET / HTTP/1.1\r\nA: ", 19);
 	c = meet(&fd);
 	CHECK(send_all(fd, (struct str){ longer, sizeof longer }));
-	for (i = 0; i < 100 && ready(c->s.fd, POLLIN) &&
+	for (i = 0; i < 100 && ready(c->s->fd, POLLIN) &&
 	    conn_read(c, mono) == 0 && process(c) == CONN_MORE; i++)
 		;
 	CHECK(status == 431 && c->in_cap <= 2 * (HTTP_HEAD_MAX + CONN_READ));
@@ -386,14 +386,14 @@ test_end_of_stream(void)
 	c = meet(&fd);		/* a half close: the request is answered */
 	CHECK(send_all(fd, str_of(requests[1].text)) &&
 	    shutdown(fd, SHUT_WR) == 0);
-	CHECK(ready(c->s.fd, POLLIN) && conn_read(c, mono) == 0);
+	CHECK(ready(c->s->fd, POLLIN) && conn_read(c, mono) == 0);
 	CHECK(is_request(1, process(c)));
 	CHECK(reply(c, "yes", true) && heard(fd, "yes"));
 	CHECK(conn_read(c, mono) == -1);
 	leave(c, fd);
 	c = meet(&fd);		/* cut short: nothing runs */
 	CHECK(feed(c, fd, STR("GET / HT")) == CONN_MORE);
-	CHECK(shutdown(fd, SHUT_WR) == 0 && ready(c->s.fd, POLLIN));
+	CHECK(shutdown(fd, SHUT_WR) == 0 && ready(c->s->fd, POLLIN));
 	CHECK(conn_read(c, mono) == -1);
 	leave(c, fd);
 	c = meet(&fd);
@@ -450,7 +450,7 @@ test_late(void)
 	CHECK(!conn_late(c, mono + CONN_LINGER_MS, &answer));
 	mono += 5;
 	send_all(fd, STR("junk"));
-	CHECK(ready(c->s.fd, POLLIN) && conn_read(c, mono) == 0);
+	CHECK(ready(c->s->fd, POLLIN) && conn_read(c, mono) == 0);
 	CHECK(conn_late(c, mono - 4 + CONN_LINGER_MS, &answer) && !answer);
 	leave(c, fd);
 }
@@ -507,9 +507,9 @@ test_linger(void)
 
 	c = meet(&fd);
 	CHECK(is_request(0, feed(c, fd, str_of(requests[0].text))));
-	ops = *c->s.ops;
+	ops = *c->s->ops;
 	ops.read = endless;
-	c->s.ops = &ops;
+	c->s->ops = &ops;
 	CHECK(reply(c, "end", false) && c->phase == CONN_LINGER);
 	CHECK(heard(fd, "end") && endless_reads <= 64);
 	endless_reads = 0;
@@ -543,7 +543,7 @@ test_most(void)
 	CHECK(feed(c[3], fd[3], STR("G")) == CONN_MORE);
 	CHECK(meet(&fd[4]) == NULL && again && !full && ended(fd[4]));
 	close(fd[4]);
-	CHECK(conn_accept(lfd, mono, &again, &full) == NULL && !again &&
+	CHECK(conn_accept(lfd, NULL, mono, &again, &full) == NULL && !again &&
 	    !full);
 	leave(c[0], fd[0]);
 	leave(c[2], fd[2]);
@@ -564,7 +564,7 @@ test_bytes(void)
 	d = meet(&fd2);
 	CHECK(c != NULL && d != NULL);
 	CHECK(feed(c, fd, STR("G")) == CONN_MORE);
-	CHECK(send_all(fd2, STR("G")) && ready(d->s.fd, POLLIN) &&
+	CHECK(send_all(fd2, STR("G")) && ready(d->s->fd, POLLIN) &&
 	    conn_read(d, mono) == -1);
 	leave(d, fd2);
 	CHECK(conn_answer(c, (struct str){ requests[0].text, 1 },
@@ -593,7 +593,7 @@ test_no_descriptor(void)
 	rl = was;
 	rl.rlim_cur = (rlim_t)fd + 1;
 	CHECK(setrlimit(RLIMIT_NOFILE, &rl) == 0);
-	CHECK(conn_accept(lfd, mono, &again, &full) == NULL && full &&
+	CHECK(conn_accept(lfd, NULL, mono, &again, &full) == NULL && full &&
 	    !again);
 	CHECK(setrlimit(RLIMIT_NOFILE, &was) == 0);
 	c = take();
@@ -611,7 +611,7 @@ main(void)
 	lfd = stream_listen(STR("0"), &why);
 	if (!CHECK(lfd != -1 && loop_open(&why) == 0))
 		return 1;
-	CHECK(conn_accept(lfd, mono, &again, &full) == NULL && !again &&
+	CHECK(conn_accept(lfd, NULL, mono, &again, &full) == NULL && !again &&
 	    !full);
 	test_whole();
 	test_cut();

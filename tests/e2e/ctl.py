@@ -69,15 +69,15 @@ def configure(bench):
     """agent, check, recipient and key: add, the list, rm."""
     server, ctl = fixture(bench)
     out = ctl("agent", "add", "web1", "interval", "30s", "late", "5m")
-    m = re.match(r"http://va_[a-z2-7]{32}@127\.0\.0\.1:%d/\n" % server.port,
-                 out)
+    m = re.match(r"https://va_[a-z2-7]{32}@127\.0\.0\.1:%d/#[\w-]{43}\n" %
+                 server.port, out)
     must(m, "the URL stands first", out)
     check("vilicus-agent '%s'" % m.group(0).strip() in out and
           "public" in out, "how to start it", out)
     agent = server.objects("agent/")[0]
     same((agent["hostname"], agent["check_interval_ms"],
           agent["late_after_s"]), ("web1", 30000, 300), "its fields")
-    key = m.group(0)[7:].split("@")[0]
+    key = m.group(0)[8:].split("@")[0]
     same(server.api("GET", "check/", key=key)[0], 200, "its key is good")
     answers = ctl.json("agent", "add", "web2")
     same([a.get("role", a.get("hostname")) for a in answers],
@@ -238,7 +238,7 @@ def refused(bench):
     server, ctl = fixture(bench)
     ctl("agent", "add", "web1")
     ctl.faults(USAGE, [
-        ("", "usage: vilicus .*\n(\t.*\n){18}$"),
+        ("", "usage: vilicus .*\n(\t.*\n){23}$"),
         ("sing", "usage: "),
         ("agent", "usage: "),
         ("agent dance x", "usage: "),

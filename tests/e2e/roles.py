@@ -11,9 +11,17 @@ METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 JSON = {"Content-Type": "application/json"}
 
 
-def ask(server, method, path, body=None, key=None, head=None):
-    """One request with the head as given: (status, its head, object)."""
-    c = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+asked = 0
+
+
+def ask(server, method, path, body=None, key=None, head=None, here=None):
+    """One request with the head as given: (status, its head, object); each
+    from another address, for wrong keys are counted by it."""
+    global asked
+    asked += 1
+    c = http.client.HTTPConnection(
+        "127.0.0.1", server.port, timeout=30, source_address=(here or
+        "127.1.%d.%d" % (asked // 250 % 250 + 1, asked % 250 + 1), 0))
     fields = dict(head if head is not None else JSON if body is not None
                   else {})
     if key:
@@ -58,29 +66,46 @@ class World:
         self.key = s.agent_key(self.mine)
         self.recipient = s.add("recipient", name="alice", channel="pushover",
                                address=vil.USER)
-        self.roles = [("nobody", None), ("a wrong key", "vk_" + "a" * 32),
-                      ("the agent", self.key), ("the admin", s.key)]
+        made = {role: s.add("key", name=role, role=role)["secret"]
+                for role in ("viewer", "operator", "enrol")}
+        self.roles = [
+            (0, "nobody", None), (0, "a wrong key", "vk_" + "a" * 32),
+            (1, "the agent", self.key), (2, "a viewer", made["viewer"]),
+            (3, "an operator", made["operator"]), (4, "the admin", s.key),
+            (5, "an enrolment key", made["enrol"])]
+        same([k[:3] for k in made.values()], ["vv_", "vo_", "ve_"], "prefixes")
 
 
-# Path, the methods it has, and for each what (nobody, agent, admin) get;
-# bodies are {}.  A method that is not there is 405, and 401 without a key.
-READ = {"GET": (401, 403, 200)}
-BOTH = {"GET": (401, 200, 200)}
-POST = {"POST": (401, 403, 400)}
-EDIT = {"PUT": (401, 403, 200), "PATCH": (401, 403, 200), "DELETE": None}
-GONE = {"PUT": (401, 403, 404), "PATCH": (401, 403, 404),
-        "DELETE": (401, 403, 404)}
-OWN = {"PUT": (401, 200, 200), "PATCH": (401, 200, 200), "DELETE": None}
-THEIR = {"GET": (401, 403, 200), "PUT": (401, 403, 200),
-         "PATCH": (401, 403, 200), "DELETE": None}
-NONE = {"GET": (401, 404, 404), "PUT": (401, 404, 404),
-        "PATCH": (401, 404, 404), "DELETE": (401, 403, 404)}
+# Path, the methods it has, and for each what nobody, agent, viewer, operator,
+# admin and an enrolment key get; bodies are {}.  A method that is not there is
+# 405, and 401 without a key.
+READ = {"GET": (401, 403, 200, 200, 200, 403)}
+MORE = {"GET": (401, 403, 403, 200, 200, 403)}      # not for viewers
+MINE = {"GET": (401, 403, 403, 403, 200, 403)}
+BOTH = {"GET": (401, 200, 200, 200, 200, 403)}
+POST = {"POST": (401, 403, 403, 403, 400, 403)}
+WRITE = (401, 403, 403, 403, 200, 403)
+EDIT = {"PUT": WRITE, "PATCH": WRITE, "DELETE": None}
+NO = (401, 403, 403, 403, 404, 403)
+GONE = {"PUT": NO, "PATCH": NO, "DELETE": NO}
+OWN = {"PUT": (401, 200, 403, 403, 200, 403),
+       "PATCH": (401, 200, 403, 403, 200, 403), "DELETE": None}
+THEIR = {**READ, **EDIT}
+NONE = {"GET": (401, 404, 404, 404, 404, 403),
+        "PUT": (401, 404, 403, 403, 404, 403),
+        "PATCH": (401, 404, 403, 403, 404, 403), "DELETE": NO}
+LOST = {"GET": (401, 403, 404, 404, 404, 403)}      # agents do not see it
+HISTORY = {"POST": (401, 400, 403, 403, 400, 403),
+           "PATCH": (401, 400, 403, 403, 400, 403)}
+ALL = (200,) * 6
 PATHS = [
-    ("/", {"GET": (302, 302, 302)}),
+    ("/", {"GET": (303,) * 6}),
     ("/status", READ),
-    ("/healthz", {"GET": (200, 200, 200)}),
+    ("/healthz", {"GET": ALL}),
+    ("/login", {"GET": ALL, "POST": (403,) * 6}),
+    ("/logout", {"POST": (401, 403, 303, 303, 303, 403)}),
     ("/api/v1/", BOTH),
-    ("agent/", {**BOTH, **POST}),
+    ("agent/", {**BOTH, "POST": (401, 403, 403, 403, 400, 400)}),
     ("agent/schema/", READ),
     ("agent/1/", {**BOTH, **OWN}),
     ("agent/1", {**BOTH, **OWN}),
@@ -89,38 +114,37 @@ PATHS = [
     ("check/", {**BOTH, **POST}),
     ("check/schema/", READ),
     ("check/1/", {**BOTH, **EDIT}),
+    ("check/1/series/", BOTH),
     ("check/2/", {**READ, **EDIT}),
-    ("check/99/", {"GET": (401, 404, 404), **GONE}),
+    ("check/99/", {"GET": NONE["GET"], **GONE}),
     ("process_check/", {**BOTH, **POST}),
     ("process_check/schema/", READ),
     ("process_check/1/", {**BOTH, **EDIT}),
-    ("process_check/2/", {"GET": (401, 404, 404), **GONE}),
+    ("process_check/2/", {"GET": NONE["GET"], **GONE}),
     ("cpu_check/2/", {**READ, **EDIT}),
-    ("check_history/", {"GET": (401, 400, 400), "POST": (401, 400, 400),
-                        "PATCH": (401, 400, 400)}),
-    ("check_history/?check=1", {"GET": (401, 200, 200),
-                                "POST": (401, 400, 400),
-                                "PATCH": (401, 400, 400)}),
-    ("check_history/?check=2", {"GET": (401, 403, 200),
-                                "POST": (401, 400, 400),
-                                "PATCH": (401, 400, 400)}),
-    ("check_history/1-1/", {"GET": (401, 404, 404)}),
-    ("check_history/2-1/", {"GET": (401, 403, 404)}),
-    ("incident/", READ), ("incident/schema/", READ),
-    ("incident/99/", {"GET": (401, 403, 404)}),
-    ("delivery/", READ), ("delivery/schema/", READ),
-    ("delivery/99/", {"GET": (401, 403, 404)}),
-    ("recipient/", {**READ, **POST}),
-    ("recipient/schema/", READ),
-    ("recipient/1/", {**READ, **EDIT}),
-    ("recipient/99/", {"GET": (401, 403, 404), **GONE}),
-    ("recipient/99/test/", {"POST": (401, 403, 404)}),
-    ("key/", {**READ, **POST}),
-    ("key/schema/", READ),
-    ("key/1/", {**READ, "DELETE": (401, 403, 409)}),
-    ("key/99/", {"GET": (401, 403, 404), "DELETE": (401, 403, 404)}),
+    ("check_history/", {"GET": (401, 400, 400, 400, 400, 403), **HISTORY}),
+    ("check_history/?check=1", {**BOTH, **HISTORY}),
+    ("check_history/?check=2", {**READ, **HISTORY}),
+    ("check_history/1-1/", {"GET": NONE["GET"]}),
+    ("check_history/2-1/", LOST),
+    ("incident/", READ), ("incident/schema/", READ), ("incident/99/", LOST),
+    ("delivery/", READ), ("delivery/schema/", READ), ("delivery/99/", LOST),
+    ("recipient/", {**MORE, **POST}),
+    ("recipient/schema/", MORE),
+    ("recipient/1/", {**MORE, **EDIT}),
+    ("recipient/99/", {"GET": (401, 403, 403, 404, 404, 403), **GONE}),
+    ("recipient/99/test/", {"POST": NO}),
+    ("key/", {**MINE, **POST}),
+    ("key/schema/", MINE),
+    ("key/1/", {**MINE, **EDIT, "DELETE": (401, 403, 403, 403, 409, 403)}),
+    ("key/99/", {"GET": NO, **GONE}),
+    ("key/99/next/", {"POST": NO}), ("key/tls/switch/", {"POST": (
+        401, 403, 403, 403, 409, 403)}),
+    ("session/", {**READ, "POST": (401, 403, 201, 201, 201, 403)}),
+    ("session/99/", {"DELETE": (401, 403, 404, 404, 404, 403)}),
     ("setting/", READ), ("setting/schema/", READ), ("setting/1/", READ),
-    ("event/", READ), ("event/99999/", {"GET": (401, 403, 404)}),
+    ("event/", MORE), ("event/99999/", {"GET": (401, 403, 403, 404, 404,
+                                                403)}),
 ]
 NOWHERE = ["nothing/", "agent/x/", "agent/0/", "agent/-1/", "agent/1/test/",
            "agent/1/x/y/", "agent//", "agent/..%2f..%2f/", "/agent/",
@@ -131,16 +155,15 @@ NOWHERE = ["nothing/", "agent/x/", "agent/0/", "agent/-1/", "agent/1/test/",
 
 
 def wanted(methods, method, role):
-    """The status due: role 0 nobody, 1 the agent, 2 the admin."""
+    """The status due to a role (a column of PATHS)."""
     base = "GET" if method == "HEAD" else method
-    public = "GET" in methods and methods["GET"][0] != 401
     if method == "OPTIONS":
         return 401 if role == 0 else 204
     if base not in methods:
         return 401 if role == 0 else 405
-    if role == 0 and not public:
-        return 401
-    return methods[base][role] if methods[base] else None
+    if methods[base] is None:       # it would be gone for the others
+        return (401, 403, 403, 403, None, 403)[role]
+    return methods[base][role]
 
 
 def allowed(methods):
@@ -155,10 +178,8 @@ def paths(bench):
     for path, methods in PATHS:
         for method in METHODS:
             body = {} if method in ("POST", "PUT", "PATCH") else None
-            for i, (name, key) in enumerate(w.roles):
-                want = wanted(methods, method, max(0, i - 1))
-                if want is None:        # it would be gone for the others
-                    want = [401, 403, None][max(0, i - 1)]
+            for i, name, key in w.roles:
+                want = wanted(methods, method, i)
                 if want is None:
                     continue
                 status, head, got = ask(s, method, path, body, key)
@@ -169,7 +190,7 @@ def paths(bench):
                          row + ": Allow")
                 if status == 401:
                     check(head["WWW-Authenticate"], row + ": how to")
-                if status >= 400 and method != "HEAD":
+                if status >= 400 and method != "HEAD" and path != "/login":
                     check(isinstance(got, dict) and got.get("error"),
                           row + ": says why", got)
                 if method == "HEAD":
@@ -179,13 +200,14 @@ def paths(bench):
                         same(head["Content-Type"], length["Content-Type"],
                              row + ": as GET")
     for path in NOWHERE:
-        for i, (name, key) in enumerate(w.roles):
+        for i, name, key in w.roles:
             for method in ("GET", "POST", "DELETE"):
                 status = ask(s, method, path, {} if method == "POST"
                              else None, key)[0]
                 row = "%s %s by %s" % (method, path, name)
-                check(status in ((401, 400) if i < 2 else
-                                 (404, 400, 405, 403)[:6 - i]), row, status)
+                check(status in ((401, 400) if i == 0 else (404, 400, 405) if
+                                 i == 4 else (404, 400, 405, 403)), row,
+                      status)
     after = everything(s)
     # The agent's empty PUTs check it in, which is all they do.
     for a in before["agent"] + after["agent"]:

@@ -319,7 +319,8 @@ class Bench:
     def agent(self, server, hostname, **fields):
         """Enrol hostname by the command line; start its agent."""
         said = server.ctl("agent", "add", hostname, "interval", "1s")
-        m = re.search(r"http://va_[a-z2-7]{32}@127\.0\.0\.1:\d+/", said)
+        m = re.search(r"https://va_[a-z2-7]{32}@127\.0\.0\.1:\d+/#[\w-]{43}",
+                      said)
         must(m, "agent add prints the agent's URL", said)
         write(self.path(hostname + ".conf"), m.group(0) + "\n")
         return self.run_agent(hostname)
