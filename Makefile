@@ -200,7 +200,7 @@ check-long: everything
 	    tests/budget_test
 	KILLS=500 tests/run tests/e2e/kill9.py tests/chroot
 	ALL=1 tests/run tests/broken
-	SECS=300 tests/run tests/fuzz/run
+	SECS=120 tests/run tests/fuzz/run
 
 install: all
 	mkdir -p $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin
