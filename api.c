@@ -188,8 +188,9 @@ api_error(struct api_call *c, int status, const char *field,
 	if (status == 401)
 		buf_addz(&c->extra, "WWW-Authenticate: Basic "
 		    "realm=\"vilicus\", charset=\"UTF-8\"\r\n");
-	if (status == 503)
-		buf_addz(&c->extra, "Retry-After: 5\r\n");
+	if (status == 503 || status == 429)
+		buf_addf(&c->extra, "Retry-After: %d\r\n", status == 503 ? 5 :
+		    60);
 	return -1;
 }
 

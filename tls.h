@@ -66,6 +66,9 @@ int tls_cert_read(struct str der, struct tls_cert *c);
 #define TLS_IP		0x87
 int tls_cert_name(struct str *rest, struct str *name);
 
+/* Its names and addresses, with commas. */
+void tls_cert_show(struct buf *b, const struct tls_cert *c);
+
 /* Does it have this name (as it is written), or this address? */
 bool tls_cert_for(const struct tls_cert *c, const char *name);
 

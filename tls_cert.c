@@ -137,6 +137,27 @@ tls_cert_for(const struct tls_cert *c, const char *want)
 }
 
 void
+tls_cert_show(struct buf *b, const struct tls_cert *c)
+{
+	struct str rest = c->names, name;
+	char text[INET6_ADDRSTRLEN];
+	bool first = true, ip;
+	int tag;
+
+	while ((tag = tls_cert_name(&rest, &name)) != -1) {
+		ip = tag == TLS_IP && (name.n == 4 || name.n == 16);
+		if (!ip && tag != TLS_DNS)
+			continue;
+		buf_addz(b, first ? "" : ", ");
+		first = false;
+		if (ip)
+			inet_ntop(name.n == 4 ? AF_INET : AF_INET6, name.p,
+			    text, sizeof text);
+		buf_line(b, ip ? str_of(text) : name);
+	}
+}
+
+void
 tls_cert_pin(const struct tls_cert *c, unsigned char pin[TLS_PIN])
 {
 	key_hash(c->key, pin);

@@ -109,25 +109,6 @@ tell_dates(struct tls_judge *j, const struct tls_cert *c)
 		    "clock here says %s", clock);
 }
 
-/* The names in a subjectAltName, with commas. */
-static void
-show_names(struct buf *b, const struct tls_cert *c)
-{
-	struct str rest = c->names, name;
-	char text[INET6_ADDRSTRLEN];
-	int tag;
-
-	while ((tag = tls_cert_name(&rest, &name)) != -1) {
-		if (b->n > 0)
-			buf_addz(b, ", ");
-		if (tag == TLS_DNS)
-			buf_line(b, name);
-		else if (inet_ntop(name.n == 4 ? AF_INET : AF_INET6, name.p,
-		    text, sizeof text) != NULL)
-			buf_addz(b, text);
-	}
-}
-
 /* BearSSL looks at dNSName, and without one takes the common name, which
  * browsers do no more (RFC 9525 2); addresses it does not know. */
 static unsigned
@@ -146,7 +127,7 @@ judge_name(struct tls_judge *j, const struct tls_cert *c, unsigned err)
 	if (err == 0 && (j->address ? tls_cert_for(c, j->host) : named))
 		return 0;
 	buf_init(&b, text, sizeof text - 1);
-	show_names(&b, c);
+	tls_cert_show(&b, c);
 	text[b.n] = '\0';
 	if (c->names.p == NULL)
 		fail(&j->why, "certificate has no subjectAltName");

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -74,6 +75,25 @@ test_names(void)
 	    memcmp(name.p, v4, 4) == 0);
 	CHECK(tls_cert_name(&rest, &name) == TLS_IP && name.n == 16);
 	CHECK(tls_cert_name(&rest, &name) == -1);
+}
+
+/* Other kinds of names, and addresses of odd lengths, are passed over; under
+ * the sanitizers none reads past its end. */
+static void
+test_odd_names(void)
+{
+	static const char names_of[] = "\x81\003a@b\x87\003\001\002\003"
+	    "\x82\001x\x87\004\300\000\002\001\x86\001u\x87\001\001";
+	char *copy = malloc(sizeof names_of - 1), text[64];
+	struct tls_cert c = { .names = { copy, sizeof names_of - 1 } };
+	struct buf b = BUF(text);
+
+	memcpy(copy, names_of, sizeof names_of - 1);
+	tls_cert_show(&b, &c);
+	CHECK(str_is(str_from(&b), "x, 192.0.2.1"));
+	CHECK(tls_cert_for(&c, "192.0.2.1") && tls_cert_for(&c, "X") &&
+	    !tls_cert_for(&c, "1.2.3.0") && !tls_cert_for(&c, "a@b"));
+	free(copy);
 }
 
 /* A certificate cut at each byte is none, but behind its extensions, where
@@ -419,6 +439,7 @@ main(void)
 {
 	make_both();
 	test_names();
+	test_odd_names();
 	test_cut_certificate();
 	test_identities();
 	test_pin_texts();

@@ -266,6 +266,8 @@ def keys(bench):
     got = [https(s, "GET", "/api/v1/", wrong, here="127.0.0.77")[0]
            for _ in range(12)]
     same(got, [401] * 10 + [429] * 2, "wrong keys of one address")
+    same(https(s, "GET", "/api/v1/", wrong, here="127.0.0.77")[1][
+        "Retry-After"], "60", "and when to come back")
     same(https(s, "GET", "/api/v1/", bearer(s.key), here="127.0.0.77")[0],
          200, "who has a key goes on")
     same(https(s, "GET", "/api/v1/", wrong, here="127.0.0.78")[0], 401,

@@ -26,8 +26,10 @@ static void
 certificate(struct str in)
 {
 	unsigned char pin[TLS_PIN];
+	char text[64];
 	struct tls_cert c;
 	struct str rest, name;
+	struct buf b = BUF(text);
 
 	if (tls_cert_read(in, &c) == -1)
 		return;
@@ -37,6 +39,7 @@ certificate(struct str in)
 	rest = c.names;
 	while (tls_cert_name(&rest, &name) != -1)
 		within(in, name);
+	tls_cert_show(&b, &c);
 	(void)tls_cert_for(&c, "127.0.0.1");
 	(void)tls_cert_for(&c, "localhost");
 	tls_cert_pin(&c, pin);
