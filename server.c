@@ -167,14 +167,15 @@ take_settings(const struct config *c)
 	model_text(&s->pushover_url, str_of(c->pushover_url));
 	model_text(&s->ca_file, str_of(c->ca_file));
 	model_text(&s->sync, str_of(c->sync[0] != '\0' ? c->sync : "always"));
-	/* An agent reaches us by the key that it has the pin of, unless what
-	 * it meets at the public address is something else. */
+	/* What an agent meets is our own key, if a listener shows that; at a
+	 * public address one that others reach, or it is something else. */
 	for (unsigned i = 0; i < c->listens; i++)
 		own = own || (c->listen[i].cert[0] == '\0' &&
-		    strchr(c->listen[i].addr, ':') != NULL &&
-		    !is_loopback(c->listen[i].addr));
+		    (c->public[0] == '\0' ||
+		    (strchr(c->listen[i].addr, ':') != NULL &&
+		    !is_loopback(c->listen[i].addr))));
 	identity_pins(pins);
-	model_text(&s->pins, str_of(own || c->public[0] == '\0' ? pins : ""));
+	model_text(&s->pins, str_of(own ? pins : ""));
 	s->disk = (int64_t)c->disk;
 	store_sync(store, c->sync_ms);
 	model_install(KIND_SETTING, &s->o, NULL);

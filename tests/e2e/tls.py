@@ -168,6 +168,18 @@ def from_file(bench):
         i for i in s.objects("incident/") if "certificate" in i["text"]])[0]
     same((incident["severity"], incident["closed"]), ("warning", None),
          "a warning")
+    # An agent goes by its name and the authorities it is told of.
+    made = s.add("agent", hostname="web1")
+    same(s.get("setting/1/")["pins"], None, "no pin belongs in its URL")
+    agent = [os.path.join(vil.TOP, "vilicus-agent"), "-1"]
+    url = "https://%s@%%s:%d/" % (s.agent_key(made), port)
+    os.environ["SSL_CERT_FILE"] = cert
+    run(*agent, url % "localhost")
+    out = run(*agent, url % "127.0.0.1", code=3)
+    check("is for another name: localhost" in out, "another name", out)
+    del os.environ["SSL_CERT_FILE"]
+    out = run(*agent, url % "localhost", code=3)
+    check("not signed by a known authority" in out, "unknown", out)
     # A new one at a reload; of one that cannot be read, the old stays.
     other, _ = make_cert(bench, "b", 400, ("EC", "ec_paramgen_curve:P-256"))
     os.replace(other, cert)
@@ -416,6 +428,7 @@ def faults(bench):
     """What is no TLS, or stops within: bounded, and nobody else waits."""
     s = vil.Server(bench)
     url = "https://127.0.0.1:%d/healthz" % s.port
+    files = len(os.listdir("/proc/%d/fd" % s.process.p.pid))
     hello = bytes.fromhex("160301002f0100002b0303") + bytes(40)
     for name, raw in (("half a hello", hello[:20]), ("a hello of zeros", hello),
                       ("TLS 1.0", bytes.fromhex("16030100310100002d0301") +
@@ -461,6 +474,8 @@ def faults(bench):
     out = p.communicate(timeout=20)[0]
     check(b"no renegotiation" in out, "no renegotiation", out)
     check(s.process.running(), "the server runs")
+    until(30, "no descriptor is lost", lambda: len(os.listdir(
+        "/proc/%d/fd" % s.process.p.pid)) <= files)
     # A session is resumed.
     sess = bench.path("session")
     base = ["openssl", "s_client", "-connect", "127.0.0.1:%d" % s.port]
