@@ -6,33 +6,6 @@
 #include "log.h"
 #include "login.h"
 
-/* RFC 4648 base64, as Basic has it, into dst.  0 or -1. */
-static int
-unbase64(struct str s, char *dst, size_t cap)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "abcdefghijklmnopqrstuvwxyz0123456789+/";
-	uint32_t bits = 0;
-	struct buf b;
-	int have = 0;
-
-	buf_init(&b, dst, cap - 1);
-	while (s.n > 0 && s.p[s.n - 1] == '=')
-		s.n--;
-	for (; s.n > 0; s = str_after(s, 1)) {
-		const char *at = memchr(digits, s.p[0], 64);
-
-		if (at == NULL)
-			return -1;
-		bits = bits << 6 | (uint32_t)(at - digits);
-		have = (have + 6) % 8;
-		if (have < 6)
-			buf_addc(&b, (char)(bits >> have & 0xff));
-	}
-	dst[b.n] = '\0';
-	return b.full || strlen(dst) != b.n ? -1 : 0;
-}
-
 bool
 api_is_key(const struct key *k)
 {
@@ -62,6 +35,7 @@ find_key(const struct http_head *h, int64_t now_ms, bool *shown)
 	struct str s = http_field(h, "Authorization"), scheme;
 	const struct login_session *session;
 	char plain[256];
+	int n;
 
 	*shown = s.p != NULL;
 	if (s.p == NULL) {
@@ -73,9 +47,10 @@ find_key(const struct http_head *h, int64_t now_ms, bool *shown)
 		return NULL;
 	s = str_trim(s);
 	if (str_ieq(scheme, STR("Basic"))) {
-		if (unbase64(s, plain, sizeof plain) == -1)
+		n = str_unbase64(s, STR_BASE64 "+/", plain, sizeof plain);
+		if (n == -1)
 			return NULL;
-		s = str_of(plain);
+		s = (struct str){ plain, (size_t)n };
 	} else if (!str_ieq(scheme, STR("Bearer")) &&
 	    !str_ieq(scheme, STR("ApiKey")))
 		return NULL;

@@ -153,6 +153,12 @@ int str_copy(char *dst, size_t cap, struct str s);
 void str_hex(char *dst, const unsigned char *p, size_t n);
 int str_unhex(struct str s, unsigned char *dst, size_t n);
 
+/* All of s in base64 (RFC 4648 4 and 5) of these 64 digits, with or without
+ * padding, into dst: how many bytes; -1: it is none, or more than cap. */
+#define STR_BASE64	"ABCDEFGHIJKLMNOPQRSTUVWXYZ" \
+			"abcdefghijklmnopqrstuvwxyz0123456789"
+int str_unbase64(struct str s, const char *digits, void *dst, size_t cap);
+
 /* Take the UTF-8 character that *s, not empty, begins with: its code point;
  * or -1, one byte being taken, where there is none: cut short, overlong, a
  * surrogate or past U+10FFFF.  RFC 3629. */

@@ -12,8 +12,7 @@
 #include "key.h"
 #include "tls_impl.h"
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    "abcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char alphabet[] = STR_BASE64 "-_";
 
 /* Take the element at the beginning of *s: its tag, what it holds into *in.
  * -1: there is none. */
@@ -181,23 +180,6 @@ tls_pin_text(char text[TLS_PIN_TEXT], const unsigned char pin[TLS_PIN])
 int
 tls_pin_read(struct str s, unsigned char pin[TLS_PIN])
 {
-	unsigned bits = 0;
-	size_t n = 0, i;
-	int have = 0;
-
-	if (s.n != TLS_PIN_TEXT - 1)
-		return -1;
-	for (i = 0; i < s.n; i++) {
-		const char *at = memchr(alphabet, s.p[i], 64);
-
-		if (at == NULL)
-			return -1;
-		bits = bits << 6 | (unsigned)(at - alphabet);
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			pin[n++] = (unsigned char)(bits >> have);
-		}
-	}
-	return (bits & 3) == 0 ? 0 : -1;
+	return s.n == TLS_PIN_TEXT - 1 && str_unbase64(s, alphabet, pin,
+	    TLS_PIN) == TLS_PIN ? 0 : -1;
 }

@@ -759,6 +759,32 @@ test_buf(void)
 	CHECK(b.full && b.n == 0);
 }
 
+static void
+test_base64(void)
+{
+	static const struct {
+		const char *in, *want;	/* NULL: none */
+	} row[] = {
+		{ "", "" }, { "Zg==", "f" }, { "Zg", "f" }, { "Zm8=", "fo" },
+		{ "Zm9v", "foo" }, { "Zm9vYg==", "foob" },
+		{ "Zm9vYmFy", "foobar" }, { "+/+/", "\373\377\277" },
+		{ "Z", NULL }, { "Zh", NULL }, { "Zm9", NULL },
+		{ "Z m8", NULL },
+		{ "Zm8-", NULL }, { "Zm=8", NULL }, { "Zm9vYmFyYg", NULL },
+	};
+	char got[6];
+	size_t i;
+
+	for (i = 0; i < COUNT(row); i++) {
+		int n = str_unbase64(str_of(row[i].in), STR_BASE64 "+/", got,
+		    sizeof got);
+
+		CHECK_ROW(i, row[i].want == NULL ? n == -1 :
+		    n == (int)strlen(row[i].want) && memcmp(got, row[i].want,
+		    (size_t)n) == 0);
+	}
+}
+
 int
 main(void)
 {
@@ -775,5 +801,6 @@ main(void)
 	test_utf8();
 	test_text();
 	test_buf();
+	test_base64();
 	return test_end();
 }
