@@ -20,7 +20,8 @@
 
 #define CONN_MAX		16384	/* connections */
 #define CONN_PER_ADDRESS	1024	/* of one address but loopback */
-#define CONN_BYTES		(64u << 20) /* all buffers together */
+#define CONN_BYTES		(96u << 20) /* all buffers together: 10,000
+					 * agents over TLS take 64 */
 #define CONN_READ		16384	/* bytes of one read */
 #define CONN_IN_MIN		4096	/* bytes of a buffer at first */
 #define CONN_HEAD_MS		10000	/* first byte to end of head */
