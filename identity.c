@@ -11,8 +11,8 @@ static char own_path[IDENTITY_PATH_MAX], next_path[IDENTITY_PATH_MAX];
 static char next_pin[TLS_PIN_TEXT];	/* "": there is none */
 
 /* Whom our certificates are for. */
-static char hostname[256], given[256];
-static const char *names[4] = { "localhost", "127.0.0.1" };
+static char hostname[256];
+static const char *names[TLS_NAMES_MAX] = { "localhost", "127.0.0.1", "::1" };
 static size_t names_n;
 
 static int
@@ -115,19 +115,19 @@ read_next(struct fail *why)
 }
 
 int
-identity_open(const char *dir, const char *name, struct fail *why)
+identity_open(const char *dir, const char *const *more, size_t n,
+    struct fail *why)
 {
 	if (snprintf(own_path, sizeof own_path, "%s/tls.pem", dir) >=
 	    (int)sizeof own_path || snprintf(next_path, sizeof next_path,
 	    "%s/tls-next.pem", dir) >= (int)sizeof next_path)
 		return fail(why, "%s: too long a name", dir);
-	names_n = 2;
+	names_n = 3;
 	if (gethostname(hostname, sizeof hostname - 1) == 0 &&
 	    hostname[0] != '\0')
 		names[names_n++] = hostname;
-	if (str_copy(given, sizeof given, str_of(name)) == 0 &&
-	    given[0] != '\0')
-		names[names_n++] = given;
+	while (n-- > 0 && names_n < TLS_NAMES_MAX)
+		names[names_n++] = more[n];
 	if (access(own_path, F_OK) == -1 && errno == ENOENT &&
 	    make(own_path, NULL, why) == -1)
 		return -1;

@@ -27,10 +27,11 @@ int identity_read(struct identity *id, const char *cert, const char *key,
 /* Our own. */
 extern struct identity identity_own;
 
-/* Read our own, or make it, for localhost, this host and name (the host of
- * `public`; "" if there is none); a certificate that lacks one of them is made
- * anew, of the same key.  0 or -1. */
-int identity_open(const char *dir, const char *name, struct fail *why);
+/* Read our own, or make it, for localhost, this host and more, names and
+ * addresses, which are kept; a certificate that lacks one of them is made anew,
+ * of the same key.  0 or -1. */
+int identity_open(const char *dir, const char *const *more, size_t n,
+    struct fail *why);
 
 /* Its pin, and after a comma that of the next one, if there is one. */
 void identity_pins(char text[IDENTITY_PINS]);

@@ -759,19 +759,46 @@ take_options(int argc, char **argv)
 	}
 }
 
+/* Our own identity, for what we are reached by: the public name, and the
+ * addresses of listeners, but for those that mean all there are. */
+static int
+open_identity(struct fail *why)
+{
+	static char room[CONFIG_LISTEN + 1][CONFIG_TEXT];
+	const char *names[CONFIG_LISTEN + 1];
+	struct str s;
+	struct http_url u;
+	size_t n = 0;
+
+	if (http_url(str_of(config.public), &u, why) == 0 &&
+	    str_copy(room[n], sizeof room[n], u.host) == 0)
+		n++;
+	for (unsigned i = 0; i < config.listens; i++) {
+		s = str_of(config.listen[i].addr);
+		while (s.n > 0 && s.p[s.n - 1] != ':')
+			s.n--;
+		s.n -= s.n > 0;
+		if (s.n > 2 && s.p[0] == '[')
+			s = (struct str){ s.p + 1, s.n - 2 };
+		if (s.n > 0 && !str_is(s, "0.0.0.0") && !str_is(s, "::") &&
+		    str_copy(room[n], sizeof room[n], s) == 0)
+			n++;
+	}
+	for (size_t i = 0; i < n; i++)
+		names[i] = room[i];
+	return identity_open(options.dir, names, n, why);
+}
+
 static int
 serve(struct fail *why)
 {
-	char text[ADDR_TEXT], host[CONFIG_TEXT] = "", pins[IDENTITY_PINS];
-	struct http_url u;
+	char text[ADDR_TEXT], pins[IDENTITY_PINS];
 
 	mono_ms = loop_mono_ms();
 	look_at_clock();
 	if (loop_open(why) == -1 || recover(why) == -1 || first_key(why) == -1)
 		return -1;
-	if (http_url(str_of(config.public), &u, why) == 0)
-		(void)str_copy(host, sizeof host, u.host);
-	if (identity_open(options.dir, host, why) == -1)
+	if (open_identity(why) == -1)
 		return -1;
 	take_settings(&config);
 	for (unsigned i = 0; i < config.listens; i++) {
