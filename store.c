@@ -145,6 +145,8 @@ store_win(struct store_set *t, const struct store_file *f, uint64_t off,
 	assert(off <= f->end && n <= left && n <= STORE_WIN_MAX);
 	if (f->number == STORE_PENDING)
 		return t->pend.p + off;
+	if (f->all != NULL)
+		return f->all + off;
 	if (t->win_fd < 0 || t->win_number != f->number) {
 		store_win_close(t);
 		t->win_number = f->number;

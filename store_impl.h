@@ -85,6 +85,7 @@ struct store_file {
 	unsigned mark;			/* of store_rows.c's */
 	bool dead;			/* goes once what replaces it is safe */
 	bool unsure;			/* its name is not durable yet */
+	char *all;			/* all its bytes, while it is sealed */
 };
 
 /* A record as it lies in a file. */

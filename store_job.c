@@ -337,6 +337,37 @@ begin(struct store_reader *q, uint64_t check)
 }
 
 /* One check after the other, as they stand in pos. */
+/* Have the head's files in memory, as far as there is some: each check has
+ * results all over them, and would have them read again. */
+static void
+hold(struct store_set *t)
+{
+	struct store_file *f;
+	const char *p;
+	uint64_t at;
+	size_t n;
+	char *all;
+
+	for (f = t->file; f < t->file + t->files; f++) {
+		if (f->dead)
+			continue;
+		all = malloc((size_t)f->end + 1);
+		for (at = 0; all != NULL && at < f->end; at += n) {
+			n = f->end - at < STORE_WIN_BYTES ?
+			    (size_t)(f->end - at) : STORE_WIN_BYTES;
+			p = store_win(t, f, at, n);
+			if (p == NULL)
+				break;
+			memcpy(all + at, p, n);
+		}
+		if (at < f->end) {
+			free(all);
+			return;
+		}
+		f->all = all;
+	}
+}
+
 static int
 seal(struct store *s, struct store_maker *m, struct store_reader *q,
     const struct store_job *job, struct fail *why)
@@ -348,6 +379,7 @@ seal(struct store *s, struct store_maker *m, struct store_reader *q,
 	begin(q, 0);
 	if (store_head_rows(s, &q->ask, job->last, &pos, &n, why) != 0)
 		return -1;
+	hold(&s->h);
 	for (i = 0, rc = 0; i < n && rc == 0; i += k) {
 		for (k = 1; i + k < n && pos[i + k].check == pos[i].check;)
 			k++;
@@ -357,6 +389,10 @@ seal(struct store *s, struct store_maker *m, struct store_reader *q,
 			rc = strip(m, q, LEVEL_RAW, why);
 	}
 	free(pos);
+	for (i = 0; i < s->h.files; i++) {
+		free(s->h.file[i].all);
+		s->h.file[i].all = NULL;
+	}
 	return rc;
 }
 

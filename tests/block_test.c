@@ -242,6 +242,31 @@ test_pages(void)
 	CHECK(s->b.files == 1 && all_rows_are());
 }
 
+/* Sealing reads the head some times, and not once for each check. */
+static void
+test_reads(void)
+{
+	enum { CHECKS = 300 };
+	unsigned i, first;
+	uint64_t k;
+
+	begin();
+	for (i = 0; i < 60; i++) {
+		for (first = alls, k = 1; k <= CHECKS; k++)
+			plan_sample(k, P0 + i * 60000, 0);
+		put_from(first, P0 + i * 60000);
+		commit();
+	}
+	CHECK(s->h.files > 2);
+	fs->fault = 'r';
+	fs->fault_at = (unsigned long)-1;
+	fs->calls = 0;
+	CHECK(seal());
+	CHECK_ROW(fs->calls, fs->calls > 0 && fs->calls < 200);
+	fs->fault_at = 0;
+	CHECK(all_rows_are());
+}
+
 /* Results in any order, many twice, sealed and merged in between. */
 static void
 late_round(unsigned round)
@@ -543,6 +568,7 @@ main(void)
 	test_parts();
 	test_ranges();
 	test_pages();
+	test_reads();
 	test_late();
 	test_series();
 	test_gap();
