@@ -221,7 +221,9 @@ store_job_next(struct store *s, int64_t now_ms, int64_t mono_ms,
 	    store_bytes(s) + job->max_bytes / 4)
 		job->max_bytes = s->budget - store_bytes(s);
 	if (s->budget != 0 && store_bytes(s) + job->max_bytes > s->budget) {
-		(void)store_make_room(s, job->max_bytes);
+		/* For a merge nothing goes: it can wait. */
+		if (job->what != STORE_MERGE)
+			(void)store_make_room(s, job->max_bytes);
 		return false;
 	}
 	s->busy = true;
