@@ -1,13 +1,13 @@
 /* identity.c: see identity.h. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "identity.h"
 
 struct identity identity_own;
 
-static char own_path[IDENTITY_PATH_MAX], next_path[IDENTITY_PATH_MAX];
+static char own_path[FILE_PATH_MAX], next_path[FILE_PATH_MAX];
 static char next_pin[TLS_PIN_TEXT];	/* "": there is none */
 
 /* Whom our certificates are for. */
@@ -15,68 +15,20 @@ static char hostname[256];
 static const char *names[TLS_NAMES_MAX] = { "localhost", "127.0.0.1", "::1" };
 static size_t names_n;
 
-static int
-read_file(const char *path, char text[IDENTITY_FILE_MAX], struct str *got,
-    struct fail *why)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t n = 0;
-	ssize_t k = 1;
-
-	if (fd == -1)
-		return fail_errno(why, "%s", path);
-	while (k > 0 && n < IDENTITY_FILE_MAX) {
-		k = read(fd, text + n, IDENTITY_FILE_MAX - n);
-		n += k > 0 ? (size_t)k : 0;
-	}
-	*got = (struct str){ text, n };
-	if (k == -1)
-		fail_errno(why, "%s", path);
-	else if (n == IDENTITY_FILE_MAX)
-		k = fail(why, "%s: %d bytes or more", path,
-		    IDENTITY_FILE_MAX);
-	close(fd);
-	return k == -1 ? -1 : 0;
-}
-
 int
 identity_read(struct identity *id, const char *cert, const char *key,
     struct fail *why)
 {
 	static char cert_text[IDENTITY_FILE_MAX], key_text[IDENTITY_FILE_MAX];
-	struct str c, k;
+	struct buf c = BUF(cert_text), k = BUF(key_text);
 
-	if (read_file(cert, cert_text, &c, why) == -1 ||
-	    read_file(key, key_text, &k, why) == -1)
+	if (file_read(cert, &c, why) == -1 || file_read(key, &k, why) == -1)
 		return -1;
-	if (tls_identity_read(&id->of[!id->now], c, k, why) == -1)
+	if (tls_identity_read(&id->of[!id->now], str_from(&c), str_from(&k),
+	    why) == -1)
 		return fail_in(why, "%s", cert);
 	id->now = !id->now;
 	return 0;
-}
-
-int
-identity_write(const char *path, struct str text, struct fail *why)
-{
-	char name[IDENTITY_PATH_MAX + 4];
-	int fd, at, rc = 0;
-
-	snprintf(name, sizeof name, "%s.tmp", path);
-	unlink(name);
-	fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd == -1)
-		return fail_errno(why, "%s", name);
-	if (write(fd, text.p, text.n) != (ssize_t)text.n || fsync(fd) == -1 ||
-	    rename(name, path) == -1)
-		rc = fail_errno(why, "%s", path);
-	close(fd);
-	/* The name is durable with its directory. */
-	name[strrchr(path, '/') - path + 1] = '\0';
-	at = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (rc == 0 && fsync(at) == -1)
-		rc = fail_errno(why, "%s", path);
-	close(at);
-	return rc;
 }
 
 /* Make an identity into a file: a new key (old NULL), or a new certificate of
@@ -88,7 +40,7 @@ make(const char *path, const struct tls_identity *old, struct fail *why)
 	struct buf b = BUF(room);
 
 	return tls_cert_make(&b, names, names_n, old, why) == -1 ? -1 :
-	    identity_write(path, str_from(&b), why);
+	    file_write(path, str_from(&b), why);
 }
 
 /* Is this certificate for all that we are called? */

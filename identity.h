@@ -9,7 +9,6 @@
 #include "tls.h"
 
 #define IDENTITY_FILE_MAX	65536	/* bytes of a PEM file */
-#define IDENTITY_PATH_MAX	4096	/* bytes of a path, NUL included */
 #define IDENTITY_PINS		(2 * TLS_PIN_TEXT)	/* "PIN,PIN", NUL */
 
 /* One, and the one before it, which handshakes may still show. */
@@ -40,9 +39,5 @@ void identity_pins(char text[IDENTITY_PINS]);
  * -1. */
 int identity_next(struct fail *why);
 int identity_switch(struct fail *why);
-
-/* A file that only we may read, whole and durable or not at all.  0 or
- * -1. */
-int identity_write(const char *path, struct str text, struct fail *why);
 
 #endif

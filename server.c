@@ -20,6 +20,7 @@
 #include "child.h"
 #include "config.h"
 #include "conn.h"
+#include "file.h"
 #include "identity.h"
 #include "log.h"
 #include "loop.h"
@@ -86,24 +87,6 @@ look_at_clock(void)
 
 /* ---- configuration ---- */
 
-/* The file into text.  0 or -1. */
-static int
-read_file(const char *path, struct buf *text, struct fail *why)
-{
-	FILE *f = fopen(path, "r");
-	int rc = 0;
-
-	if (f == NULL)
-		return fail_errno(why, "%s", path);
-	text->n = fread(text->p, 1, text->cap, f);
-	if (ferror(f))
-		rc = fail_errno(why, "%s", path);
-	else if (text->n == text->cap)
-		rc = fail(why, "%s: over %zu bytes", path, text->cap - 1);
-	fclose(f);
-	return rc;
-}
-
 /* Tell people at the start, or those who reload.  1: so many faults. */
 static unsigned
 complain(const char *what, const struct fail *why)
@@ -122,7 +105,7 @@ read_config(struct config *c)
 	struct fail why;
 	unsigned bad, i;
 
-	if (options.conf != NULL && read_file(options.conf, &text, &why) == -1)
+	if (options.conf != NULL && file_read(options.conf, &text, &why) == -1)
 		return complain("", &why);
 	bad = config_parse(str_from(&text), options.conf, c, &faults);
 	fwrite(faults.p, 1, faults.n, stderr);
@@ -327,7 +310,7 @@ first_key(struct fail *why)
 		if (model_secret(k, ch.at_ms, secret, why) == -1)
 			return -1;
 		secret[KEY_TEXT - 1] = '\n';	/* where its NUL was */
-		if (identity_write(key_path, (struct str){ secret, KEY_TEXT },
+		if (file_write(key_path, (struct str){ secret, KEY_TEXT },
 		    why) == -1 ||
 		    change_put(KIND_KEY, k, &ch, why) == NULL)
 			return -1;
@@ -608,13 +591,14 @@ follow_child(void)
 
 /* ---- the store's jobs ---- */
 
-/* The life of the child: what it says is "+", or why not. */
+/* The life of the child: what it says is "+"; or, after "!" where it lacked
+ * room, else after "-", why not. */
 static void
 run_job(int fd, const void *arg)
 {
 	const struct store_job *job = arg;
 	struct fail why = { "" };
-	const char *said;
+	char said[FAIL_MAX + 1];
 	int rc;
 
 	if (getppid() != work.parent)
@@ -624,7 +608,8 @@ run_job(int fd, const void *arg)
 	    change_snapshot(job, now.now_ms, &why) :
 	    store_job_run(store, job, &why);
 	tell_damage();
-	said = rc == 0 ? "+" : why.msg;
+	snprintf(said, sizeof said, "%s%s", rc == 0 ? "+" :
+	    store_job_cramped(store) ? "!" : "-", rc == 0 ? "" : why.msg);
 	if (write(fd, said, strlen(said)) == -1)
 		log_line("a job's parent is gone");
 }
@@ -632,7 +617,7 @@ run_job(int fd, const void *arg)
 static void
 end_job(void)
 {
-	char said[FAIL_MAX] = "";
+	char said[FAIL_MAX + 1] = "";
 	ssize_t n = read(work.fd, said, sizeof said - 1);
 
 	loop_del(work.fd);
@@ -640,8 +625,9 @@ end_job(void)
 	work.fd = -1;
 	waitpid(work.pid, NULL, 0);
 	if (strcmp(said, "+") != 0)
-		log_line("a job of the store failed: %s", n > 0 ? said :
+		log_line("a job of the store failed: %s", n > 0 ? said + 1 :
 		    "its process ended");
+	work.job.cramped = said[0] == '!';
 	store_job_end(store, &work.job, strcmp(said, "+") == 0, mono_ms);
 }
 

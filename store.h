@@ -185,12 +185,16 @@ struct store_job {
 	uint64_t first, last;		/* seq of the reports it is about */
 	uint64_t n;			/* snapshot: of the journal */
 	uint64_t max_bytes;		/* of the new file */
+	bool cramped;			/* set before store_job_end: the child
+					 * said so */
 };
 bool store_job_next(struct store *s, int64_t now_ms, int64_t mono_ms,
     struct store_job *job);
 int store_job_child(struct store *s, struct fail *why);
 int store_job_run(struct store *s, const struct store_job *job,
     struct fail *why);
+/* Did what was run here fail because max_bytes were too few? */
+bool store_job_cramped(const struct store *s);
 void store_job_end(struct store *s, const struct store_job *job, bool done,
     int64_t mono_ms);
 void store_want_snapshot(struct store *s);

@@ -366,9 +366,11 @@ end(struct store_maker *m, const struct store_code *c)
 	struct store_set *t = &m->s->b;
 	uint64_t at = t->at;
 
-	if (c->out.full || (m->max_bytes != 0 &&
-	    at + c->out.n + HEADER_BYTES > m->max_bytes))
-		t->write_error = c->out.full ? EFBIG : ENOSPC;
+	if (c->out.full)
+		t->write_error = EFBIG;
+	else if (m->max_bytes != 0 &&
+	    at + c->out.n + HEADER_BYTES > m->max_bytes)
+		store_cramp(m->s, t);
 	store_write(t, store_record_end(m->room, c->out.n));
 	return at;
 }

@@ -301,7 +301,8 @@ struct store {
 	bool busy;			/* a job is under way, and may write */
 	uint64_t job_bytes;
 	int64_t job_ms;			/* when there may be another */
-	unsigned job_fails;		/* so many failed, at most 2 */
+	unsigned job_fails;		/* so many lacked room, at most 2 */
+	bool cramped;			/* what this process is at does */
 };
 
 /* store.c: each is explained there; 0, or -1 with *why. */
@@ -345,6 +346,8 @@ void store_write(struct store_set *t, struct str bytes);
 int store_end(struct store_set *t, uint64_t first, struct fail *why);
 uint64_t store_cap(const struct store *s, uint64_t bytes);
 bool store_make_room(struct store *s, uint64_t bytes);
+/* A job's file would become larger than it may: its write has failed. */
+void store_cramp(struct store *s, struct store_set *t);
 /* A file made aside: made (by the holder of the lock, who alone makes names),
  * begun, ended (rc is passed on), given its name, which the next commit makes
  * durable. */

@@ -41,7 +41,7 @@ plan(struct store *s, struct store_job *job, enum store_what what,
 
 	job->what = what;
 	job->number = t->next++;
-	/* It is an estimate: what failed gets more. */
+	/* It is an estimate: what it was too little for gets more. */
 	job->max_bytes = (max_bytes << s->job_fails) +
 	    store_cap(s, 8 * STORE_JOB_SLACK) / 8;
 	if (s->budget != 0 && job->max_bytes > s->budget / 4)
@@ -186,6 +186,19 @@ plan_room(struct store *s, struct store_job *job)
 	    (plan_thin(s, LEVEL_RAW, job) || plan_thin(s, LEVEL_MINUTES, job));
 }
 
+void
+store_cramp(struct store *s, struct store_set *t)
+{
+	s->cramped = true;
+	t->write_error = ENOSPC;
+}
+
+bool
+store_job_cramped(const struct store *s)
+{
+	return s->cramped;
+}
+
 bool
 store_job_next(struct store *s, int64_t now_ms, int64_t mono_ms,
     struct store_job *job)
@@ -194,6 +207,7 @@ store_job_next(struct store *s, int64_t now_ms, int64_t mono_ms,
 	bool due;
 
 	*job = (struct store_job){ .what = STORE_IDLE };
+	s->cramped = false;
 	if (s->busy || mono_ms < s->job_ms)
 		return false;
 	/* What the journal has beyond the newest snapshot, about. */
@@ -526,7 +540,11 @@ store_job_end(struct store *s, const struct store_job *job, bool done,
 	s->job_bytes = 0;
 	done = done && (t == &s->n ? store_snapshot_take(s, job) :
 	    install(s, job));
-	s->job_fails = done ? 0 : s->job_fails < 2 ? s->job_fails + 1 : 2;
+	/* One that was killed, or met a fault, needs no more room for that. */
+	if (done)
+		s->job_fails = 0;
+	else if ((s->cramped || job->cramped) && s->job_fails < 2)
+		s->job_fails++;
 	if (!done) {
 		(void)t->io->unlinkat(t->dir, t->aside, 0);
 		s->job_ms = mono_ms + STORE_RETRY_MS;

@@ -385,7 +385,7 @@ store_snapshot_put(struct store *s, struct str body)
 	if (!body_fits(body))
 		s->n.write_error = EINVAL;
 	else if (s->n.at + s->line_n + body.n > s->snap_max)
-		s->n.write_error = ENOSPC;
+		store_cramp(s, &s->n);
 	else
 		out_line(s, SNAP, body);
 }

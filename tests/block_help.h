@@ -237,10 +237,10 @@ jobs(enum store_what until)
 			commit();
 		s->job_ms = 0;
 		what = do_job(s, FAR, NULL, 0);
-		did = did || (what == until && s->job_fails == 0);
+		did = did || (what == until && s->job_ms == 0);
 		/* What failed is tried again. */
 	} while (what != STORE_IDLE && (!did || what == STORE_MERGE ||
-	    s->job_fails > 0));
+	    s->job_ms > 0));
 	if (store_dirty(s))
 		commit();
 	return did;

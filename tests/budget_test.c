@@ -18,6 +18,7 @@
 static struct memfs *fs;
 static struct store *s;
 static int64_t now, next_record;
+static bool kills, killed;	/* each job's process, once */
 static unsigned checks = 3, did[5], tries, records, level_days[LEVELS];
 static unsigned gone_days;
 
@@ -107,7 +108,10 @@ job(void)
 
 	if (!store_job_next(s, now, now - P0, &job))
 		return;
-	advance();
+	/* Its process is killed at its very end, and it is tried again. */
+	killed = kills && !killed;
+	if (!killed)
+		advance();
 	if (job.what == STORE_SNAPSHOT) {
 		rc = store_snapshot_begin(s, &job, now, &why);
 		for (i = 0; i < 50 && rc == 0; i++)
@@ -118,7 +122,9 @@ job(void)
 	}
 	if (rc != 0)
 		printf("job %d: %s\n", job.what, why.msg);
-	advance();
+	if (!killed)
+		advance();
+	rc = killed ? -1 : rc;
 	store_job_end(s, &job, rc == 0, now - P0);
 	did[job.what] += rc == 0;
 	tries++;
@@ -192,6 +198,10 @@ year(unsigned days)
 		while (now < P0 + (day + 1) * DAY) {
 			advance();
 			job();
+			if (killed) {
+				s->job_ms = 0;
+				job();
+			}
 		}
 		check_day(1 + day % checks, (int)day);
 		if (day % 10 == 9)
@@ -206,20 +216,32 @@ year(unsigned days)
 	}
 }
 
+static void
+begin(void)
+{
+	struct fail why;
+
+	fs = mem_new();
+	mem_use(fs);
+	now = next_record = P0;
+	records = gone_days = 0;
+	memset(level_days, 0, sizeof level_days);
+	memset(did, 0, sizeof did);
+	tries = 0;
+	s = store_open("d", &mem_io, BUDGET, &why);
+}
+
 int
 main(void)
 {
 	uint64_t first, n;
 	struct str line;
 	struct fail why;
-	unsigned kept = 0;
+	unsigned kept = 0, days[LEVELS], gone, thinned;
 
 	if (getenv("ALL") != NULL)
 		checks = 25;
-	fs = mem_new();
-	mem_use(fs);
-	now = next_record = P0;
-	s = store_open("d", &mem_io, BUDGET, &why);
+	begin();
 	year(365);
 	printf("%u snapshots, %u seals, %u merges, %u thinned; %u failed\n",
 	    did[STORE_SNAPSHOT], did[STORE_SEAL], did[STORE_MERGE],
@@ -237,6 +259,23 @@ main(void)
 	printf("%u of %u records are kept, %llu bytes in use\n", kept, records,
 	    (unsigned long long)store_bytes(s));
 	CHECK(kept == records || kept * 300 > BUDGET / 8 * 3);
+	store_close(s);
+	mem_free(fs);
+	if (checks > 3)
+		return test_end();
+	/* The same with each job killed once: that is no reason to drop what
+	 * would have become means, and all goes as it went. */
+	memcpy(days, level_days, sizeof days);
+	gone = gone_days;
+	thinned = did[STORE_THIN];
+	kills = true;
+	begin();
+	year(365);
+	printf("each job killed once: %u thinned, days with each level: %u %u "
+	    "%u; with something gone: %u\n", did[STORE_THIN], level_days[0],
+	    level_days[1], level_days[2], gone_days);
+	CHECK(memcmp(days, level_days, sizeof days) == 0 &&
+	    gone == gone_days && thinned == did[STORE_THIN]);
 	store_close(s);
 	mem_free(fs);
 	return test_end();
