@@ -161,10 +161,9 @@ api_session(struct call *k, struct str code, struct fail *why)
 }
 
 static void
-show_session(struct call *k, const struct login_session *s)
+show_session(struct call *k, const struct login_session *s,
+    const struct login_session *mine)
 {
-	const struct login_session *mine = find_session(k->c->head,
-	    k->c->now_ms);
 	const struct key *key = model_get(KIND_KEY, s->key);
 	struct buf *b = k->c->out;
 
@@ -198,7 +197,8 @@ take_nothing(struct call *k, char *name, const char *value, void *to)
 int
 api_sessions(struct call *k)
 {
-	const struct login_session *s;
+	const struct login_session *s, *mine = find_session(k->c->head,
+	    k->c->now_ms);
 	struct api_query q;
 	int64_t n = 0, i;
 
@@ -211,7 +211,7 @@ api_sessions(struct call *k)
 		if ((s = login_at((unsigned)i)) != NULL &&
 		    sees_session(k, s) && n++ >= q.offset &&
 		    n <= q.offset + q.limit)
-			show_session(k, s);
+			show_session(k, s, mine);
 	return api_meta_end(k);
 }
 
@@ -234,7 +234,7 @@ api_enter(struct call *k)
 		if (s == NULL)
 			return api_error(k->c, 403, "code", "code: %s",
 			    why.msg);
-		show_session(k, s);
+		show_session(k, s, s);
 		return api_json(k, 201);
 	}
 	if (k->key == NULL)

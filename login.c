@@ -58,23 +58,11 @@ tidy(char to[LOGIN_CODE], struct str code)
 	return n == LOGIN_CODE ? 0 : -1;
 }
 
-/* A place for a session: a free one, or the longest unused. */
-static struct login_session *
-place(void)
-{
-	struct login_session *s = sessions, *i;
-
-	for (i = sessions; i < sessions + LOGIN_SESSIONS && s->id != 0; i++)
-		if (i->id == 0 || i->used_ms < s->used_ms)
-			s = i;
-	return s;
-}
-
 const struct login_session *
 login_enter(struct str text, const char *peer, int64_t now_ms,
     char secret[KEY_TEXT], struct fail *why)
 {
-	struct login_session *s;
+	struct login_session *s, *i;
 	struct code *c, *right = NULL;
 	char code[LOGIN_CODE];
 
@@ -93,7 +81,10 @@ login_enter(struct str text, const char *peer, int64_t now_ms,
 	}
 	if (key_make("vs_", secret, why) == -1)
 		return NULL;
-	s = place();
+	/* Into a free place, or that of the longest unused. */
+	for (s = i = sessions; i < sessions + LOGIN_SESSIONS && s->id != 0; i++)
+		if (i->id == 0 || i->used_ms < s->used_ms)
+			s = i;
 	*s = (struct login_session){ .id = ++last_id, .key = right->key,
 	    .created_ms = now_ms, .used_ms = now_ms };
 	(void)str_copy(s->peer, sizeof s->peer, str_of(peer));
