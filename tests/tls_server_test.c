@@ -434,6 +434,57 @@ test_strangers(void)
 	}
 }
 
+/* Our client's flights, cut after each so many bytes: the server ends in
+ * time, says so, and has served nobody. */
+static void
+test_cut_flights(void)
+{
+	struct stream *c = &client.t.s, *at;
+	unsigned char flight[2048];
+	size_t sent, cut, k;
+	struct fail why;
+	int relay[2], i;
+	ssize_t n;
+	char byte;
+
+	trust.pins = 1;
+	memcpy(trust.pin[0], first.pin, TLS_PIN);
+	for (cut = 0; cut < 2000; cut += 13) {
+		open_both(TLS_FRAGMENT, &first);
+		at = &server->t.s;
+		CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, relay) == 0);
+		fcntl(relay[0], F_SETFL, O_NONBLOCK);
+		fcntl(relay[1], F_SETFL, O_NONBLOCK);
+		/* client - relay - what is let through - server */
+		CHECK(tls_client(&client, relay[0], "a", &trust, NOW_MS,
+		    client_room, TLS_SMALL, &why) == 0);
+		for (sent = 0, i = 0; i < 50 && sent < cut; i++) {
+			(void)c->ops->write(c, "x", 1);
+			n = recv(relay[1], flight, sizeof flight, 0);
+			k = n < 0 ? 0 : (size_t)n < cut - sent ? (size_t)n :
+			    cut - sent;
+			CHECK(send(ends[0], flight, k, 0) == (ssize_t)k);
+			sent += k;
+			(void)at->ops->read(at, &byte, 1);
+			n = recv(ends[0], flight, sizeof flight, 0);
+			if (n > 0)
+				CHECK(send(relay[1], flight, (size_t)n, 0) ==
+				    n);
+		}
+		shutdown(ends[0], SHUT_WR);
+		n = at->ops->read(at, &byte, 1);
+		CHECK_ROW(cut, server->t.up || (n == STREAM_BAD &&
+		    strcmp(at->why.msg, "closed during the TLS handshake") ==
+		    0));
+		close(relay[0]);
+		close(relay[1]);
+		close_both();
+		if (server->t.up)
+			break;
+	}
+	CHECK(cut > 200 && cut < 2000);
+}
+
 int
 main(void)
 {
@@ -448,5 +499,6 @@ main(void)
 	test_sessions();
 	test_hellos();
 	test_strangers();
+	test_cut_flights();
 	return test_end();
 }
