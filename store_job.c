@@ -204,6 +204,7 @@ store_job_next(struct store *s, int64_t now_ms, int64_t mono_ms,
     struct store_job *job)
 {
 	uint64_t since = 0, journal = store_cap(s, STORE_JOURNAL_BYTES);
+	uint64_t spare = s->budget / 16;
 	bool due;
 
 	*job = (struct store_job){ .what = STORE_IDLE };
@@ -232,9 +233,12 @@ store_job_next(struct store *s, int64_t now_ms, int64_t mono_ms,
 	/* Thinning makes do with the room there is, if that may suffice; else
 	 * what gives way may be what the job is about: then plan anew. */
 	if (job->what == STORE_THIN && s->job_fails == 0 && s->budget >
-	    store_bytes(s) + job->max_bytes / 4)
-		job->max_bytes = s->budget - store_bytes(s);
-	if (s->budget != 0 && store_bytes(s) + job->max_bytes > s->budget) {
+	    store_bytes(s) + spare + job->max_bytes / 4)
+		job->max_bytes = s->budget - spare - store_bytes(s);
+	/* A merge leaves some to what comes meanwhile, which would take the
+	 * oldest block's. */
+	if (s->budget != 0 && store_bytes(s) + job->max_bytes +
+	    (job->what == STORE_MERGE ? spare : 0) > s->budget) {
 		/* For a merge nothing goes: it can wait. */
 		if (job->what != STORE_MERGE)
 			(void)store_make_room(s, job->max_bytes);
