@@ -45,6 +45,8 @@ health_page = { { [LIST] = { [HTTP_GET] = page_health } } },
 login_page  = { { [LIST] = { [HTTP_GET] = page_login,
 		     [HTTP_POST] = page_login } } },
 logout_page = { { [LIST] = { [HTTP_POST] = page_logout } } },
+beat_page   = { { [LIST] = { [HTTP_GET] = page_beat,
+		     [HTTP_POST] = page_beat } } },
 next_key    = { { [OBJECT] = { [HTTP_POST] = api_tls_key } } },
 switch_key  = { { [OBJECT] = { [HTTP_POST] = api_tls_key } } },
 sessions    = { {
@@ -64,6 +66,7 @@ static const struct route {
 	{ "/status",       "",     &status_page, READ,     0,     0,     0 },
 	{ "/healthz",      "",     &health_page, N,        0,     0,     0 },
 	{ "/login",        "",     &login_page,  N,        N,     0,     0 },
+	{ MODEL_BEAT,      "",     &beat_page,   N,        N,     0,     0 },
 	{ "/logout",       "",     &logout_page, 0,        READ,  0,     0 },
 	{ "",              "",     &root,        READ | A, 0,     0,     0 },
 	{ "agent",         "",     &objects,     READ | A, M | E, M | A, M },
@@ -220,7 +223,10 @@ api_sees(const struct call *k, enum kind kind, const struct object *o)
 	uint64_t agent = kind == KIND_AGENT ? o->id : kind != KIND_CHECK ? 0 :
 	    ((const struct check *)(const void *)o)->agent_id;
 
-	return k->agent == NULL || agent == k->agent->o.id;
+	/* Of its heartbeats an agent has nothing to do. */
+	return k->agent == NULL || (agent == k->agent->o.id &&
+	    (kind != KIND_CHECK ||
+	    !check_is_beat(((const struct check *)(const void *)o)->type)));
 }
 
 const struct field *
@@ -229,6 +235,7 @@ api_field(const struct call *k, const char *name)
 	const struct field *f = model_field(k->kind, str_of(name));
 
 	return f == NULL || (f->flags & F_HIDE) ||
+	    ((f->flags & F_SECRET) && !api_trusts(k)) ||
 	    (k->type != NULL && f->type == FIELD_JSON) ? NULL : f;
 }
 
@@ -294,7 +301,9 @@ static int
 take_path(struct call *k, struct str path)
 {
 	if (!str_starts(path, STR(MODEL_API)))
-		return str_copy(k->resource, sizeof k->resource, path);
+		return str_copy(k->resource, sizeof k->resource,
+		    str_starts(path, STR(MODEL_BEAT)) ? STR(MODEL_BEAT) :
+		    path);
 	path = str_after(path, sizeof MODEL_API - 1);
 	if (part(&path, k->resource, sizeof k->resource) == -1 ||
 	    part(&path, k->item, sizeof k->item) == -1 ||

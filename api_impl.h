@@ -94,8 +94,16 @@ void api_show(struct call *k, const struct object *o);
 /* ETag: the revision.  Is it the one that the client has? */
 bool api_etag(struct call *k, int64_t revision);
 
+/* May this call be told what is F_SECRET? */
+#define api_trusts(k) \
+	((k)->role == ROLE_OPERATOR || (k)->role == ROLE_ADMIN)
+
 /* A field that this resource has, or NULL. */
 const struct field *api_field(const struct call *k, const char *name);
+
+/* The check of a request for /beat/TOKEN or, failed, /beat/TOKEN/fail; NULL:
+ * there is none. */
+struct check *api_beat(const struct http_head *h, bool *failed);
 
 /* May this key see the object? */
 bool api_sees(const struct call *k, enum kind kind, const struct object *o);
@@ -118,7 +126,8 @@ api_fn api_history, api_history_one, api_history_post, api_history_patch;
 api_fn api_series;
 api_fn api_events, api_event, api_root, api_schema;
 api_fn api_sessions, api_enter, api_leave, api_tls_key;
-api_fn page_status, page_home, page_health, page_login, page_logout;
+api_fn page_status, page_home, page_health, page_login, page_logout,
+    page_beat;
 
 /* Read the query: limit, offset and format are taken by the way, each other
  * parameter is given to take, unescaped; it may write into name.  0, or -1

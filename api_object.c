@@ -34,7 +34,7 @@ void
 api_show(struct call *k, const struct object *o)
 {
 	struct model_view v = { k->agent != NULL && k->kind == KIND_CHECK,
-	    k->type != NULL, k->resource };
+	    k->type != NULL, k->resource, api_trusts(k) };
 
 	model_show(k->c->out, k->kind, o, &v);
 }

@@ -81,21 +81,37 @@ enters(const struct http_head *h)
 	    str_is(h->path, MODEL_API "session/"));
 }
 
+struct check *
+api_beat(const struct http_head *h, bool *failed)
+{
+	struct str path = h->path;
+	size_t n = path.n > 5 ? path.n - 5 : 0;
+
+	*failed = str_is(str_after(path, n), "/fail");
+	if (*failed)
+		path.n = n;
+	return model_beat(path);
+}
+
 int
 api_refuse_early(struct api_call *c, struct fail *why)
 {
 	const struct http_head *h = c->head;
-	bool body = h->chunked || h->length >= 0, shown;
+	bool body = h->chunked || h->length >= 0, shown, failed;
 	const struct key *k = find_key(h, c->now_ms, &shown);
+	bool beats = str_starts(h->path, STR(MODEL_BEAT));
+	bool beat = beats && api_beat(h, &failed) != NULL;
 
 	c->key = api_is_key(k) ? k->o.id : 0;
 	if ((h->method == HTTP_POST || h->method == HTTP_PUT ||
-	    h->method == HTTP_PATCH) && !body) {
+	    h->method == HTTP_PATCH) && !body && !beats) {
 		fail(why, "%s needs a Content-Length",
 		    http_method_name(h->method));
 		return 411;
 	}
-	if (!c->secure && (shown || c->key != 0)) {
+	/* What beats does not look where it is sent to: curl -f takes a
+	 * redirection for a success. */
+	if (!c->secure && (shown || c->key != 0 || beats)) {
 		fail(why, "a key came over plain HTTP, where others can read "
 		    "it: use https, and replace this key");
 		return 403;
@@ -106,16 +122,20 @@ api_refuse_early(struct api_call *c, struct fail *why)
 		    "refused", k->name);
 		return 403;
 	}
-	if (c->key == 0 && (shown || enters(h))) {
+	if (c->key == 0 && !beat && (shown || beats || enters(h))) {
 		if (login_blocked(c->peer, c->now_ms)) {
 			fail(why, "too many wrong keys or codes from this "
 			    "address; wait a minute");
 			return 429;
 		}
-		if (shown)
+		if (shown || beats)
 			login_guessed(c->peer, c->now_ms);
 	}
-	if (body && h->length != 0 && c->key == 0 && !enters(h)) {
+	if (beats && !beat) {
+		fail(why, "nothing has this heartbeat's address");
+		return 404;
+	}
+	if (body && !beat && h->length != 0 && c->key == 0 && !enters(h)) {
 		fail(why, API_NEED_KEY);
 		return 401;
 	}

@@ -10,9 +10,17 @@ static const struct check_param process_param[] = {
 	{ "max",  PARAM_INT,  0, 1000000, "at most this many", false },
 };
 
+static const struct check_param heartbeat_param[] = {
+	{ "period_s", PARAM_INT, 1, 30 * 86400, "how often it beats", true },
+	{ "grace_s", PARAM_INT, 0, 30 * 86400,
+	    "how late a beat may come (a fifth of it, at least 30)", false },
+};
+
 const struct check_type check_types[] = {
 	{ "process", "", process_param, COUNT(process_param), "running" },
 	{ "cpu", "percent", NULL, 0, "percent" },
+	{ "heartbeat", "seconds", heartbeat_param, COUNT(heartbeat_param),
+	    "s since the last beat" },
 	{ NULL, NULL, NULL, 0, NULL }
 };
 const unsigned check_types_n = COUNT(check_types) - 1;
@@ -48,6 +56,46 @@ process_limits(struct str params, int64_t *min, int64_t *max)
 	return *max != 0;
 }
 
+bool
+check_is_beat(const struct check_type *t)
+{
+	return t->param == heartbeat_param;
+}
+
+/* What grace is when it is not given. */
+static int64_t
+beat_grace_s(struct str params)
+{
+	int64_t s = 0;
+
+	check_param_int(params, "period_s", 0, INT32_MAX, &s);
+	return s / 5 < 30 ? 30 : s / 5;
+}
+
+void
+check_beat(struct str params, int64_t *period_ms, int64_t *grace_ms)
+{
+	int64_t s = 86400;	/* should damage have taken it away */
+
+	check_param_int(params, "period_s", 1, INT32_MAX, &s);
+	*period_ms = s * 1000;
+	s = beat_grace_s(params);
+	check_param_int(params, "grace_s", 0, INT32_MAX, &s);
+	*grace_ms = s * 1000;
+}
+
+/* What an integer is when it is not given; -1: nothing. */
+static int64_t
+default_of(const struct check_type *t, const struct check_param *p,
+    struct str json)
+{
+	int64_t min, max;
+
+	if (is_process(t) && strcmp(p->name, "min") == 0)
+		return process_limits(json, &min, &max);
+	return check_is_beat(t) && !p->required ? beat_grace_s(json) : -1;
+}
+
 /* A parameter to the canonical ones: it may be absent, or what it is anyway. */
 static int
 put_param(struct buf *b, const struct check_type *t,
@@ -56,7 +104,7 @@ put_param(struct buf *b, const struct check_type *t,
 	char text[CHECK_TEXT_MAX + 1];
 	struct str raw;
 	enum json_tok tok = json_member(json, p->name, &raw);
-	int64_t n, min, max;
+	int64_t n;
 
 	if (tok == JSON_END || tok == JSON_NULL)
 		return !p->required ? 0 : fail(why, "%s: a %s check needs it",
@@ -65,8 +113,7 @@ put_param(struct buf *b, const struct check_type *t,
 		if (tok != JSON_NUM || json_int(raw, p->min, p->max, &n) == -1)
 			return fail(why, "%s: not a whole number from %d "
 			    "to %d", p->name, (int)p->min, (int)p->max);
-		if (!is_process(t) || strcmp(p->name, "min") != 0 ||
-		    n != process_limits(json, &min, &max))
+		if (n != default_of(t, p, json))
 			json_add_int(b, p->name, n);
 		return 0;
 	}
@@ -194,7 +241,8 @@ check_text(struct buf *b, const struct check_type *t,
 	bool wanted;
 	int64_t v;
 
-	if (res->has_value) {
+	/* Of a beat that came or did not, its message says it all. */
+	if (res->has_value && !(check_is_beat(t) && message.n > 0)) {
 		put_short(b, res->value);
 		buf_addf(b, " %s", t->shown);
 	}

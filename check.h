@@ -67,6 +67,14 @@ void check_name(const struct check_type *t, struct str params,
 /* Is s a host or check name: 1-64 of [A-Za-z0-9._:-] and inner spaces? */
 bool check_name_ok(struct str s);
 
+/* Is it of heartbeats?  Then no agent measures it: its results are the beats
+ * that come, and what the server says of those that do not. */
+bool check_is_beat(const struct check_type *t);
+
+/* Of a heartbeat's parameters: how often it beats, and how much later than
+ * that a beat may come. */
+void check_beat(struct str params, int64_t *period_ms, int64_t *grace_ms);
+
 /* Add what the type's parameters demand to a rule: a process check's min
  * and max become `crit` bounds.  min is 1 unless given, or 0 where max is 0.
  * 0, or -1 when the list has no room for them (r is as it was). */

@@ -149,6 +149,26 @@ static const struct word words[] = {
 	{ "agent",	"agent",		AGENT },
 };
 
+/* A parameter of the type, or NULL: by its name, or by what of it stands
+ * before the _s of a duration. */
+static const struct check_param *
+param(const struct words *w, const char *word)
+{
+	const struct check_param *p = check_param(w->type, str_of(word));
+
+	return p != NULL ? p : check_param(w->type, str_of(ctl_fmt("%s_s",
+	    word)));
+}
+
+static enum value
+value_of(const struct check_param *p, const char *word)
+{
+	bool duration = strcmp(p->name + strlen(p->name) - 2, "_s") == 0;
+
+	return p->type == PARAM_TEXT ? TEXT : duration && !is_number(word) ?
+	    DURATION : NUMBER;
+}
+
 /* Make an object of the words: the server's answer. */
 static struct str
 add(int argc, char **argv)
@@ -169,7 +189,7 @@ add(int argc, char **argv)
 	 * of the type, one of words, a bound by itself (which is critical),
 	 * "3 of 5", or the first parameter. */
 	while (w.i < w.n) {
-		p = check_param(w.type, str_of(peek(&w)));
+		p = param(&w, peek(&w));
 		row = STR_ROW(words, str_of(peek(&w)));
 		if (p != NULL || row != NULL) {
 			w.i++;
@@ -188,8 +208,7 @@ add(int argc, char **argv)
 		if (p == NULL)
 			put(&w, &w.body, row->field, row->value);
 		else
-			put(&w, &w.params, p->name, p->type == PARAM_TEXT ?
-			    TEXT : NUMBER);
+			put(&w, &w.params, p->name, value_of(p, peek(&w)));
 	}
 	json_obj_end(&w.params);
 	if (w.type != NULL)
@@ -252,12 +271,37 @@ say_start(const char *secret, const char *where)
 		    "alone; `public` sets another.");
 }
 
+/* What calls a heartbeat, with curl's way to know the server's own key. */
+static void
+say_beat(const char *path)
+{
+	const char *pins, *base = base_url(&pins), *pin = "";
+	struct str rest = str_of(pins), one;
+	char text[256];
+	struct buf b = BUF(text);
+
+	while (pins[0] != '\0' && strncmp(base, "https", 5) == 0 &&
+	    str_cut(&rest, ',', &one) == 0) {
+		buf_addf(&b, "%ssha256//", b.n > 0 ? ";" : "");
+		for (; one.n > 0; one = str_after(one, 1))
+			buf_addc(&b, one.p[0] == '-' ? '+' :
+			    one.p[0] == '_' ? '/' : one.p[0]);
+		buf_addc(&b, '=');
+	}
+	if (b.n > 0)
+		pin = ctl_fmt("k --pinnedpubkey '%.*s'", (int)b.n, b.p);
+	ctl_say("It waits for a first call, with /fail behind it to tell of a "
+	    "failure:");
+	ctl_say("    curl -fsS%s '%s%s'", pin, base, path);
+}
+
 int
 ctl_add(int argc, char **argv)
 {
 	static char noun[] = "key", verb[] = "add", role[] = "agent";
 	char *host = argv[2], *key[] = { noun, verb, host, role, role, host };
 	struct str json = add(argc, argv);
+	char beat[CTL_KEY];
 
 	if (strcmp(argv[0], "key") == 0)
 		ctl_say("%s", ctl_text(json, "secret"));
@@ -266,6 +310,9 @@ ctl_add(int argc, char **argv)
 	else if (strcmp(argv[0], "recipient") == 0)
 		ctl_say("%s was added; try: vilicus recipient test %s",
 		    host, host);
+	str_copy(beat, sizeof beat, str_of(ctl_text(json, "beat")));
+	if (beat[0] != '\0')
+		say_beat(beat);
 	if (strcmp(argv[0], "agent") != 0)
 		return CTL_FINE;
 	snprintf(ctl.doing, sizeof ctl.doing, "%s was added, but has no key "

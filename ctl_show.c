@@ -232,12 +232,14 @@ status_plugin(const char *host_check)
 	const char *text = ctl_text(obj, "text"), *state;
 	unsigned w = status(obj);
 	const char *note = w >= NONE ? " (no result yet)" : "";
+	bool beat = strcmp(ctl_text(obj, "type"), "heartbeat") == 0;
 
 	ctl_json(obj);
 	obj = ctl_call(HTTP_GET, ctl_text(obj, "agent"), STR(""));
 	state = ctl_text(obj, "state");
-	/* What was well when its agent was last heard may not be so now. */
-	if (strcmp(state, "up") != 0) {
+	/* What was well when its agent was last heard may not be so now; of
+	 * heartbeats no agent tells. */
+	if (strcmp(state, "up") != 0 && !beat) {
 		note = strcmp(state, "silent") == 0 ?
 		    " (the agent is silent)" : " (the agent is not running)";
 		w = w > UNKNOWN ? UNKNOWN : w;

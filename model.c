@@ -17,6 +17,8 @@ static struct table {
 static struct key *by_hash[4096];
 static bool hashed;
 
+static struct check *beats;	/* the first */
+
 static void *
 need(void *p)
 {
@@ -169,6 +171,25 @@ model_key(struct str secret)
 	return k;
 }
 
+struct check *
+model_beats(void)
+{
+	return beats;
+}
+
+struct check *
+model_beat(struct str path)
+{
+	struct check *c;
+
+	for (c = beats; c != NULL; c = c->beats)
+		if (strlen(c->beat) == path.n && path.n > 0 &&
+		    key_same((const unsigned char *)c->beat,
+		    (const unsigned char *)path.p, path.n))
+			break;
+	return c;
+}
+
 /* ---- what follows from an object ---- */
 
 int64_t
@@ -190,17 +211,16 @@ model_late_after_ms(const struct agent *a)
 enum status
 model_agent_status(const struct agent *a)
 {
-	enum status worst = STATUS_OK;
+	enum status worst = a->state == AGENT_NEVER ? STATUS_NONE : STATUS_OK;
 	const struct check *c;
 
 	if (a->state == AGENT_SILENT)
 		return STATUS_CRITICAL;
 	for (c = a->checks; c != NULL; c = c->next)
 		if (c->enabled && c->alert.held != STATUS_NONE &&
-		    c->alert.held > worst)
+		    (c->alert.held > worst || worst == STATUS_NONE))
 			worst = c->alert.held;
-	return a->state == AGENT_NEVER && worst == STATUS_OK ? STATUS_NONE :
-	    worst;
+	return worst;
 }
 
 static void
@@ -299,6 +319,16 @@ model_drop(enum kind k, void *draft)
 
 /* ---- installing ---- */
 
+static struct check **
+link_of_beat(const struct check *c)
+{
+	struct check **at = &beats;
+
+	while (*at != NULL && *at != c)
+		at = &(*at)->beats;
+	return at;
+}
+
 /* Where a check is in its agent's list, or would be. */
 static struct check **
 link_of(const struct check *c)
@@ -361,6 +391,10 @@ model_install(enum kind k, void *draft, struct object **was)
 		assert(c->agent != NULL);
 		c->next = *link_of(c);
 		*link_of(c) = c;
+		if (check_is_beat(c->type)) {
+			c->beats = beats;
+			beats = c;
+		}
 	}
 	if (k == KIND_CHECK)	/* each of its results asks for its rule */
 		(void)model_rule(c, &c->rule);
@@ -386,6 +420,8 @@ model_remove(enum kind k, uint64_t id)
 	t->n--;
 	if (k == KIND_CHECK)
 		*link_of((struct check *)o) = ((struct check *)o)->next;
+	if (k == KIND_CHECK && check_is_beat(((struct check *)o)->type))
+		*link_of_beat((struct check *)o) = ((struct check *)o)->beats;
 	hashed = hashed && k != KIND_KEY;
 	return o;
 }
@@ -422,4 +458,5 @@ model_reset(void)
 	}
 	memset(tables, 0, sizeof tables);
 	hashed = false;
+	beats = NULL;
 }

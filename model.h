@@ -22,6 +22,7 @@
 #include "str.h"
 
 #define MODEL_API		"/api/v1/"
+#define MODEL_BEAT		"/beat/"	/* and TOKEN, of a heartbeat */
 #define MODEL_OBJECT_TEXT	16384	/* bytes of one object as JSON */
 #define MODEL_CLOSED_MAX	1000	/* closed incidents kept */
 #define MODEL_CHECKS_MAX	256	/* checks of one agent */
@@ -75,6 +76,11 @@ struct check {
 	char *params;			/* canonical JSON, or "" */
 	char *warn, *crit, *clear;	/* bounds, one a line */
 	char *message;			/* of the newest result */
+	char *beat;			/* "/beat/TOKEN" of a heartbeat; "" */
+	struct check *beats;		/* the next of model_beats */
+	int64_t heard_ms;		/* watch clock: newest result, but for
+					 * what beat.h says is missing, */
+	int64_t missed_ms;		/* which it said last at this time */
 	int64_t interval_ms;		/* 0: the agent's */
 	int64_t for_s, hits, of;
 	bool enabled, has_value;
@@ -156,6 +162,8 @@ enum field_type {		/* texts, numbers, what is neither */
 #define F_STATE		256u	/* state, not configuration: not in what an
 				   agent is given */
 #define F_BRIEF		512u	/* of a delivery, shown with its incident */
+#define F_SECRET	1024u	/* a text for admins and operators alone, and
+				   only where there is one */
 
 struct field {
 	const char *name;
@@ -217,6 +225,11 @@ struct setting *model_setting(void);
 struct check *model_check_named(const struct agent *a, struct str name);
 /* The key whose secret this is, or NULL. */
 struct key *model_key(struct str secret);
+
+/* All checks of heartbeats, linked by beats; the one with this path ("/beat/
+ * TOKEN"), or NULL. */
+struct check *model_beats(void);
+struct check *model_beat(struct str path);
 
 int64_t model_interval(const struct check *c);
 int64_t model_late_after_ms(const struct agent *a);
@@ -292,6 +305,7 @@ struct model_view {
 	bool bare;		/* without state: for agents */
 	bool flat;		/* params as fields of their own */
 	const char *resource;	/* in resource_uri; NULL: the kind's name */
+	bool secrets;		/* what is F_SECRET, too */
 };
 void model_show(struct buf *b, enum kind k, const struct object *o,
     const struct model_view *v);

@@ -177,6 +177,7 @@ static const struct field check_fields[] = {
 	SHOW("text", F_STATE, show_text),
 	{ AS(check, "since", alert.since_ms, TIME, F_STATE | F_NULL) },
 	{ F(check, last_result, TIME, LIVE | F_NULL) },
+	{ F(check, beat, TEXT, F_KEEP | F_NULL | F_SECRET), .max = 64 },
 	{ F(check, raw, WORD, LIVE | F_HIDE), .words = status_names,
 	    .def = STATUS_NONE },
 	{ F(check, has_value, BOOL, LIVE | F_HIDE) },
@@ -350,7 +351,8 @@ void
 model_show(struct buf *b, enum kind k, const struct object *o,
     const struct model_view *v)
 {
-	unsigned hide = F_HIDE | (v->bare ? F_STATE : 0);
+	unsigned hide = F_HIDE | (v->bare ? F_STATE : 0) |
+	    (v->secrets ? 0 : F_SECRET);
 	const struct field *f;
 	struct str flat;
 
@@ -359,7 +361,8 @@ model_show(struct buf *b, enum kind k, const struct object *o,
 	put_uri(json_key(b, "resource_uri"), v->resource != NULL ?
 	    v->resource : model_kinds[k].name, o->id);
 	MODEL_EACH(f, k) {
-		if (f->flags & hide)
+		if ((f->flags & hide) || ((f->flags & F_SECRET) &&
+		    **model_text_at(f, o) == '\0'))
 			continue;
 		if (!v->flat || f->type != FIELD_JSON) {
 			model_show_field(b, f, o);

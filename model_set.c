@@ -209,6 +209,7 @@ check_check(struct object *o, const char **field, struct fail *why)
 	const struct agent *a = model_agent(c->agent_id);
 	const struct check *other;
 	char params[CHECK_PARAMS_MAX], name[CHECK_NAME_MAX + 1];
+	char beat[KEY_TEXT];
 	struct buf p = BUF(params), b = BUF(name);
 	struct alert_rule rule;
 	unsigned n = 0;
@@ -228,6 +229,12 @@ check_check(struct object *o, const char **field, struct fail *why)
 	if (c->name[0] == '\0') {
 		check_name(c->type, str_of(c->params), &b);
 		model_text(&c->name, str_from(&b));
+	}
+	*field = "beat";
+	if (check_is_beat(c->type) && c->beat[0] == '\0') {
+		if (key_make("vb_", beat, why) == -1)
+			return -1;
+		model_textf(&c->beat, MODEL_BEAT "%s", beat);
 	}
 	*field = "hits";
 	if (c->hits > c->of)

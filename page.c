@@ -2,6 +2,7 @@
 #include <stdarg.h>
 
 #include "api_impl.h"
+#include "beat.h"
 #include "page.h"
 
 void
@@ -228,6 +229,35 @@ page_logout(struct call *k)
 {
 	api_logout(k);
 	return go(k, "/login");
+}
+
+/* A beat, or the word that what beats has failed; a POST may say more. */
+int
+page_beat(struct call *k)
+{
+	bool failed;
+	struct check *c = api_beat(k->c->head, &failed);
+	struct str body = k->c->body;
+	char text[STORE_TEXT_MAX];
+	struct buf b = BUF(text);
+	struct fail why;
+
+	if (c == NULL)		/* removed while the body came */
+		return api_error(k->c, 404, NULL, "it was removed");
+	while (body.n > 0 && strchr("\r\n", body.p[body.n - 1]) != NULL)
+		body.n--;
+	if (k->c->head->method == HTTP_POST)
+		buf_line(&b, str_trim(body));
+	if (failed && b.n == 0)
+		buf_addz(&b, "it says that it failed");
+	if (beat_take(api_the_store, c, failed ? STATUS_CRITICAL : STATUS_OK,
+	    str_from(&b), &k->now, &why) == -1)
+		return api_no_room(k, &why);
+	buf_addz(k->c->out, "ok\n");
+	k->c->wrote |= STORE_REPORTS;
+	k->c->status = 200;
+	k->c->type = "text/plain; charset=utf-8";
+	return 0;
 }
 
 int

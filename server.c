@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "beat.h"
 #include "change.h"
 #include "channel.h"
 #include "child.h"
@@ -528,6 +529,7 @@ tick(void)
 
 	tick_ms = mono_ms;
 	watch_tick(&now);
+	beat_tick(store, &now);
 	tell_damage();
 	for (unsigned i = 0; i < conn_slots(); i++) {
 		c = conn_at(i);

@@ -261,6 +261,7 @@ watch_result(struct check *c, const struct store_result *r, uint64_t seq,
 	/* The newest result is what the check shows. */
 	if (r->at_ms > c->last_result) {
 		c->last_result = r->at_ms;
+		c->heard_ms = now->watch_ms;
 		c->raw = (uint8_t)raw;
 		c->has_value = r->has_value;
 		c->value = r->value;

@@ -760,8 +760,9 @@ static void
 test_show(void)
 {
 	static char room[MODEL_OBJECT_TEXT];
-	struct model_view views[] = { { false, false, NULL },
-	    { true, false, NULL }, { false, true, "process_check" } };
+	struct model_view views[] = {
+	    { .bare = false }, { .bare = true },
+	    { .flat = true, .resource = "process_check" } };
 	struct buf b;
 	unsigned k, i;
 

@@ -508,7 +508,7 @@ test_here(void)
 	CHECK(proc_uid(STR("4294967296"), &uid, &why) == -1);
 }
 
-/* Every type that can be configured can be run. */
+/* Every type that an agent is given can be run. */
 static void
 test_all_types(void)
 {
@@ -518,6 +518,8 @@ test_all_types(void)
 	int rc;
 
 	for (i = 0; i < check_types_n; i++) {
+		if (check_is_beat(&check_types[i]))
+			continue;	/* the server's own */
 		memset(&st, 0, sizeof st);
 		rc = run(check_types[i].name, "{}", &st, &r);
 		CHECK_ROW(i, rc == 1 || r.has_value ||

@@ -67,6 +67,37 @@ store_head_seq(const struct store *s)
 }
 
 int
+store_report_begin(struct store *s, const struct store_report *r,
+    unsigned max_results, uint64_t *seq, struct fail *because)
+{
+	(void)max_results;
+	if (no_room)
+		return fail(because, "no room");
+	if (s->head + 1 == REPORTS_MAX)
+		abort();
+	reports[s->head] = (struct report){ .source = r->source,
+	    .received_ms = r->received_ms };
+	*seq = s->head + 1;
+	return 0;
+}
+
+/* Texts are not kept. */
+void
+store_report_add(struct store *s, const struct store_result *r)
+{
+	struct report *rep = &reports[s->head];
+
+	rep->result[rep->results] = *r;
+	rep->result[rep->results++].text = STR("");
+}
+
+void
+store_report_end(struct store *s)
+{
+	s->head++;
+}
+
+int
 store_journal(struct store *s, struct str body, bool keep, struct fail *why)
 {
 	(void)s;
@@ -334,10 +365,11 @@ restart(size_t heads)
 		struct watch_now then = { r->received_ms, 0, true };
 		struct agent *a = model_agent(r->source);
 
-		if (a == NULL)
+		if (a == NULL && r->source != 0)
 			continue;
-		a->last_checkin = r->received_ms;
-		if (i + 1 > a->o.stepped_seq)
+		if (a != NULL)
+			a->last_checkin = r->received_ms;
+		if (a != NULL && i + 1 > a->o.stepped_seq)
 			watch_heard(a, &then);
 		for (k = 0; k < r->results; k++) {
 			struct check *c = model_check_by_id(
