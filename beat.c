@@ -59,7 +59,7 @@ miss(struct store *s, struct check *c, const struct watch_now *now)
 	if (r.value > MILLI_MAX)
 		r.value = MILLI_MAX;
 	buf_addz(&b, "no beat for ");
-	buf_duration(&b, r.value);
+	buf_duration(&b, r.value - r.value % 1000);
 	r.text = str_from(&b);
 	if (take(s, c, &r, now, &why) == -1) {
 		log_line("%s on %s: %.*s: not stored: %s", c->name,

@@ -68,6 +68,24 @@ static const struct {
 	    "max" },
 	{ "process", "{\"process_name\":\"a\",\"pattern\":\"b\"}", NULL,
 	    "params" },
+	{ "heartbeat", "{}", NULL, "period_s" },
+	{ "heartbeat", "{\"period_s\":0}", NULL, "period_s" },
+	{ "heartbeat", "{\"period_s\":1}", "{\"period_s\":1}", NULL },
+	{ "heartbeat", "{\"period_s\":2592000}", "{\"period_s\":2592000}",
+	    NULL },
+	{ "heartbeat", "{\"period_s\":2592001}", NULL, "period_s" },
+	{ "heartbeat", "{\"period_s\":\"1d\"}", NULL, "period_s" },
+	{ "heartbeat", "{\"grace_s\":0,\"period_s\":60}",
+	    "{\"period_s\":60,\"grace_s\":0}", NULL },
+	{ "heartbeat", "{\"period_s\":60,\"grace_s\":30}",
+	    "{\"period_s\":60}", NULL },
+	{ "heartbeat", "{\"period_s\":155,\"grace_s\":30}",
+	    "{\"period_s\":155,\"grace_s\":30}", NULL },
+	{ "heartbeat", "{\"period_s\":155,\"grace_s\":31}",
+	    "{\"period_s\":155}", NULL },
+	{ "heartbeat", "{\"period_s\":60,\"grace_s\":2592001}", NULL,
+	    "grace_s" },
+	{ "heartbeat", "{\"period_s\":60,\"grace_s\":-1}", NULL, "grace_s" },
 };
 
 static void
@@ -146,6 +164,7 @@ static const struct {
 	const char *type, *params, *want;
 } names[] = {
 	{ "cpu", "{}", "cpu" },
+	{ "heartbeat", "{\"period_s\":60}", "heartbeat" },
 	{ "process", "{\"process_name\":\"nginx\"}", "process nginx" },
 	{ "process", "{\"process_name\":\"kworker/0:1\"}",
 	    "process kworker:0:1" },
@@ -232,6 +251,34 @@ test_rules(void)
 	    r.crit.n == 0);
 }
 
+static const struct {
+	const char *params;
+	int64_t period_ms, grace_ms;
+} beats[] = {
+	{ "{\"period_s\":1}",				1000, 30000 },
+	{ "{\"period_s\":154}",				154000, 30000 },
+	{ "{\"period_s\":155}",				155000, 31000 },
+	{ "{\"period_s\":86400}",			86400000, 17280000 },
+	{ "{\"period_s\":86400,\"grace_s\":3600}",	86400000, 3600000 },
+	{ "{\"period_s\":60,\"grace_s\":0}",		60000, 0 },
+	{ "",						86400000, 30000 },
+};
+
+static void
+test_beats(void)
+{
+	int64_t period_ms, grace_ms;
+	size_t i;
+
+	for (i = 0; i < COUNT(beats); i++) {
+		check_beat(str_of(beats[i].params), &period_ms, &grace_ms);
+		CHECK_ROW(i, period_ms == beats[i].period_ms &&
+		    grace_ms == beats[i].grace_ms);
+	}
+	CHECK(check_is_beat(check_type(STR("heartbeat"))) &&
+	    !check_is_beat(check_type(STR("cpu"))));
+}
+
 /* value in thousandths; bound "" is none. */
 static const struct {
 	const char *type;
@@ -265,6 +312,10 @@ static const struct {
 	    "12.1 percent, above 50.25" },
 	{ "cpu", true, 12100, 0, 1, 1, "", "odd", "12.1 percent: odd" },
 	{ "process", false, 0, 0, 1, 1, "", "no user x", "no user x" },
+	{ "heartbeat", true, 0, 0, 1, 1, "", "", "0 s since the last beat" },
+	{ "heartbeat", true, 0, 0, 1, 1, "", "3 GB", "3 GB" },
+	{ "heartbeat", true, 330412, 0, 1, 1, "above 60",
+	    "no beat for 5 m 30 s", "above 60: no beat for 5 m 30 s" },
 	{ "process", false, 0, 0, 1, 1, "", "", "no value" },
 };
 
@@ -311,6 +362,7 @@ main(void)
 	test_params_cut();
 	test_names();
 	test_rules();
+	test_beats();
 	test_texts();
 	return test_end();
 }

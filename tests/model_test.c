@@ -626,6 +626,44 @@ test_maxima(void)
 	model_reset();
 }
 
+/* A heartbeat's path is made with it, stays, and is a secret. */
+static void
+test_beat(void)
+{
+	static const struct model_view told = { .secrets = true }, not = {
+	    .secrets = false };
+	static char room[MODEL_OBJECT_TEXT];
+	struct object *d;
+	struct check *c;
+	char path[64];
+	struct buf b;
+
+	model_reset();
+	d = check_draft(add_agent("a")->o.id, "heartbeat",
+	    "{\"period_s\":60}", "");
+	CHECK(whole(KIND_CHECK, d) == 0);
+	c = (struct check *)d;
+	CHECK(strlen(c->beat) == sizeof MODEL_BEAT - 1 + KEY_TEXT - 1 &&
+	    str_starts(str_of(c->beat), STR(MODEL_BEAT "vb_")) &&
+	    strcmp(c->name, "heartbeat") == 0 && model_beats() == NULL);
+	str_copy(path, sizeof path, str_of(c->beat));
+	CHECK(whole(KIND_CHECK, d) == 0 && strcmp(c->beat, path) == 0);
+	c = model_install(KIND_CHECK, d, NULL);
+	CHECK(model_beats() == c && model_beat(str_of(path)) == c);
+	buf_init(&b, room, sizeof room);
+	model_show(&b, KIND_CHECK, &c->o, &not);
+	buf_addc(&b, '\0');
+	CHECK(strstr(room, MODEL_BEAT) == NULL &&
+	    strstr(room, "\"beat\"") == NULL);
+	buf_init(&b, room, sizeof room);
+	model_show(&b, KIND_CHECK, &c->o, &told);
+	buf_addc(&b, '\0');
+	CHECK(strstr(room, path) != NULL);
+	CHECK(strstr(kept(KIND_CHECK, &c->o), path) != NULL);
+	model_drop(KIND_CHECK, model_remove(KIND_CHECK, c->o.id));
+	CHECK(model_beats() == NULL && model_beat(str_of(path)) == NULL);
+}
+
 /* ---- what hangs together ---- */
 
 static struct incident *
@@ -805,6 +843,7 @@ main(void)
 	test_process_bounds();
 	test_recipient_and_key();
 	test_maxima();
+	test_beat();
 	test_links();
 	test_keys();
 	test_delivery_has();

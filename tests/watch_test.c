@@ -2,6 +2,7 @@
  * watch_test: what is told of what happens, case by case.  told_test holds
  * the same to its promises at random.
  */
+#include "../beat.h"
 #include "watch_world.h"
 
 /* ---- one by one ---- */
@@ -518,9 +519,203 @@ test_agents(void)
 	CHECK(a->state == AGENT_SILENT);
 }
 
+/* ---- heartbeats ---- */
+
+static struct check *
+add_beat(const char *name)
+{
+	struct agent *a = add_agent(name);
+
+	return add_check(a, "backup", "heartbeat",
+	    "{\"period_s\":300,\"grace_s\":30}");
+}
+
+/* Time in which the server looks; how many results came of it. */
+static uint64_t
+look(int64_t ms)
+{
+	uint64_t had = the_store.head;
+
+	pass(ms);
+	watch_tick(&now);
+	beat_tick(&the_store, &now);
+	turn();
+	return the_store.head - had;
+}
+
+static int
+beat(struct check *c, enum status given, const char *text)
+{
+	int rc = beat_take(&the_store, c, given, str_of(text), &now, &why);
+
+	turn();
+	answer(CHANNEL_ACCEPTED, 0);
+	return rc;
+}
+
+static const struct store_result *
+newest(void)
+{
+	return &reports[the_store.head - 1].result[0];
+}
+
+static void
+test_beat(void)
+{
+	struct check *c;
+
+	fresh();
+	add_recipient("alice", STATUS_WARNING);
+	c = add_beat("db1");
+	CHECK(look(1000000000) == 0);		/* none yet: none is missing */
+	CHECK(beat(c, STATUS_OK, "") == 0 && c->alert.held == STATUS_OK);
+	CHECK(reports[0].source == 0 && c->last_result == now.now_ms &&
+	    newest()->has_value && newest()->value == 0 &&
+	    newest()->code == STATUS_OK);
+	CHECK(c->agent->state == AGENT_NEVER && c->agent->last_checkin == 0 &&
+	    model_agent_status(c->agent) == STATUS_OK);
+	now.now_ms = START_MS;
+	c->last_result = c->alert.at_ms = START_MS - 330000;
+	CHECK(look(330000) == 0);
+	now.now_ms = START_MS;
+	CHECK(look(1) == 1 && c->incident == 1 && tries_n == 1);
+	CHECK(text_is(last_delivery()->message, "backup on db1 changed from "
+	    "ok to critical at 2026-11-22 06:53:11 UTC: no beat for 5 m "
+	    "30 s"));
+	CHECK(newest()->value == 330001 && newest()->given == STATUS_CRITICAL);
+	answer(CHANNEL_ACCEPTED, 0);
+	/* While it is missing history shows it with each period. */
+	CHECK(look(1000) == 0 && look(298999) == 0 && look(1) == 1);
+	CHECK(newest()->value == 630001 && strcmp(c->message,
+	    "no beat for 10 m 30 s") == 0);
+	CHECK(look(299999) == 0 && look(1) == 1 && tries_n == 1);
+	CHECK(beat(c, STATUS_OK, "3 GB") == 0 && c->incident == 0 &&
+	    tries_n == 2 && strcmp(c->message, "3 GB") == 0);
+	/* One that tells of a failure is one that came. */
+	pass(10000);
+	CHECK(beat(c, STATUS_CRITICAL, "disk full") == 0 && c->incident == 2 &&
+	    tries_n == 3 && strstr(last_delivery()->message, "disk full"));
+	CHECK(look(330000) == 0 && look(1) == 1 && tries_n == 3);
+	/* Two in the same millisecond are two. */
+	CHECK(beat(c, STATUS_OK, "") == 0 && beat(c, STATUS_CRITICAL, "") == 0
+	    && c->alert.held == STATUS_CRITICAL);
+	CHECK(reports[the_store.head - 2].result[0].at_ms ==
+	    newest()->at_ms - 1);
+}
+
+/* Time in which the server did not look, and a clock that jumps. */
+static void
+test_beat_clocks(void)
+{
+	struct check *c;
+	struct agent *a;
+
+	fresh();
+	add_recipient("alice", STATUS_WARNING);
+	c = add_beat("db1");
+	a = c->agent;
+	beat(c, STATUS_OK, "");
+	look(330000);
+	now.now_ms += 7200000;		/* it was stopped for two hours */
+	CHECK(look(0) == 0 && look(1) == 1 &&
+	    strcmp(c->message, "no beat for 2 h 5 m") == 0);
+	beat(c, STATUS_OK, "");
+	now.now_ms -= 86400000;		/* the clock was wrong by a day */
+	CHECK(look(330000) == 0 && look(1) == 1 && c->incident != 0 &&
+	    newest()->value == 330001);
+	CHECK(look(300000) == 1 && newest()->value == 630001);
+	CHECK(beat(c, STATUS_OK, "") == 0 && c->incident == 0);
+	now.now_ms += 86400000;
+	CHECK(look(330000) == 0);
+	/* A silent agent's beats are none the less beats, and missing. */
+	watch_heard(a, &now);
+	look(30001);
+	CHECK(a->state == AGENT_SILENT && c->incident != 0);
+	beat(c, STATUS_OK, "");
+	CHECK(a->state == AGENT_SILENT && c->incident == 0);
+	/* What is off is not missing, and has its time when it is on again. */
+	c->enabled = false;
+	CHECK(look(1000000) == 0 && beat(c, STATUS_OK, "") == 0);
+	look(1000000);
+	c->enabled = true;
+	CHECK(look(330000) == 0 && look(1) == 1 && c->incident != 0);
+	watch_agent_gone(a, "disabled", &now);
+	a->enabled = false;
+	CHECK(c->incident == 0 && look(1000000) == 0);
+	a->enabled = true;
+	CHECK(look(330000) == 0 && look(1) == 1 && c->incident != 0);
+	/* A disk that is full takes no beat, and does not silence us. */
+	beat(c, STATUS_OK, "");
+	no_room = true;
+	CHECK(beat(c, STATUS_OK, "") == -1 && look(330001) == 0 &&
+	    c->incident != 0 && look(299999) == 0);
+	no_room = false;
+	CHECK(look(1) == 1 && beat(c, STATUS_OK, "") == 0 && c->incident == 0);
+}
+
+static void
+test_beat_restart(void)
+{
+	struct check *c, *other;
+	char path[64];
+	size_t told;
+
+	fresh();
+	add_recipient("alice", STATUS_WARNING);
+	c = add_beat("db1");
+	other = add_beat("db2");
+	model_text(&c->beat, STR(MODEL_BEAT "vb_x"));
+	CHECK(change_snapshot(NULL, 1, &why) == 0);
+	CHECK(model_beat(STR(MODEL_BEAT "vb_x")) == c &&
+	    model_beat(STR(MODEL_BEAT "vb_y")) == NULL &&
+	    model_beat(STR(MODEL_BEAT)) == NULL && model_beat(STR("")) == NULL);
+	beat(c, STATUS_OK, "");
+	look(330000);
+	restart(reports_safe);
+	c = model_beat(STR(MODEL_BEAT "vb_x"));
+	if (!CHECK(c != NULL && model_beats() != NULL))
+		return;
+	CHECK(c->last_result != 0 && c->alert.held == STATUS_OK);
+	now.now_ms += 3600000;
+	/* All of it anew, and then by the wall clock. */
+	CHECK(look(330000) == 0 && look(1) == 1 && c->incident == 1);
+	CHECK(newest()->value == 3600000 + 660001);
+	answer(CHANNEL_ACCEPTED, 0);
+	told = tries_n;
+	turn();
+	restart(reports_safe);
+	c = model_beat(STR(MODEL_BEAT "vb_x"));
+	CHECK(c->incident == 1 && c->alert.held == STATUS_CRITICAL);
+	CHECK(look(330000) == 0 && look(1) == 1 && tries_n == told &&
+	    newest()->value == 3600000 + 990002);
+	/* The result reached the disk, what was decided of it did not. */
+	beat(c, STATUS_OK, "");
+	look(330001);
+	commit();
+	now.watch_ms++;
+	beat_take(&the_store, c, STATUS_OK, STR(""), &now, &why);
+	CHECK(c->incident == 0);
+	restart(the_store.head);
+	c = model_beat(STR(MODEL_BEAT "vb_x"));
+	CHECK(c->incident == 0 && c->alert.held == STATUS_OK);
+	/* Its path stays, whatever becomes of it; without it there is none. */
+	str_copy(path, sizeof path, str_of(c->beat));
+	c->enabled = false;
+	beat(c, STATUS_CRITICAL, "");
+	CHECK(strcmp(c->beat, path) == 0);
+	CHECK(change_remove(KIND_CHECK, c->o.id, &client, &why) == 0);
+	commit();
+	other = model_check_by_id(2);
+	CHECK(model_beat(str_of(path)) == NULL && model_beats() == other &&
+	    other->beats == NULL && look(1000000) == 0);
+}
+
 int
 main(void)
 {
+	test_beat();
+	test_beat_clocks();
+	test_beat_restart();
 	test_texts();
 	test_group();
 	test_back_off();

@@ -249,6 +249,8 @@ def in_the_clear(bench):
              name + ": with the key")
         same(ask("GET", "/api/v1/", bearer("vk_" + "a" * 32))[0],
              401 if plain else 403, name + ": with a wrong key")
+        same(ask("GET", "/beat/vb_" + "a" * 32)[0], 404 if plain else 403,
+             name + ": a heartbeat")
         same(ask("POST", "/api/v1/agent/", {**bearer(key), **JSON},
                  '{"hostname": "x"}')[0], 201 if plain else 403,
              name + ": a body with the key")
