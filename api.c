@@ -35,6 +35,10 @@ static const struct acts objects = { {
 } }, events = { {
 	[LIST]	 = { [HTTP_GET] = api_events },
 	[OBJECT] = { [HTTP_GET] = api_event },
+} }, incidents = { {
+	[LIST]	 = { [HTTP_GET] = api_list },
+	[OBJECT] = { [HTTP_GET] = api_get, [HTTP_PATCH] = api_ack },
+	[SCHEMA] = { [HTTP_GET] = api_schema },
 } },
 test	    = { { [OBJECT] = { [HTTP_POST] = api_test } } },
 series	    = { { [OBJECT] = { [HTTP_GET] = api_series } } },
@@ -75,7 +79,7 @@ static const struct route {
 	{ "check",         "series", &series,    READ | A, 0,     0,     0 },
 	{ "*",             "series", &series,    READ | A, 0,     0,     0 },
 	{ "check_history", "",     &results,     READ | A, M | A, M | A, 0 },
-	{ "incident",      "",     &objects,     READ,     0,     0,     0 },
+	{ "incident",      "",     &incidents,   READ,     0,     O | M, 0 },
 	{ "delivery",      "",     &objects,     READ,     0,     0,     0 },
 	{ "recipient",     "",     &objects,     O | M,    M,     M,     M },
 	{ "recipient",     "test", &test,        0,        M,     0,     0 },

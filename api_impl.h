@@ -121,7 +121,7 @@ int api_heard(struct call *k);
 
 /* 0, or -1: it was answered with an error. */
 typedef int api_fn(struct call *k);
-api_fn api_list, api_get, api_put, api_delete, api_test;
+api_fn api_list, api_get, api_put, api_delete, api_test, api_ack;
 api_fn api_history, api_history_one, api_history_post, api_history_patch;
 api_fn api_series;
 api_fn api_events, api_event, api_root, api_schema;

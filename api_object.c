@@ -438,3 +438,70 @@ api_test(struct call *k)
 	json_obj_end(k->c->out);
 	return api_json(k, 202);
 }
+
+/* ---- acknowledging ---- */
+
+/* One member of what acknowledges.  0, or -1: answered. */
+static int
+take_ack(struct call *k, struct incident *d, const char *name,
+    enum json_tok tok, struct str raw)
+{
+	const struct field *f = api_field(k, name);
+	struct fail why;
+
+	if (f == NULL || !(f->flags & F_WRITE))
+		return api_wrong(k, name, f == NULL ? "no such field" :
+		    "is read-only");
+	if (strcmp(name, "acknowledged") == 0) {
+		if (tok != JSON_TRUE && tok != JSON_FALSE && tok != JSON_NULL)
+			return api_wrong(k, name, "true or false");
+		d->acknowledged = tok == JSON_TRUE ? k->c->now_ms : 0;
+		model_text(&d->acknowledged_by, str_of(tok == JSON_TRUE ?
+		    k->key->name : ""));
+		if (tok != JSON_TRUE)
+			d->acknowledged_until = 0;
+		return 0;
+	}
+	return model_set(KIND_INCIDENT, &d->o, f, tok, raw, &why) == 0 ? 0 :
+	    bad(k, 400, name, &why);
+}
+
+/* PATCH of an incident: someone has seen it.  It is not told again then,
+ * until it is over, or until acknowledged_until. */
+int
+api_ack(struct call *k)
+{
+	struct object *o = find(k);
+	struct incident *in = (struct incident *)o, *d;
+	struct json j = JSON(k->c->body);
+	enum json_tok tok;
+	char name[64];
+	struct str key, raw;
+	int rc = 0;
+
+	if (o == NULL || api_body(k) == -1)
+		return -1;
+	if (in->closed != 0)
+		return api_error(k->c, 409, NULL, "incident %s is over",
+		    k->item);
+	d = model_draft(KIND_INCIDENT, in);
+	json_next(&j, &key);
+	while (rc == 0 && json_next(&j, &key) == JSON_KEY) {
+		tok = json_value(&j, &raw);
+		rc = json_unescape(key, name, sizeof name) == -1 ?
+		    api_wrong(k, "body", "too long a name") :
+		    take_ack(k, d, name, tok, raw);
+	}
+	if (rc == 0 && d->acknowledged_until != 0 && (d->acknowledged == 0 ||
+	    d->acknowledged_until <= k->c->now_ms))
+		rc = api_wrong(k, "acknowledged_until",
+		    d->acknowledged == 0 ? "nothing is acknowledged" :
+		    "is over already");
+	if (rc == -1) {
+		model_drop(KIND_INCIDENT, d);
+		return -1;
+	}
+	in = change_keep(KIND_INCIDENT, d, &k->decided);
+	k->c->wrote |= STORE_RECORDS;
+	return answer(k, &in->o);
+}

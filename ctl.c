@@ -55,6 +55,8 @@ static const struct command {
 	{ "enrol",	0, 9,	ctl_enrol,	"[tag:TAG ...] [approve]" },
 	{ "login",	0, 0,	ctl_login,	"" },
 	{ "key rm",	1, 1,  ctl_rm,	      "NAME|ID" },
+	{ "ack",	1, 99, ctl_ack,	      "INCIDENT [for DURATION] "
+	    "[COMMENT ...]" },
 	{ "verify",	0, 1,  ctl_verify,    "[DIR]" },
 };
 

@@ -118,6 +118,7 @@ int ctl_add(int argc, char **argv);
 int ctl_rm(int argc, char **argv);
 int ctl_key_state(int argc, char **argv);
 int ctl_key_tls(int argc, char **argv);
+int ctl_ack(int argc, char **argv);
 int ctl_enrol(int argc, char **argv);
 int ctl_login(int argc, char **argv);
 int ctl_recipient_test(int argc, char **argv);

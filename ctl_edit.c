@@ -144,6 +144,7 @@ static const struct word words[] = {
 	{ "clear",	"clear",		BOUNDS },
 	{ "for",	"for_s",		DURATION },
 	{ "every",	"interval_ms",		DURATION },
+	{ "renotify",	"renotify_s",		DURATION },
 	{ "name",	"name",			TEXT },
 	{ "severity",	"severity",		TEXT },
 	{ "agent",	"agent",		AGENT },
@@ -426,6 +427,43 @@ ctl_key_tls(int argc, char **argv)
 	if (what[0] == 'n')
 		ctl_say("Put both pins behind the # of each agent's URL, and "
 		    "restart it; then: vilicus key tls switch");
+	return CTL_FINE;
+}
+
+/* Say that somebody sees to an incident. */
+int
+ctl_ack(int argc, char **argv)
+{
+	bool ends = argc > 3 && strcmp(argv[2], "for") == 0;
+	char body[CTL_BODY], text[CTL_TEXT];
+	struct buf b = BUF(body), comment = BUF(text);
+	struct str json;
+	int64_t ms = 0;
+	uint64_t id;
+
+	if (str_u64(str_of(argv[1]), 1, UINT64_MAX, &id) == -1)
+		ctl_die(CTL_USAGE, "%s: not an incident's number", argv[1]);
+	if (ends && str_duration(str_of(argv[3]), &ms) == -1)
+		ctl_die(CTL_USAGE, "\"%s\" is not a duration like 30m, 2h",
+		    argv[3]);
+	for (int i = ends ? 4 : 2; i < argc; i++)
+		buf_addf(&comment, "%s%s", comment.n > 0 ? " " : "", argv[i]);
+	json_obj(&b);
+	json_put_bool(json_key(&b, "acknowledged"), true);
+	if (ends)
+		json_put_time(json_key(&b, "acknowledged_until"),
+		    ctl.now_ms + ms);
+	if (comment.n > 0)
+		json_add(&b, "comment", str_from(&comment));
+	json_obj_end(&b);
+	if (b.full || comment.full)
+		ctl_die(CTL_USAGE, "too long a comment");
+	json = ctl_call(HTTP_PATCH, ctl_fmt("incident/%s/", argv[1]),
+	    str_from(&b));
+	ctl_json(json);
+	ctl_say("incident %s (%s) is acknowledged by %s%s%s", argv[1],
+	    ctl_text(json, "what"), ctl_text(json, "acknowledged_by"),
+	    ends ? " until " : "", ctl_text(json, "acknowledged_until"));
 	return CTL_FINE;
 }
 

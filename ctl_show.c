@@ -23,8 +23,9 @@ enum { CRITICAL, UNKNOWN, WARNING, GOOD, NONE, OFF };
 #define STATUS_AGENT	"HOST=hostname CHECK=- STATUS=state FOR=- " \
 			"LAST=~last_checkin TEXT=-"
 #define INCIDENT	"ID=id WHAT=what SEVERITY=severity OPENED=~opened " \
-			"ACKNOWLEDGED=~acknowledged CLOSED=~closed TEXT=text"
-#define DELIVERY	"RECIPIENT=recipient CHANNEL=channel STATE=state " \
+			"SEEN_BY=acknowledged_by COMMENT=comment " \
+			"CLOSED=~closed TEXT=text"
+#define DELIVERY	"RECIPIENT=name CHANNEL=channel STATE=state " \
 			"ATTEMPTS=attempts SENT=sent RECEIPT=receipt " \
 			"SEEN=seen ERROR=last_error"
 

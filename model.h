@@ -82,7 +82,7 @@ struct check {
 					 * what beat.h says is missing, */
 	int64_t missed_ms;		/* which it said last at this time */
 	int64_t interval_ms;		/* 0: the agent's */
-	int64_t for_s, hits, of;
+	int64_t for_s, hits, of, renotify_s;
 	bool enabled, has_value;
 	uint8_t raw;			/* enum status of the newest result */
 	int64_t value, last_result;
@@ -96,10 +96,12 @@ struct incident {
 	uint64_t agent, check;		/* check 0: the agent itself */
 	uint8_t severity;		/* worst so far */
 	uint8_t status;			/* now */
-	int64_t opened, changed, closed, acknowledged;
+	int64_t opened, changed, closed;
+	int64_t acknowledged, acknowledged_until;	/* until 0: closed */
 	char *what;			/* "web1 process nginx" */
 	char *text;			/* the newest change, as told */
 	char *acknowledged_by, *comment;
+	int64_t looked_ms;	/* watch clock: is a repeat due? */
 };
 
 struct delivery {
@@ -116,6 +118,7 @@ struct delivery {
 	int64_t sent, seen;
 	int64_t due_ms;			/* watch clock; not kept: 0 is now */
 	int64_t floor_ms;		/* likewise: never before, as asked */
+	int64_t ended_ms;		/* likewise: when an attempt ended */
 };
 
 struct recipient {

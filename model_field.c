@@ -170,6 +170,7 @@ static const struct field check_fields[] = {
 	{ F(check, for_s, INT, CONF), .max = 30 * 86400 },
 	{ F(check, hits, INT, CONF), 1, ALERT_OF_MAX, 1 },
 	{ F(check, of, INT, CONF), 1, ALERT_OF_MAX, 1 },
+	{ F(check, renotify_s, INT, CONF | F_NULL), 60, 30 * 86400 },
 	SHOW("status", F_STATE, show_status),
 	SHOW("value", F_STATE, show_value),
 	SHOW("unit", F_STATE, show_unit),
@@ -196,9 +197,10 @@ static const struct field incident_fields[] = {
 	{ F(incident, opened, TIME, F_KEEP | F_NULL) },
 	{ F(incident, changed, TIME, F_KEEP | F_NULL) },
 	{ F(incident, closed, TIME, F_KEEP | F_NULL) },
-	{ F(incident, acknowledged, TIME, F_KEEP | F_NULL) },
+	{ F(incident, acknowledged, TIME, CONF | F_NULL) },
+	{ F(incident, acknowledged_until, TIME, CONF | F_NULL) },
 	{ F(incident, acknowledged_by, TEXT, F_KEEP | F_NULL), .max = 64 },
-	{ F(incident, comment, TEXT, F_KEEP), .max = 256 },
+	{ F(incident, comment, TEXT, CONF), .max = 256 },
 	SHOW("deliveries", F_STATE, show_deliveries),
 };
 

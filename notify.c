@@ -36,6 +36,12 @@ put(struct delivery *d, const struct watch_now *now)
 
 /* ---- what is told to whom ---- */
 
+/* An incident, and what is said of it: still, or, NULL, its newest change. */
+struct news {
+	const struct incident *in;
+	const char *still;
+};
+
 /* Can this one still take a line?  Nobody can have read it, and its items
  * have room for one more. */
 static bool
@@ -49,9 +55,11 @@ is_open(const struct delivery *d)
  * message that says of one incident that it came and went is titled by its
  * end. */
 static void
-add_item(struct delivery *d, const struct incident *in)
+add_item(struct delivery *d, const struct news *news)
 {
+	const struct incident *in = news->in;
 	const struct agent *a = model_agent(in->agent);
+	const char *text = news->still != NULL ? news->still : in->text;
 	const char *state = status_name(in->status), *p;
 	unsigned n = 0;
 
@@ -66,15 +74,15 @@ add_item(struct delivery *d, const struct incident *in)
 		d->severity = in->status;
 	if (n == 0 || (n == 1 &&
 	    model_delivery_says(d, in->o.id) != STATUS_NONE))
-		model_textf(&d->title, "Vilicus alert: %s is now %s",
-		    in->what, state);
+		model_textf(&d->title, "Vilicus alert: %s is %s %s",
+		    in->what, news->still != NULL ? "still" : "now", state);
 	else
 		model_textf(&d->title, "Vilicus alert: %u changes, worst %s",
 		    n + 1, status_name(d->severity));
-	if (n == 0 || strlen(d->message) + 1 + strlen(in->text) <
+	if (n == 0 || strlen(d->message) + 1 + strlen(text) <
 	    NOTIFY_MESSAGE_MAX)
 		model_textf(&d->message, "%s%s%s", d->message, n == 0 ? "" :
-		    "\n", in->text);
+		    "\n", text);
 	/* The list goes on without its closing bracket. */
 	model_textf(&d->items, "%.*s%c[%llu,\"%s\"]]", n == 0 ? 0 :
 	    (int)strlen(d->items) - 1, d->items, n == 0 ? '[' : ',',
@@ -86,7 +94,7 @@ add_item(struct delivery *d, const struct incident *in)
  * what the other side asked they do. */
 static void
 queue(const struct recipient *r, struct delivery *open,
-    const struct incident *in, const struct watch_now *now)
+    const struct news *news, const struct watch_now *now)
 {
 	int64_t due = r->quiet_ms > now->watch_ms ? r->quiet_ms : now->watch_ms;
 	struct delivery *d;
@@ -101,9 +109,9 @@ queue(const struct recipient *r, struct delivery *open,
 		d->queued = now->now_ms;
 		d->due_ms = due;
 	}
-	d->event = in->changed;
+	d->event = news->still != NULL ? now->now_ms : news->in->changed;
 	d->next = now->now_ms + (d->due_ms - now->watch_ms);
-	add_item(d, in);
+	add_item(d, news);
 	put(d, now);
 }
 
@@ -141,7 +149,7 @@ tell(const struct recipient *r, const struct incident *in,
 	if (t == ALERT_TELL_NOTHING || (st == STATUS_OK && ended) ||
 	    (t == ALERT_TELL_ALARM && !r->enabled))
 		return;
-	queue(r, has != NULL ? has : open, in, now);
+	queue(r, has != NULL ? has : open, &(struct news){ in, NULL }, now);
 }
 
 void
@@ -151,6 +159,52 @@ notify_event(const struct incident *in, const struct watch_now *now)
 
 	MODEL_ALL(r, KIND_RECIPIENT)
 		tell(r, in, now);
+}
+
+/* Is it so long ago that a message of it ended, and none waits?  One of
+ * before the start has just ended.  *open: one that takes lines, or NULL. */
+static bool
+is_due_again(const struct recipient *r, const struct incident *in,
+    int64_t since_ms, struct delivery **open)
+{
+	int64_t newest_ms = -1;
+	struct delivery *d;
+
+	*open = NULL;
+	MODEL_ALL(d, KIND_DELIVERY) {
+		if (d->recipient != r->o.id)
+			continue;
+		if (*open == NULL && is_open(d))
+			*open = d;
+		if (model_delivery_says(d, in->o.id) == STATUS_NONE)
+			continue;
+		if (d->state < DELIVERY_ACCEPTED)
+			return false;
+		if (d->ended_ms > newest_ms)
+			newest_ms = d->ended_ms;
+	}
+	return newest_ms >= 0 && newest_ms <= since_ms;
+}
+
+void
+notify_repeat(const struct incident *in, int64_t every_ms,
+    const struct watch_now *now)
+{
+	char text[NOTIFY_MESSAGE_MAX];
+	struct buf b;
+	const struct recipient *r;
+	struct delivery *open;
+
+	buf_init(&b, text, sizeof text - 1);
+	buf_addf(&b, "%s is still %s after ", in->what,
+	    status_name(in->status));
+	buf_duration(&b, (now->now_ms - in->opened) / 60000 * 60000);
+	buf_addf(&b, ": %s", in->text);
+	text[b.n] = '\0';
+	MODEL_ALL(r, KIND_RECIPIENT)
+		if (r->enabled && in->status >= r->severity &&
+		    is_due_again(r, in, now->watch_ms - every_ms, &open))
+			queue(r, open, &(struct news){ in, text }, now);
 }
 
 /* The outcome of a delivery is known: its incidents that ended meanwhile. */
@@ -373,6 +427,7 @@ ended(const struct channel_outcome *o, const struct watch_now *now)
 		r->quiet_ms = now->watch_ms + NOTIFY_GROUP_MS;
 	d = model_draft(KIND_DELIVERY, d);
 	d->code = o->code;
+	d->ended_ms = now->watch_ms;
 	model_text(&d->last_error, str_of(yes ? "" : o->reason));
 	if (yes) {
 		d->state = DELIVERY_ACCEPTED;

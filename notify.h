@@ -40,6 +40,11 @@ struct watch_now {
  * recipient. */
 void notify_event(const struct incident *in, const struct watch_now *now);
 
+/* It is open, and nobody acknowledged it: those whose newest message of it
+ * ended every_ms ago or longer are told again that it is still so. */
+void notify_repeat(const struct incident *in, int64_t every_ms,
+    const struct watch_now *now);
+
 /* Queue a test to one recipient.  The delivery's id, or 0 with *why. */
 uint64_t notify_test(const struct recipient *r, const struct change *ch,
     struct fail *why);

@@ -69,9 +69,11 @@ overview(struct buf *b)
 			continue;
 		if (n++ == 0)
 			put(b, "<h2>What is wrong</h2>\n<table border>\n<tr>"
-			    "<th>What<th>Severity<th>Since<th>Last told\n");
-		put(b, "<tr><td>%s<td>%s<td>%a<td>%s\n", in->what,
-		    status_name(in->status), in->opened, in->text);
+			    "<th>What<th>Severity<th>Since<th>Seen by"
+			    "<th>Last told\n");
+		put(b, "<tr><td>%s<td>%s<td>%a<td>%s %s<td>%s\n", in->what,
+		    status_name(in->status), in->opened,
+		    in->acknowledged_by, in->comment, in->text);
 	}
 	put(b, n == 0 ? "<p>Nothing is wrong.</p>\n" : "</table>\n");
 	put(b, "<h2>Agents</h2>\n<table border>\n<tr><th>Agent<th>State"

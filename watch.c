@@ -186,11 +186,33 @@ watch_own(const char *what, enum status to, const char *why,
 		happened(open == NULL ? 0 : open->o.id, &e, now);
 }
 
+/* An open incident: is its acknowledgement over, or is it to be told again?
+ * What is not seen now, as its agent is silent, is not. */
+static void
+look_at_incident(struct incident *in, const struct watch_now *now)
+{
+	const struct check *c = model_check_by_id(in->check);
+	struct incident *d;
+
+	if (in->acknowledged_until != 0 &&
+	    now->now_ms >= in->acknowledged_until) {
+		d = model_draft(KIND_INCIDENT, in);
+		d->acknowledged = d->acknowledged_until = 0;
+		model_text(&d->acknowledged_by, STR(""));
+		in = put(KIND_INCIDENT, d, now);
+	}
+	if (c == NULL || c->renotify_s == 0 || in->acknowledged != 0 ||
+	    c->agent->state == AGENT_SILENT || !c->enabled)
+		return;
+	in->looked_ms = now->watch_ms;
+	notify_repeat(in, c->renotify_s * 1000, now);
+}
+
 void
 watch_tick(const struct watch_now *now)
 {
 	struct event e = { .to = STATUS_OK, .at_ms = now->now_ms };
-	const struct incident *in;
+	struct incident *in;
 	struct agent *a;
 	uint64_t gone = 0;
 
@@ -199,11 +221,16 @@ watch_tick(const struct watch_now *now)
 	/* What an incident is about may be gone without its end being told:
 	 * its record was damaged, or making it was undone.  One in a tick: the
 	 * list does not stay as it is. */
-	MODEL_ALL(in, KIND_INCIDENT)
-		if (in->closed == 0 && in->agent != 0 && (in->check != 0 ?
+	MODEL_ALL(in, KIND_INCIDENT) {
+		if (in->closed != 0)
+			continue;
+		if (in->agent != 0 && (in->check != 0 ?
 		    model_check_by_id(in->check) == NULL :
 		    model_agent(in->agent) == NULL))
 			gone = in->o.id;
+		if (now->watch_ms - in->looked_ms >= WATCH_LOOK_MS)
+			look_at_incident(in, now);
+	}
 	if (gone != 0)
 		happened(gone, &e, now);
 }

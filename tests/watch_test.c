@@ -710,9 +710,95 @@ test_beat_restart(void)
 	    other->beats == NULL && look(1000000) == 0);
 }
 
+/* Minutes of what is bad, a result and a turn each; the attempts made. */
+static size_t
+minutes(struct check *c, unsigned n)
+{
+	size_t was = tries_n;
+
+	while (n-- > 0) {
+		pass(60000);
+		result(c, 0);
+		watch_tick(&now);
+		turn();
+		answer(CHANNEL_ACCEPTED, 0);
+	}
+	return tries_n - was;
+}
+
+static void
+acknowledge(int64_t until)
+{
+	struct change ch = { "key:1", "api", now.now_ms, true };
+	struct incident *d = (struct incident *)model_draft(KIND_INCIDENT,
+	    model_incident(1));
+
+	d->acknowledged = now.now_ms;
+	d->acknowledged_until = until;
+	change_keep(KIND_INCIDENT, d, &ch);
+}
+
+/* What stays bad is told again, until someone sees to it. */
+static void
+test_repeat(void)
+{
+	struct agent *a;
+	struct check *c;
+
+	fresh();
+	add_recipient("alice", STATUS_CRITICAL);
+	a = add_agent("web1");
+	c = add_check(a, "process nginx", "process",
+	    "{\"process_name\":\"nginx\"}");
+	c->renotify_s = 600;
+	result(c, 0);
+	turn();
+	answer(CHANNEL_ACCEPTED, 0);
+	CHECK(tries_n == 1 && minutes(c, 9) == 0 && minutes(c, 1) == 1);
+	CHECK(text_is(last_delivery()->title,
+	    "Vilicus alert: web1 process nginx is still critical"));
+	CHECK(text_is(last_delivery()->message, "web1 process nginx is still "
+	    "critical after 10 m: process nginx on web1 changed from no result "
+	    "to critical at 2026-11-22 06:53:11 UTC: 0 running, at least 1 "
+	    "expected"));
+	CHECK(minutes(c, 9) == 0 && minutes(c, 1) == 1);
+	/* A restart: the time counts anew. */
+	commit();
+	restart(the_store.head);
+	c = model_check_by_id(1);
+	c->renotify_s = 600;
+	CHECK(minutes(c, 9) == 0 && minutes(c, 1) == 1);
+	/* Acknowledged for half an hour; then it is told at once. */
+	acknowledge(now.now_ms + 1800000);
+	CHECK(minutes(c, 29) == 0 && minutes(c, 1) == 1);
+	CHECK(model_incident(1)->acknowledged == 0);
+	acknowledge(0);
+	CHECK(minutes(c, 60) == 0);
+	/* Its end is told all the same, and the next one is another. */
+	pass(60000);
+	result(c, 1);
+	turn();
+	answer(CHANNEL_ACCEPTED, 0);
+	CHECK(text_is(last_delivery()->title,
+	    "Vilicus alert: web1 process nginx is now ok"));
+	pass(60000);
+	CHECK(minutes(c, 9) == 1 && minutes(c, 1) == 0 && minutes(c, 1) == 1);
+	/* Nothing is known of it while its agent is silent. */
+	a = model_agent(1);
+	for (unsigned i = 0; i < 30; i++) {
+		pass(60000);
+		watch_tick(&now);
+		turn();
+		answer(CHANNEL_ACCEPTED, 0);
+	}
+	CHECK(a->state == AGENT_SILENT && text_is(last_delivery()->title,
+	    "Vilicus alert: web1 is now silent"));
+}
+
 int
 main(void)
 {
+	test_repeat();
 	test_beat();
 	test_beat_clocks();
 	test_beat_restart();

@@ -209,6 +209,13 @@ def look(bench):
     rows = table(ctl("incidents", code=BAD_NEWS))
     same([(r["WHAT"], r["SEVERITY"], r["CLOSED"]) for r in rows],
          [("web1 process nginx", "critical", "-")], "incidents")
+    same(ctl("ack", rows[0]["ID"], "for", "2h", "on", "my", "way").split(
+        " until ")[0], "incident %s (web1 process nginx) is acknowledged by "
+         "admin" % rows[0]["ID"], "acknowledged")
+    got = ctl.json("incidents", rows[0]["ID"], code=BAD_NEWS)[0]
+    same((got["acknowledged_by"], got["comment"], bool(got["acknowledged"])),
+         ("admin", "on my way", True), "and so it is")
+    check("admin" in ctl("incidents", code=BAD_NEWS), "seen in the list")
     out = ctl("incidents", rows[0]["ID"], code=BAD_NEWS)
     check("0 running, at least 1 expected" in out, "one of them", out)
     same(ctl.json("incidents", rows[0]["ID"], code=BAD_NEWS)[0]["closed"],
@@ -238,7 +245,7 @@ def refused(bench):
     server, ctl = fixture(bench)
     ctl("agent", "add", "web1")
     ctl.faults(USAGE, [
-        ("", "usage: vilicus .*\n(\t.*\n){23}$"),
+        ("", "usage: vilicus .*\n(\t.*\n){24}$"),
         ("sing", "usage: "),
         ("agent", "usage: "),
         ("agent dance x", "usage: "),
@@ -249,6 +256,8 @@ def refused(bench):
         ("events -n 1000001", "not -n 1 to"),
         ("events -m 1", "not -n 1 to"),
         ("incidents x", "x: not an incident's number"),
+        ("ack x", "x: not an incident's number"),
+        ("ack 1 for ever", '"ever" is not a duration'),
         ("check rm web1", "web1: not HOST/CHECK"),
         ("agent add web9 interval", 'nothing follows "interval"'),
         ("agent add web9 interval 5", "not a duration"),
@@ -277,7 +286,7 @@ def refused(bench):
         ("key add x king", "role: "),
         ("key add x agent", "agent"),
         ("key rm 99", "."),
-        ("incidents 99", ".")])
+        ("incidents 99", "."), ("ack 99", ".")])
     same([c for c in server.objects("check/")], [], "nothing was added")
     same(len(server.objects("agent/")), 1, "nor an agent")
     free = "http://127.0.0.1:%d" % vil.free_port()
