@@ -22,12 +22,12 @@ rnd(uint32_t n)
 
 static const struct {
 	const char *name, *type, *params, *warn, *crit;
-	int64_t for_s, hits, of;
+	int64_t for_s, hits, of, renotify_s;
 } kinds[] = {
-	{ "a", "process", "{\"process_name\":\"x\"}", "", "", 0, 1, 1 },
-	{ "b", "cpu", "", "above 50", "above 80", 0, 1, 1 },
-	{ "c", "cpu", "", "above 50", "above 80", 10, 1, 1 },
-	{ "d", "cpu", "", "", "above 60", 0, 2, 3 },
+	{ "a", "process", "{\"process_name\":\"x\"}", "", "", 0, 1, 1, 60 },
+	{ "b", "cpu", "", "above 50", "above 80", 0, 1, 1, 0 },
+	{ "c", "cpu", "", "above 50", "above 80", 10, 1, 1, 0 },
+	{ "d", "cpu", "", "", "above 60", 0, 2, 3, 90 },
 };
 
 static void
@@ -53,6 +53,7 @@ set_up(void)
 			c->for_s = kinds[k].for_s;
 			c->hits = kinds[k].hits;
 			c->of = kinds[k].of;
+			c->renotify_s = kinds[k].renotify_s;
 			change_put(KIND_CHECK, &c->o, &client, &why);
 		}
 	}
@@ -147,12 +148,59 @@ do_remove(void)
 	commit();
 }
 
-/* Who was not heard in time is silent, and nobody else. */
+/* Someone sees to an incident, or no longer. */
+static void
+do_acknowledge(void)
+{
+	struct change ch = { "key:1", "api", now.now_ms, true };
+	struct incident *in = (struct incident *)model_at(KIND_INCIDENT,
+	    rnd(1 + (uint32_t)model_count(KIND_INCIDENT))), *d;
+
+	if (in == NULL || in->closed != 0)
+		return;
+	d = (struct incident *)model_draft(KIND_INCIDENT, &in->o);
+	d->acknowledged = in->acknowledged == 0 ? now.now_ms : 0;
+	d->acknowledged_until = d->acknowledged == 0 || rnd(2) == 0 ? 0 :
+	    now.now_ms + 1 + rnd(60000);
+	change_keep(KIND_INCIDENT, d, &ch);
+}
+
+/* How often deliveries say something of checks' incidents that someone sees
+ * to, and goes on seeing to. */
+static unsigned
+said_of_seen(void)
+{
+	unsigned n = 0;
+	size_t i, k;
+	char head[32];
+
+	for (i = 0; i < model_count(KIND_INCIDENT); i++) {
+		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
+
+		if (in->acknowledged == 0 || in->check == 0 ||
+		    (in->acknowledged_until != 0 &&
+		    in->acknowledged_until <= now.now_ms))
+			continue;
+		snprintf(head, sizeof head, "[%llu,",
+		    (unsigned long long)in->o.id);
+		for (k = 0; k < model_count(KIND_DELIVERY); k++) {
+			const char *p = delivery_at(k)->items;
+
+			for (; (p = strstr(p, head)) != NULL; p++)
+				n++;
+		}
+	}
+	return n;
+}
+
+/* Who was not heard in time is silent, and nobody else; and what someone sees
+ * to is not told again. */
 static void
 do_tick(void)
 {
 	bool due[8];
 	size_t i, n = model_count(KIND_AGENT);
+	unsigned said;
 
 	for (i = 0; i < n; i++) {
 		struct agent *a = (struct agent *)model_at(KIND_AGENT, i);
@@ -166,7 +214,9 @@ do_tick(void)
 		    now.watch_ms - heard_ms[a->o.id % 8] > limit;
 		due[i] = due[i] || a->state == AGENT_SILENT;
 	}
+	said = said_of_seen();
 	watch_tick(&now);
+	CHECK_ROW(run, said_of_seen() == said);
 	for (i = 0; i < n; i++)
 		CHECK_ROW(run, due[i] == (((struct agent *)
 		    model_at(KIND_AGENT, i))->state == AGENT_SILENT));
@@ -441,7 +491,7 @@ static void
 step(void)
 {
 	pass(rnd(3) == 0 ? rnd(200) : rnd(12000));
-	switch (rnd(24)) {
+	switch (rnd(25)) {
 	case 0:
 		do_stop();
 		break;
@@ -464,6 +514,9 @@ step(void)
 	case 7:
 		commit();
 		CHECK(change_snapshot(NULL, now.now_ms, &why) == 0);
+		break;
+	case 24:
+		do_acknowledge();
 		break;
 	case 8:
 	case 9:
