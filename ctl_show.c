@@ -50,8 +50,8 @@ static const struct list {
 	{ "events", "event/?order_by=-n", "N=n TIME=at BY=by WHAT=what "
 	    "OBJECT=object NEW=new", NULL, CTL_LINES, NULL },
 	{ "recipients", "recipient/", "NAME=name CHANNEL=channel "
-	    "SEVERITY=severity ENABLED=enabled ADDRESS=address", NULL,
-	    CTL_ALL, NULL },
+	    "SEVERITY=severity AFTER_S=after_s ENABLED=enabled "
+	    "ADDRESS=address", NULL, CTL_ALL, NULL },
 	{ "keys", "key/", "ID=id NAME=name ROLE=role STATE=state HOST=@agent "
 	    "CREATED=created USED=last_used", NULL, CTL_ALL, NULL },
 };

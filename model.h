@@ -101,7 +101,8 @@ struct incident {
 	char *what;			/* "web1 process nginx" */
 	char *text;			/* the newest change, as told */
 	char *acknowledged_by, *comment;
-	int64_t looked_ms;	/* watch clock: is a repeat due? */
+	int64_t open_ms, looked_ms;	/* watch clock: since when it is open,
+					 * or the start; is a repeat due? */
 };
 
 struct delivery {
@@ -126,6 +127,7 @@ struct recipient {
 	char *name, *address;
 	uint8_t channel, severity;
 	bool enabled;
+	int64_t after_s;		/* told of what is unseen so long */
 	int64_t quiet_ms;		/* watch clock: group until then */
 };
 

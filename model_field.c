@@ -234,6 +234,7 @@ static const struct field recipient_fields[] = {
 	{ F(recipient, address, TEXT, CONF | F_NEED), 1, 256 },
 	{ F(recipient, severity, WORD, CONF), .words = severities,
 	    .def = STATUS_WARNING },
+	{ F(recipient, after_s, INT, CONF), .max = 7 * 86400 },
 	{ F(recipient, enabled, BOOL, CONF), .def = true },
 };
 

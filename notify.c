@@ -126,16 +126,18 @@ tell(const struct recipient *r, const struct incident *in,
 	enum status st = (enum status)in->status, last;
 	enum status told = STATUS_OK;		/* or it may have been */
 	bool ended = false;			/* that is told, or queued */
+	bool any = false;			/* something was, or is */
 	enum alert_tell t;
 
 	MODEL_ALL(d, KIND_DELIVERY) {
-		if (d->recipient != r->o.id ||
-		    (d->state == DELIVERY_GIVEN_UP && !d->unknown))
+		if (d->recipient != r->o.id)
 			continue;
 		if (open == NULL && is_open(d))
 			open = d;
 		last = model_delivery_says(d, in->o.id);
-		if (last == STATUS_NONE)
+		any = any || last != STATUS_NONE;
+		if (last == STATUS_NONE ||
+		    (d->state == DELIVERY_GIVEN_UP && !d->unknown))
 			continue;
 		ended = ended || last == STATUS_OK;
 		if (is_open(d))
@@ -147,7 +149,8 @@ tell(const struct recipient *r, const struct incident *in,
 	if (st == STATUS_OK && has != NULL)
 		t = ALERT_TELL_RECOVERY;
 	if (t == ALERT_TELL_NOTHING || (st == STATUS_OK && ended) ||
-	    (t == ALERT_TELL_ALARM && !r->enabled))
+	    (t == ALERT_TELL_ALARM && (!r->enabled ||
+	    (r->after_s > 0 && !any))))
 		return;
 	queue(r, has != NULL ? has : open, &(struct news){ in, NULL }, now);
 }
@@ -161,11 +164,12 @@ notify_event(const struct incident *in, const struct watch_now *now)
 		tell(r, in, now);
 }
 
-/* Is it so long ago that a message of it ended, and none waits?  One of
- * before the start has just ended.  *open: one that takes lines, or NULL. */
-static bool
-is_due_again(const struct recipient *r, const struct incident *in,
-    int64_t since_ms, struct delivery **open)
+/* When the newest message of it ended, on the watch clock; of one before the
+ * start that is 0.  -1: there is none; INT64_MAX: one waits.  *open: one that
+ * takes lines, or NULL. */
+static int64_t
+told_ms(const struct recipient *r, const struct incident *in,
+    struct delivery **open)
 {
 	int64_t newest_ms = -1;
 	struct delivery *d;
@@ -179,11 +183,11 @@ is_due_again(const struct recipient *r, const struct incident *in,
 		if (model_delivery_says(d, in->o.id) == STATUS_NONE)
 			continue;
 		if (d->state < DELIVERY_ACCEPTED)
-			return false;
+			return INT64_MAX;
 		if (d->ended_ms > newest_ms)
 			newest_ms = d->ended_ms;
 	}
-	return newest_ms >= 0 && newest_ms <= since_ms;
+	return newest_ms;
 }
 
 void
@@ -194,6 +198,7 @@ notify_repeat(const struct incident *in, int64_t every_ms,
 	struct buf b;
 	const struct recipient *r;
 	struct delivery *open;
+	int64_t from, passed, wait;
 
 	buf_init(&b, text, sizeof text - 1);
 	buf_addf(&b, "%s is still %s after ", in->what,
@@ -201,10 +206,16 @@ notify_repeat(const struct incident *in, int64_t every_ms,
 	buf_duration(&b, (now->now_ms - in->opened) / 60000 * 60000);
 	buf_addf(&b, ": %s", in->text);
 	text[b.n] = '\0';
-	MODEL_ALL(r, KIND_RECIPIENT)
-		if (r->enabled && in->status >= r->severity &&
-		    is_due_again(r, in, now->watch_ms - every_ms, &open))
+	MODEL_ALL(r, KIND_RECIPIENT) {
+		if (!r->enabled || in->status < r->severity)
+			continue;
+		from = told_ms(r, in, &open);
+		passed = from == INT64_MAX ? 0 : now->watch_ms -
+		    (from == -1 ? in->open_ms : from);
+		wait = from == -1 ? r->after_s * 1000 : every_ms;
+		if (wait > 0 && passed >= wait)
 			queue(r, open, &(struct news){ in, text }, now);
+	}
 }
 
 /* The outcome of a delivery is known: its incidents that ended meanwhile. */

@@ -41,7 +41,8 @@ struct watch_now {
 void notify_event(const struct incident *in, const struct watch_now *now);
 
 /* It is open, and nobody acknowledged it: those whose newest message of it
- * ended every_ms ago or longer are told again that it is still so. */
+ * ended every_ms ago or longer (0: nobody) are told again that it is still
+ * so, and those who are told of what is so for after_s. */
 void notify_repeat(const struct incident *in, int64_t every_ms,
     const struct watch_now *now);
 

@@ -85,6 +85,7 @@ happened(uint64_t id, const struct event *e, const struct watch_now *now)
 	in = model_draft(KIND_INCIDENT, was);
 	if (was == NULL) {
 		in->opened = e->at_ms;
+		in->open_ms = now->watch_ms;
 		in->agent = e->agent == NULL ? 0 : e->agent->o.id;
 		in->check = e->check == NULL ? 0 : e->check->o.id;
 		if (e->agent == NULL)
@@ -201,11 +202,10 @@ look_at_incident(struct incident *in, const struct watch_now *now)
 		model_text(&d->acknowledged_by, STR(""));
 		in = put(KIND_INCIDENT, d, now);
 	}
-	if (c == NULL || c->renotify_s == 0 || in->acknowledged != 0 ||
-	    c->agent->state == AGENT_SILENT || !c->enabled)
-		return;
 	in->looked_ms = now->watch_ms;
-	notify_repeat(in, c->renotify_s * 1000, now);
+	if (in->acknowledged == 0 && (c == NULL ||
+	    (c->agent->state != AGENT_SILENT && c->enabled)))
+		notify_repeat(in, c == NULL ? 0 : c->renotify_s * 1000, now);
 }
 
 void

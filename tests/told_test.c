@@ -9,6 +9,7 @@
 #define STEPS	60
 
 static uint32_t seed;
+static uint64_t late;		/* told only of what is 20 s old */
 static unsigned run;
 
 static uint32_t
@@ -33,10 +34,16 @@ static const struct {
 static void
 set_up(void)
 {
+	struct recipient *r;
 	unsigned i, k;
 
 	add_recipient("all", STATUS_WARNING);
 	add_recipient("worst", STATUS_CRITICAL);
+	r = model_draft(KIND_RECIPIENT, add_recipient("late",
+	    STATUS_WARNING));
+	r->after_s = 20;
+	late = r->o.id;
+	change_put(KIND_RECIPIENT, r, &client, &why);
 	for (i = 0; i < 2; i++) {
 		struct agent *a = add_agent(i == 0 ? "web1" : "web2");
 
@@ -322,7 +329,8 @@ all_told_of(void)
 			    model_at(KIND_INCIDENT, i);
 			const struct recipient *rc = (void *)
 			    model_at(KIND_RECIPIENT, r);
-			bool in_one = in->severity < rc->severity;
+			bool in_one = in->severity < rc->severity ||
+			    rc->o.id == late;
 
 			for (k = 0; k < model_count(KIND_DELIVERY); k++)
 				in_one = in_one || (delivery_at(k)->recipient

@@ -727,11 +727,11 @@ minutes(struct check *c, unsigned n)
 }
 
 static void
-acknowledge(int64_t until)
+acknowledge_one(uint64_t id, int64_t until)
 {
 	struct change ch = { "key:1", "api", now.now_ms, true };
 	struct incident *d = (struct incident *)model_draft(KIND_INCIDENT,
-	    model_incident(1));
+	    model_incident(id));
 
 	d->acknowledged = now.now_ms;
 	d->acknowledged_until = until;
@@ -769,10 +769,10 @@ test_repeat(void)
 	c->renotify_s = 600;
 	CHECK(minutes(c, 9) == 0 && minutes(c, 1) == 1);
 	/* Acknowledged for half an hour; then it is told at once. */
-	acknowledge(now.now_ms + 1800000);
+	acknowledge_one(1, now.now_ms + 1800000);
 	CHECK(minutes(c, 29) == 0 && minutes(c, 1) == 1);
 	CHECK(model_incident(1)->acknowledged == 0);
-	acknowledge(0);
+	acknowledge_one(1, 0);
 	CHECK(minutes(c, 60) == 0);
 	/* Its end is told all the same, and the next one is another. */
 	pass(60000);
@@ -795,9 +795,70 @@ test_repeat(void)
 	    "Vilicus alert: web1 is now silent"));
 }
 
+/* Who is told only of what nobody saw to for ten minutes. */
+static void
+test_escalation(void)
+{
+	struct agent *a;
+	struct check *c;
+
+	fresh();
+	add_recipient("alice", STATUS_CRITICAL);
+	add_recipient("boss", STATUS_WARNING)->after_s = 600;
+	a = add_agent("web1");
+	c = add_check(a, "process nginx", "process",
+	    "{\"process_name\":\"nginx\"}");
+	result(c, 0);
+	turn();
+	answer(CHANNEL_ACCEPTED, 0);
+	CHECK(tries_n == 1 && minutes(c, 9) == 0 && minutes(c, 1) == 1);
+	CHECK(tries[1].recipient == 2 && text_is(last_delivery()->title,
+	    "Vilicus alert: web1 process nginx is still critical"));
+	CHECK(minutes(c, 60) == 0);
+	/* Its end is for both; an incident that is seen to, or over, is not
+	 * told to the second. */
+	pass(60000);
+	result(c, 1);
+	turn();
+	answer(CHANNEL_ACCEPTED, 0);
+	pass(10000);
+	turn();
+	answer(CHANNEL_ACCEPTED, 0);
+	CHECK(tries_n == 4 && tries[2].recipient + tries[3].recipient == 3);
+	pass(60000);
+	CHECK(minutes(c, 5) == 1);
+	acknowledge_one(2, 0);
+	CHECK(minutes(c, 60) == 0);
+	pass(60000);
+	result(c, 1);
+	turn();
+	answer(CHANNEL_ACCEPTED, 0);
+	CHECK(tries_n == 6 && tries[5].recipient == 1);
+	/* So is an agent that is silent; a restart lets it count anew. */
+	for (unsigned i = 0; i < 9; i++) {
+		pass(60000);
+		watch_tick(&now);
+		turn();
+		answer(CHANNEL_ACCEPTED, 0);
+	}
+	CHECK(tries_n == 7);
+	commit();
+	restart(the_store.head);
+	model_recipient(2)->after_s = 600;
+	for (unsigned i = 0; i < 10; i++) {
+		CHECK_ROW(i, tries_n == 7);
+		pass(60000);
+		watch_tick(&now);
+		turn();
+		answer(CHANNEL_ACCEPTED, 0);
+	}
+	CHECK(tries_n == 8 && tries[7].recipient == 2);
+}
+
 int
 main(void)
 {
+	test_escalation();
 	test_repeat();
 	test_beat();
 	test_beat_clocks();

@@ -122,7 +122,8 @@ def configure(bench):
     same(len(table(ctl("checks", "web2"))), 2, "of one host")
     same(table(ctl("recipients")),
          [{"NAME": "alice", "CHANNEL": "pushover", "SEVERITY": "critical",
-           "ENABLED": "true", "ADDRESS": vil.USER}], "recipients")
+           "AFTER_S": "0", "ENABLED": "true", "ADDRESS": vil.USER}],
+         "recipients")
     rows = table(ctl("keys"))
     same([(r["NAME"], r["ROLE"], r["HOST"]) for r in rows[1:]],
          [("web1", "agent", "web1"), ("web2", "agent", "web2"),
@@ -282,6 +283,7 @@ def refused(bench):
         ("check add web1 cpu crit above x", "crit: "),
         ("check add web1 cpu 6 of 5 crit above 1", "hits|of"),
         ("recipient add bob owl x", "channel: "),
+        ("recipient add bob pushover %s after 8d" % ("a" * 30), "after_s"),
         ("recipient test bob", 'no recipient is "bob"'),
         ("key add x king", "role: "),
         ("key add x agent", "agent"),
