@@ -235,13 +235,12 @@ store_job_next(struct store *s, int64_t now_ms, int64_t mono_ms,
 	if (job->what == STORE_THIN && s->job_fails == 0 && s->budget >
 	    store_bytes(s) + spare + job->max_bytes / 4)
 		job->max_bytes = s->budget - spare - store_bytes(s);
-	/* A merge leaves some to what comes meanwhile, which would take the
-	 * oldest block's. */
-	if (s->budget != 0 && store_bytes(s) + job->max_bytes +
-	    (job->what == STORE_MERGE ? spare : 0) > s->budget) {
+	/* What comes meanwhile has room, or it would take the oldest block's. */
+	if (s->budget != 0 &&
+	    store_bytes(s) + job->max_bytes + spare > s->budget) {
 		/* For a merge nothing goes: it can wait. */
 		if (job->what != STORE_MERGE)
-			(void)store_make_room(s, job->max_bytes);
+			(void)store_make_room(s, job->max_bytes + spare);
 		return false;
 	}
 	s->busy = true;

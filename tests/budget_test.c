@@ -109,8 +109,7 @@ job(void)
 	if (!store_job_next(s, now, now - P0, &job))
 		return;
 	/* What comes meanwhile has room: it takes that of no block. */
-	CHECK((job.what != STORE_MERGE && job.what != STORE_THIN) ||
-	    store_bytes(s) <= BUDGET - BUDGET / 16);
+	CHECK(store_bytes(s) <= BUDGET - BUDGET / 16);
 	/* Its process is killed at its very end, and it is tried again. */
 	killed = kills && !killed;
 	if (!killed)
