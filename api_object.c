@@ -458,8 +458,6 @@ take_ack(struct call *k, struct incident *d, const char *name,
 		d->acknowledged = tok == JSON_TRUE ? k->c->now_ms : 0;
 		model_text(&d->acknowledged_by, str_of(tok == JSON_TRUE ?
 		    k->key->name : ""));
-		if (tok != JSON_TRUE)
-			d->acknowledged_until = 0;
 		return 0;
 	}
 	return model_set(KIND_INCIDENT, &d->o, f, tok, raw, &why) == 0 ? 0 :
@@ -485,6 +483,9 @@ api_ack(struct call *k)
 		return api_error(k->c, 409, NULL, "incident %s is over",
 		    k->item);
 	d = model_draft(KIND_INCIDENT, in);
+	/* Anew: the end that the one before had is not its own. */
+	if (json_member(k->c->body, "acknowledged", &raw) != JSON_END)
+		d->acknowledged_until = 0;
 	json_next(&j, &key);
 	while (rc == 0 && json_next(&j, &key) == JSON_KEY) {
 		tok = json_value(&j, &raw);

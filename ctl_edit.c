@@ -435,7 +435,7 @@ ctl_key_tls(int argc, char **argv)
 int
 ctl_ack(int argc, char **argv)
 {
-	bool ends = argc > 3 && strcmp(argv[2], "for") == 0;
+	bool ends = argc > 2 && strcmp(argv[2], "for") == 0;
 	char body[CTL_BODY], text[CTL_TEXT];
 	struct buf b = BUF(body), comment = BUF(text);
 	struct str json;
@@ -444,9 +444,8 @@ ctl_ack(int argc, char **argv)
 
 	if (str_u64(str_of(argv[1]), 1, UINT64_MAX, &id) == -1)
 		ctl_die(CTL_USAGE, "%s: not an incident's number", argv[1]);
-	if (ends && str_duration(str_of(argv[3]), &ms) == -1)
-		ctl_die(CTL_USAGE, "\"%s\" is not a duration like 30m, 2h",
-		    argv[3]);
+	if (ends && (argc == 3 || str_duration(str_of(argv[3]), &ms) == -1))
+		ctl_die(CTL_USAGE, "no duration like 30m, 2h follows \"for\"");
 	for (int i = ends ? 4 : 2; i < argc; i++)
 		buf_addf(&comment, "%s%s", comment.n > 0 ? " " : "", argv[i]);
 	json_obj(&b);

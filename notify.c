@@ -42,6 +42,18 @@ struct news {
 	const char *still;
 };
 
+/* What it is now, as people say it. */
+static const char *
+state_of(const struct incident *in)
+{
+	const struct agent *a = model_agent(in->agent);
+
+	if (in->check == 0 && in->agent != 0 && in->status != STATUS_OK)
+		return "silent";
+	return in->check == 0 && a != NULL && a->enabled ? "up" :
+	    status_name(in->status);
+}
+
 /* Can this one still take a line?  Nobody can have read it, and its items
  * have room for one more. */
 static bool
@@ -58,24 +70,20 @@ static void
 add_item(struct delivery *d, const struct news *news)
 {
 	const struct incident *in = news->in;
-	const struct agent *a = model_agent(in->agent);
 	const char *text = news->still != NULL ? news->still : in->text;
-	const char *state = status_name(in->status), *p;
+	const char *p;
 	unsigned n = 0;
 
 	for (p = d->items; *p != '\0'; p++)
 		n += *p == '[';
 	n -= n > 0;			/* the list's own bracket */
-	if (in->check == 0 && in->agent != 0 && in->status != STATUS_OK)
-		state = "silent";
-	else if (in->check == 0 && a != NULL && a->enabled)
-		state = "up";
 	if (in->status > d->severity)
 		d->severity = in->status;
 	if (n == 0 || (n == 1 &&
 	    model_delivery_says(d, in->o.id) != STATUS_NONE))
 		model_textf(&d->title, "Vilicus alert: %s is %s %s",
-		    in->what, news->still != NULL ? "still" : "now", state);
+		    in->what, news->still != NULL ? "still" : "now",
+		    state_of(in));
 	else
 		model_textf(&d->title, "Vilicus alert: %u changes, worst %s",
 		    n + 1, status_name(d->severity));
@@ -201,13 +209,13 @@ notify_repeat(const struct incident *in, int64_t every_ms,
 	int64_t from, passed, wait;
 
 	buf_init(&b, text, sizeof text - 1);
-	buf_addf(&b, "%s is still %s after ", in->what,
-	    status_name(in->status));
+	buf_addf(&b, "%s is still %s after ", in->what, state_of(in));
 	buf_duration(&b, (now->now_ms - in->opened) / 60000 * 60000);
 	buf_addf(&b, ": %s", in->text);
 	text[b.n] = '\0';
 	MODEL_ALL(r, KIND_RECIPIENT) {
-		if (!r->enabled || in->status < r->severity)
+		if (!r->enabled || in->status < r->severity ||
+		    (every_ms == 0 && r->after_s == 0))
 			continue;
 		from = told_ms(r, in, &open);
 		passed = from == INT64_MAX ? 0 : now->watch_ms -

@@ -235,7 +235,7 @@ store_job_next(struct store *s, int64_t now_ms, int64_t mono_ms,
 	if (job->what == STORE_THIN && s->job_fails == 0 && s->budget >
 	    store_bytes(s) + spare + job->max_bytes / 4)
 		job->max_bytes = s->budget - spare - store_bytes(s);
-	/* What comes meanwhile has room, or it would take the oldest block's. */
+	/* What comes meanwhile has room, or it takes the oldest block's. */
 	if (s->budget != 0 &&
 	    store_bytes(s) + job->max_bytes + spare > s->budget) {
 		/* For a merge nothing goes: it can wait. */

@@ -188,7 +188,7 @@ watch_own(const char *what, enum status to, const char *why,
 }
 
 /* An open incident: is its acknowledgement over, or is it to be told again?
- * What is not seen now, as its agent is silent, is not. */
+ * What is not seen now, as the agent that would is silent, is not. */
 static void
 look_at_incident(struct incident *in, const struct watch_now *now)
 {
@@ -203,8 +203,8 @@ look_at_incident(struct incident *in, const struct watch_now *now)
 		in = put(KIND_INCIDENT, d, now);
 	}
 	in->looked_ms = now->watch_ms;
-	if (in->acknowledged == 0 && (c == NULL ||
-	    (c->agent->state != AGENT_SILENT && c->enabled)))
+	if (in->acknowledged == 0 && (c == NULL || check_is_beat(c->type) ||
+	    c->agent->state != AGENT_SILENT))
 		notify_repeat(in, c == NULL ? 0 : c->renotify_s * 1000, now);
 }
 

@@ -217,12 +217,31 @@ def look(bench):
     same((got["acknowledged_by"], got["comment"], bool(got["acknowledged"])),
          ("admin", "on my way", True), "and so it is")
     check("admin" in ctl("incidents", code=BAD_NEWS), "seen in the list")
+    path = "incident/%s/" % rows[0]["ID"]
+    for body, field in (
+            ({"acknowledged": 1}, "acknowledged"),
+            ({"acknowledged": True, "closed": None}, "closed"),
+            ({"acknowledged": True, "comment": "x" * 257}, "comment"),
+            ({"acknowledged": True, "king": 1}, "king"),
+            ({"acknowledged_until": "2020-01-01T00:00:00Z"},
+             "acknowledged_until"),
+            ({"acknowledged": False, "acknowledged_until":
+              "2100-01-01T00:00:00Z"}, "acknowledged_until")):
+        status, said = server.api("PATCH", path, body)
+        same((status, said.get("field")), (400, field), "refused: %s" % body)
+    same(server.api("GET", path)[1], got, "and nothing of it was taken")
+    status, said = server.api("PATCH", path, {"acknowledged": True})
+    same((status, said["acknowledged_until"], said["comment"]),
+         (200, None, "on my way"), "anew, without an end")
+    same(server.api("PATCH", path, {"acknowledged": False})[1]
+         ["acknowledged_by"], None, "taken back")
     out = ctl("incidents", rows[0]["ID"], code=BAD_NEWS)
     check("0 running, at least 1 expected" in out, "one of them", out)
     same(ctl.json("incidents", rows[0]["ID"], code=BAD_NEWS)[0]["closed"],
          None, "-j: it")
     result(server, nginx, 0, value=1)
     same(ctl("incidents"), "no incident is open\n", "closed")
+    same(server.api("PATCH", path, {"acknowledged": True})[0], 409, "over")
     check(table(ctl("incidents", rows[0]["ID"]))[0]["CLOSED"] != "-",
           "it is closed")
 
@@ -258,7 +277,8 @@ def refused(bench):
         ("events -m 1", "not -n 1 to"),
         ("incidents x", "x: not an incident's number"),
         ("ack x", "x: not an incident's number"),
-        ("ack 1 for ever", '"ever" is not a duration'),
+        ("ack 1 for ever", 'no duration .* follows "for"'),
+        ("ack 1 for", 'no duration .* follows "for"'),
         ("check rm web1", "web1: not HOST/CHECK"),
         ("agent add web9 interval", 'nothing follows "interval"'),
         ("agent add web9 interval 5", "not a duration"),
