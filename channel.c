@@ -18,6 +18,7 @@
 /* The connection that is kept, in the child. */
 static struct {
 	bool up, kept;		/* kept: it has served a request before */
+	bool far;		/* it was sure not to go to what is near */
 	int fd;
 	char host[256], port[8];
 	int64_t used_ms;
@@ -50,6 +51,16 @@ channel_reason(struct channel_outcome *o, const char *fmt, ...)
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	channel_line(o->reason, sizeof o->reason, text);
+}
+
+unsigned
+channel_after(const struct http_head *h, uint64_t else_s)
+{
+	uint64_t s = else_s;
+
+	(void)str_u64(http_field(h, "Retry-After"), 0, UINT64_MAX, &s);
+	return s < CHANNEL_AFTER_MIN_S ? CHANNEL_AFTER_MIN_S :
+	    s > CHANNEL_AFTER_MAX_S ? CHANNEL_AFTER_MAX_S : (unsigned)s;
 }
 
 void
@@ -93,15 +104,17 @@ hang_up(void)
 }
 
 static int
-connect_to(const struct http_url *u, int64_t now, struct fail *why)
+connect_to(const struct channel_ask *a, int64_t now, struct fail *why)
 {
+	const struct http_url *u = &a->url;
 	struct stream *s = u->tls ? &way.secure.t.s : &way.plain;
 	char c;
 
 	/* Is it there, to the same, used of late (a path by NAT is soon
 	 * forgotten), and silent, so that nobody has closed it? */
-	if (way.up && way.s == s && str_is(u->host, way.host) &&
-	    str_is(u->port, way.port) && now >= way.used_ms &&
+	if (way.up && way.s == s && way.far == a->far &&
+	    str_is(u->host, way.host) && str_is(u->port, way.port) &&
+	    now >= way.used_ms &&
 	    now - way.used_ms <= CHANNEL_IDLE_S * 1000 &&
 	    s->ops->read(s, &c, 1) == STREAM_AGAIN)
 		return 0;
@@ -110,10 +123,12 @@ connect_to(const struct http_url *u, int64_t now, struct fail *why)
 	    str_copy(way.port, sizeof way.port, u->port) == -1)
 		return fail(why, "host name of over %zu bytes",
 		    sizeof way.host - 1);
-	way.fd = stream_connect(way.host, way.port, CHANNEL_CONNECT_MS, why);
+	way.fd = (a->far ? stream_connect_far : stream_connect)(way.host,
+	    way.port, CHANNEL_CONNECT_MS, why);
 	if (way.fd == -1)
 		return fail_in(why, "%s port %s", way.host, way.port);
 	way.s = s;
+	way.far = a->far;
 	if (!u->tls)
 		stream_plain(&way.plain, way.fd);
 	else if (tls_client(&way.secure, way.fd, way.host, &trust, now,
@@ -127,8 +142,8 @@ connect_to(const struct http_url *u, int64_t now, struct fail *why)
 
 /* Have a request's bytes answered.  After a failure: what is known. */
 static void
-exchange(const struct http_url *u, struct str bytes, channel_judge_fn *judge,
-    struct channel_outcome *o)
+exchange(const struct channel_ask *a, struct str bytes,
+    channel_judge_fn *judge, struct channel_outcome *o)
 {
 	static char in[CHANNEL_ANSWER_MAX];
 	struct client c;
@@ -136,7 +151,7 @@ exchange(const struct http_url *u, struct str bytes, channel_judge_fn *judge,
 	bool done, stale;
 
 	do {
-		if (connect_to(u, log_clock_ms(), &why) == -1) {
+		if (connect_to(a, log_clock_ms(), &why) == -1) {
 			o->end = CHANNEL_RETRY;
 			channel_reason(o, "%s", why.msg);
 			return;
@@ -178,12 +193,14 @@ channel_ask(const struct channel_ask *a, channel_judge_fn *judge,
 	unsigned char ip[4];
 
 	(void)str_copy(host, sizeof host, a->url.host);	/* or "" */
-	http_put_request(&b, a->method, &a->url, (int64_t)a->body.n);
+	http_put_request(&b, a->method, &a->url,
+	    strcmp(a->method, "GET") == 0 ? -1 : (int64_t)a->body.n);
 	buf_addz(&b, "User-Agent: vilicus\r\n");
 	buf_add(&b, a->head);
 	buf_addz(&b, "\r\n");
 	buf_add(&b, a->body);
-	if (!a->url.tls && !str_ieq(a->url.host, STR("localhost")) &&
+	if (!a->url.tls && !a->lan &&
+	    !str_ieq(a->url.host, STR("localhost")) &&
 	    !str_is(a->url.host, "::1") &&
 	    (inet_pton(AF_INET, host, ip) != 1 || ip[0] != 127))
 		channel_reason(o, "https is required, but to this host "
@@ -191,7 +208,7 @@ channel_ask(const struct channel_ask *a, channel_judge_fn *judge,
 	else if (b.full)
 		channel_reason(o, "the request is too long");
 	else if (!a->url.tls || channel_trust(o) != NULL)
-		exchange(&a->url, str_from(&b), judge, o);
+		exchange(a, str_from(&b), judge, o);
 }
 
 static const struct channel {
@@ -199,6 +216,15 @@ static const struct channel {
 	void (*run)(struct str job, struct channel_outcome *o);
 } channels[] = {
 	{ "pushover",	channel_push },
+	{ "webhook",	channel_web },
+	{ "ntfy",	channel_web },
+	{ "gotify",	channel_web },
+	{ "slack",	channel_web },
+	{ "discord",	channel_web },
+	{ "telegram",	channel_web },
+	{ "pagerduty",	channel_web },
+	{ "alertmanager", channel_web },
+	{ "get",	channel_web },
 };
 
 static void

@@ -10,6 +10,7 @@
 /* The channels: each runs a job.  When it is called *o is REFUSED, and else
  * empty. */
 void channel_push(struct str job, struct channel_outcome *o);
+void channel_web(struct str job, struct channel_outcome *o);
 
 /* Whom to believe; or NULL, *o being RETRY and why. */
 const struct tls_trust *channel_trust(struct channel_outcome *o);
@@ -20,6 +21,8 @@ struct channel_ask {
 	struct http_url url;
 	struct str head;		/* more fields, whole lines */
 	struct str body;
+	bool lan;			/* plain http to others, too */
+	bool far;			/* not to this host or its link */
 };
 
 /* What an answer means, *o being made anew. */
@@ -30,6 +33,9 @@ typedef void channel_judge_fn(const struct http_head *h, struct str body,
  * answer; without one *o is what is known. */
 void channel_ask(const struct channel_ask *a, channel_judge_fn *judge,
     struct channel_outcome *o);
+
+/* A wait that Retry-After (seconds) asks for, or else_s, within bounds. */
+unsigned channel_after(const struct http_head *h, uint64_t else_s);
 
 /* text, fit for one line, into dst[cap]; a reason likewise. */
 void channel_line(char *dst, size_t cap, const char *text);

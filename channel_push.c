@@ -118,17 +118,13 @@ channel_pushover_outcome(const struct http_head *h, struct str body,
 
 	*o = (struct channel_outcome){ CHANNEL_UNKNOWN, .code = h->status };
 	if (h->status == 429 || h->status >= 500) {
-		/* When to try again: what Retry-After says, or, the quota
-		 * being used up, when it begins anew. */
-		if (str_u64(http_field(h, "Retry-After"), 0, UINT64_MAX,
-		    &after) == -1 && h->status == 429 &&
-		    (left.p == NULL || str_is(left, "0")) &&
+		/* The quota being used up: until it begins anew. */
+		if (h->status == 429 && (left.p == NULL ||
+		    str_is(left, "0")) &&
 		    str_u64(http_field(h, "X-Limit-App-Reset"), 0, INT64_MAX,
 		    &reset) == 0 && (int64_t)reset > now_s)
 			after = reset - (uint64_t)now_s;
-		o->after_s = after < CHANNEL_AFTER_MIN_S ?
-		    CHANNEL_AFTER_MIN_S : after > CHANNEL_AFTER_MAX_S ?
-		    CHANNEL_AFTER_MAX_S : (unsigned)after;
+		o->after_s = channel_after(h, after);
 		o->end = CHANNEL_RETRY;
 		refused(o, "", body);
 	} else if (h->status >= 300) {
@@ -138,8 +134,8 @@ channel_pushover_outcome(const struct http_head *h, struct str body,
 	} else if (h->status != 200)
 		channel_reason(o, "HTTP %d", o->code);
 	else if (json_valid(body, &why) == -1)	/* 200: the body decides */
-		channel_reason(o, "HTTP 200, but no answer that can be read: %s",
-		    why.msg);
+		channel_reason(o, "HTTP 200, but no answer that can be read: "
+		    "%s", why.msg);
 	else if (json_number(body, "status", INT32_MIN, INT32_MAX, &said) != 1)
 		channel_reason(o, "HTTP 200, but an answer without a status");
 	else if (said != 1) {
