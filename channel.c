@@ -1,8 +1,8 @@
 /*
  * channel.c: see channel.h.
  *
- * An outcome travels as four lines: "END CODE AFTER", id, receipt, reason;
- * none of them can hold a line break.
+ * An outcome travels as five lines: "END CODE AFTER SEEN OVER", id, receipt,
+ * device, reason; none of them can hold a line break.
  */
 #include <arpa/inet.h>
 #include <stdarg.h>
@@ -67,29 +67,34 @@ void
 channel_outcome_put(char answer[CHILD_ANSWER], const struct channel_outcome *o)
 {
 	memset(answer, 0, CHILD_ANSWER);
-	snprintf(answer, CHILD_ANSWER, "%d %d %u\n%s\n%s\n%s", (int)o->end,
-	    o->code, o->after_s, o->id, o->receipt, o->reason);
+	snprintf(answer, CHILD_ANSWER, "%d %d %u %lld %d\n%s\n%s\n%s\n%s",
+	    (int)o->end, o->code, o->after_s, (long long)o->seen_s, o->over,
+	    o->id, o->receipt, o->device, o->reason);
 }
 
 int
 channel_outcome_get(const char *answer, struct channel_outcome *o)
 {
 	static const uint64_t max[] = { CHANNEL_REFUSED, 999,
-	    CHANNEL_AFTER_MAX_S };
+	    CHANNEL_AFTER_MAX_S, TIME_MAX / 1000, 1 };
 	struct str rest = str_of(answer), part;
 	uint64_t n[COUNT(max)];
 
 	for (size_t i = 0; i < COUNT(max); i++)
-		if (str_cut(&rest, i < 2 ? ' ' : '\n', &part) == -1 ||
+		if (str_cut(&rest, i < 4 ? ' ' : '\n', &part) == -1 ||
 		    str_u64(part, 0, max[i], &n[i]) == -1)
 			return -1;
 	o->end = (enum channel_end)n[0];
 	o->code = (int)n[1];
 	o->after_s = (unsigned)n[2];
+	o->seen_s = (int64_t)n[3];
+	o->over = n[4] == 1;
 	return str_cut(&rest, '\n', &part) == 0 &&
 	    str_copy(o->id, sizeof o->id, part) == 0 &&
+	    str_cut(&rest, '\n', &part) == 0 &&
+	    str_copy(o->receipt, sizeof o->receipt, part) == 0 &&
 	    str_cut(&rest, '\n', &part) == 0 && rest.p != NULL &&
-	    str_copy(o->receipt, sizeof o->receipt, part) == 0 ?
+	    str_copy(o->device, sizeof o->device, part) == 0 ?
 	    str_copy(o->reason, sizeof o->reason, rest) : -1;
 }
 
@@ -225,6 +230,7 @@ static const struct channel {
 	{ "pagerduty",	channel_web },
 	{ "alertmanager", channel_web },
 	{ "get",	channel_web },
+	{ "exec",	channel_exec },
 };
 
 static void

@@ -5,13 +5,17 @@
  * A job is a JSON object.  Pushover's: {"channel": "pushover", "url": ...,
  * "token": ..., "user": ..., "title": ..., "message": ..., "priority": 1,
  * "timestamp": seconds, "link": ..., "link_title": ...}; the last two may be
- * missing.  Of the others: "channel", "address" (the recipient's), "secret",
- * "title", "message", "severity" ("ok": nothing but recoveries),
- * "timestamp", "link", "id" (the delivery's number), "items": [{"incident":
- * 12, "status": "critical", "what": "web1 process nginx", "text": ...,
- * "opened": seconds, "told": ["warning"]}] (none: a test; told: what the
- * recipient was told of it before), and "local": true when loopback and
- * link-local addresses are allowed.  "get" is a GET of its address.
+ * missing.  With "what": "validate" it only asks whether the user is one; with
+ * "receipt" and "receipt": ID, whether somebody has seen an emergency (not
+ * more often than every 5 s); with "cancel" it ends that.  Of the others:
+ * "channel", "address" (the recipient's), "secret", "title", "message",
+ * "severity" ("ok": nothing but recoveries), "timestamp", "link", "id" (the
+ * delivery's number), "items": [{"incident": 12, "status": "critical",
+ * "what": "web1 process nginx", "text": ..., "opened": seconds, "told":
+ * ["warning"]}] (none: a test; told: what the recipient was told of it
+ * before), and "local": true when loopback and link-local addresses are
+ * allowed.  "exec" has "program", the path of what is run; "get" is a GET of
+ * its address.
  * The child keeps the connection to an endpoint between jobs.
  *
  * A POST is not idempotent: what was not handed over whole was surely not
@@ -42,6 +46,7 @@
 #define CHANNEL_BODY_MAX	65536	/* of JSON */
 #define CHANNEL_REQUEST_MAX	(CHANNEL_BODY_MAX + 8192)
 #define CHANNEL_MANY_MS		30000	/* no more requests after that */
+#define CHANNEL_EXEC_MS		50000	/* then a program is killed */
 #define CHANNEL_ANSWER_MAX	16384	/* bytes of the other side's answer */
 #define CHANNEL_URL_MAX		2048	/* bytes, NUL included */
 
@@ -59,6 +64,9 @@ struct channel_outcome {
 	unsigned after_s;	/* RETRY: not before; 0: as you like */
 	char id[CHANNEL_ID];		/* its name there, or "" */
 	char receipt[CHANNEL_ID];	/* emergency only, else "" */
+	int64_t seen_s;			/* of a receipt: when, or 0 */
+	bool over;			/* of a receipt: nobody will now */
+	char device[CHANNEL_ID];	/* of a receipt: where, or "" */
 	char reason[CHANNEL_REASON];	/* for people: fit for one line */
 };
 

@@ -148,22 +148,101 @@ channel_pushover_outcome(const struct http_head *h, struct str body,
 	}
 }
 
+/* What a receipt says: the members of an answer that is one. */
+static void
+judge_receipt(const struct http_head *h, struct str body, int64_t now_s,
+    struct channel_outcome *o)
+{
+	int64_t seen = 0, over = 0;
+
+	channel_pushover_outcome(h, body, now_s, o);
+	if (o->end != CHANNEL_ACCEPTED)
+		return;
+	(void)json_number(body, "acknowledged", 0, 1, &seen);
+	if (seen == 1)
+		(void)json_number(body, "acknowledged_at", 0, TIME_MAX / 1000,
+		    &o->seen_s);
+	(void)json_number(body, "expired", 0, 1, &over);
+	o->over = over == 1;
+	name_of(body, "acknowledged_by_device", o->device);
+}
+
+/* What is asked beside messages.  The URL's last part gives way to path, in
+ * which %s is the receipt; a GET has the token behind it, which is how they
+ * want it. */
+static const struct question {
+	const char *what, *method, *path;
+	channel_judge_fn *judge;
+	bool user;			/* it names the user */
+} questions[] = {
+	{ "receipt", "GET", "receipts/%s.json?token=", judge_receipt, false },
+	{ "cancel", "POST", "receipts/%s/cancel.json",
+	    channel_pushover_outcome, false },
+	{ "validate", "POST", "users/validate.json",
+	    channel_pushover_outcome, true },
+};
+
+/* Make the URL and the form of one.  0 or -1. */
+static int
+put_question(struct buf *url, struct buf *form, struct str job,
+    const struct question *q, struct fail *why)
+{
+	char token[CHANNEL_KEY_CHARS + 1], user[CHANNEL_KEY_CHARS + 1];
+	char receipt[CHANNEL_ID];
+	const char *p = strstr(q->path, "%s");
+
+	(void)json_text(job, "receipt", receipt, sizeof receipt);
+	if (json_text(job, "token", token, sizeof token) != 1 ||
+	    !str_is_of(str_of(token), STR_ALNUM) ||
+	    (p != NULL && (receipt[0] == '\0' ||
+	    !str_is_of(str_of(receipt), STR_ALNUM))) || (q->user &&
+	    (json_text(job, "user", user, sizeof user) != 1 ||
+	    !str_is_of(str_of(user), STR_ALNUM))))
+		return fail(why, "a key or a receipt that is none");
+	while (url->n > 0 && url->p[url->n - 1] != '/')
+		url->n--;
+	if (p == NULL)
+		buf_addz(url, q->path);
+	else
+		buf_addf(url, "%.*s%s%s%s", (int)(p - q->path), q->path,
+		    receipt, p + 2, form == NULL ? token : "");
+	if (form != NULL)
+		buf_addf(form, "token=%s%s%s", token, q->user ? "&user=" : "",
+		    q->user ? user : "");
+	return url->full ? fail(why, "the URL is too long") : 0;
+}
+
 void
 channel_push(struct str job, struct channel_outcome *o)
 {
 	static char form[CHANNEL_FORM_MAX], url[CHANNEL_URL_MAX];
-	struct buf f = BUF(form);
+	struct buf f = BUF(form), u = BUF(url);
 	struct channel_ask ask = { .method = "POST", .head =
 	    STR("Content-Type: application/x-www-form-urlencoded\r\n") };
+	channel_judge_fn *judge = channel_pushover_outcome;
+	const struct question *q;
 	struct fail why;
+	char what[16];
+	bool get;
 
-	if (json_text(job, "url", url, sizeof url) == -1)
+	(void)json_text(job, "what", what, sizeof what);	/* or "" */
+	q = STR_ROW(questions, str_of(what));
+	get = q != NULL && q->method[0] == 'G';
+	if (get)
+		ask = (struct channel_ask){ .method = "GET" };
+	if (json_text(job, "url", url, sizeof url) == -1) {
 		channel_reason(o, "a URL that cannot be read");
-	else if (http_url(str_of(url), &ask.url, &why) == -1 ||
-	    channel_pushover_form(&f, job, &why) == -1)
-		channel_reason(o, "%s", why.msg);
-	else {
-		ask.body = str_from(&f);
-		channel_ask(&ask, channel_pushover_outcome, o);
+		return;
 	}
+	u.n = strlen(url);
+	if ((q == NULL ? channel_pushover_form(&f, job, &why) :
+	    put_question(&u, get ? NULL : &f, job, q, &why)) == -1 ||
+	    http_url(str_from(&u), &ask.url, &why) == -1) {
+		channel_reason(o, "%s", why.msg);
+		return;
+	}
+	if (q != NULL)
+		judge = q->judge;
+	ask.body = str_from(&f);
+	channel_ask(&ask, judge, o);
 }
