@@ -156,6 +156,8 @@ take_by(const struct call *k, const char *name, bool hostname, struct by *by)
 	    api_field(k, name);
 	const struct check_param *p = check_param(k->type, str_of(name));
 
+	if (f != NULL && (f->flags & F_BLIND))
+		return -1;		/* or it could be guessed at */
 	*by = (struct by){ .param = f == NULL };
 	if (hostname) {
 		if (f == NULL || f->type != FIELD_REF || f->ref != KIND_AGENT)

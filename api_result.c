@@ -594,18 +594,32 @@ api_history_one(struct call *k)
 static int
 show_event(struct buf *b, uint64_t n)
 {
+	static const struct str mark = { "\"secret\":\"", 10 };
 	struct fail why;
 	struct str line;
+	size_t i, k;
 
 	if (n == 0 || store_journal_read(api_the_store, n, &line, &why) != 1)
 		return -1;
 	/* The line as it stands, so that the chain can be followed; of keys
-	 * it has only the hash. */
+	 * it has only the hash, and of recipients' secrets nothing is shown:
+	 * in a text no quote stands without a backslash. */
 	json_obj(b);
 	json_add_int(b, "id", (int64_t)n);
 	api_uri(b, "resource_uri", "event/%llu", (unsigned long long)n);
 	buf_addc(b, ',');
-	buf_add(b, str_after(line, 1));
+	line = str_after(line, 1);
+	for (i = 0; i < line.n; i++) {
+		if (!str_starts(str_after(line, i), mark))
+			continue;
+		for (k = i += mark.n; line.p[k] != '"'; k++)
+			k += line.p[k] == '\\';
+		buf_add(b, (struct str){ line.p, i });
+		buf_addz(b, k > i ? "(hidden)" : "");
+		line = str_after(line, k);
+		i = 0;
+	}
+	buf_add(b, line);
 	return 0;
 }
 

@@ -1,27 +1,24 @@
 /*
  * channel.c: see channel.h.
  *
- * An outcome travels as four lines: "END CODE AFTER", id, receipt, reason;
- * none of them can hold a line break.
+ * An outcome travels as five lines: "END CODE AFTER SEEN OVER", id, receipt,
+ * device, reason; none of them can hold a line break.
  */
 #include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include "channel.h"
+#include "channel_impl.h"
 #include "client.h"
 #include "json.h"
 #include "log.h"
 #include "stream.h"
-#include "tls.h"
-
-#define EMERGENCY	2
-#define EMERGENCY_FORM	"&retry=60&expire=10800"
 
 /* The connection that is kept, in the child. */
 static struct {
 	bool up, kept;		/* kept: it has served a request before */
+	bool far;		/* it was sure not to go to what is near */
 	int fd;
 	char host[256], port[8];
 	int64_t used_ms;
@@ -32,10 +29,10 @@ static struct {
 
 static struct tls_anchors anchors;	/* the helper's, from prepare on */
 static struct tls_trust trust = { .anchors = &anchors };
+static const struct fail *untrusted;	/* why there are none; or NULL */
 
-/* text, fit for one line, into dst; NUL after it. */
-static void
-put_line(char *dst, size_t cap, const char *text)
+void
+channel_line(char *dst, size_t cap, const char *text)
 {
 	struct buf b;
 
@@ -44,11 +41,8 @@ put_line(char *dst, size_t cap, const char *text)
 	buf_line(&b, str_of(text));
 }
 
-static void reason(struct channel_outcome *o, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void
-reason(struct channel_outcome *o, const char *fmt, ...)
+void
+channel_reason(struct channel_outcome *o, const char *fmt, ...)
 {
 	char text[CHANNEL_REASON + 100];
 	va_list ap;
@@ -56,183 +50,52 @@ reason(struct channel_outcome *o, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	put_line(o->reason, sizeof o->reason, text);
+	channel_line(o->reason, sizeof o->reason, text);
+}
+
+unsigned
+channel_after(const struct http_head *h, uint64_t else_s)
+{
+	uint64_t s = else_s;
+
+	(void)str_u64(http_field(h, "Retry-After"), 0, UINT64_MAX, &s);
+	return s < CHANNEL_AFTER_MIN_S ? CHANNEL_AFTER_MIN_S :
+	    s > CHANNEL_AFTER_MAX_S ? CHANNEL_AFTER_MAX_S : (unsigned)s;
 }
 
 void
 channel_outcome_put(char answer[CHILD_ANSWER], const struct channel_outcome *o)
 {
 	memset(answer, 0, CHILD_ANSWER);
-	snprintf(answer, CHILD_ANSWER, "%d %d %u\n%s\n%s\n%s", (int)o->end,
-	    o->code, o->after_s, o->id, o->receipt, o->reason);
+	snprintf(answer, CHILD_ANSWER, "%d %d %u %lld %d\n%s\n%s\n%s\n%s",
+	    (int)o->end, o->code, o->after_s, (long long)o->seen_s, o->over,
+	    o->id, o->receipt, o->device, o->reason);
 }
 
 int
 channel_outcome_get(const char *answer, struct channel_outcome *o)
 {
 	static const uint64_t max[] = { CHANNEL_REFUSED, 999,
-	    CHANNEL_AFTER_MAX_S };
+	    CHANNEL_AFTER_MAX_S, TIME_MAX / 1000, 1 };
 	struct str rest = str_of(answer), part;
 	uint64_t n[COUNT(max)];
 
 	for (size_t i = 0; i < COUNT(max); i++)
-		if (str_cut(&rest, i < 2 ? ' ' : '\n', &part) == -1 ||
+		if (str_cut(&rest, i < 4 ? ' ' : '\n', &part) == -1 ||
 		    str_u64(part, 0, max[i], &n[i]) == -1)
 			return -1;
 	o->end = (enum channel_end)n[0];
 	o->code = (int)n[1];
 	o->after_s = (unsigned)n[2];
+	o->seen_s = (int64_t)n[3];
+	o->over = n[4] == 1;
 	return str_cut(&rest, '\n', &part) == 0 &&
 	    str_copy(o->id, sizeof o->id, part) == 0 &&
+	    str_cut(&rest, '\n', &part) == 0 &&
+	    str_copy(o->receipt, sizeof o->receipt, part) == 0 &&
 	    str_cut(&rest, '\n', &part) == 0 && rest.p != NULL &&
-	    str_copy(o->receipt, sizeof o->receipt, part) == 0 ?
+	    str_copy(o->device, sizeof o->device, part) == 0 ?
 	    str_copy(o->reason, sizeof o->reason, rest) : -1;
-}
-
-/* A text of a job as a field of the form, cut to max characters. */
-struct text {
-	const char *member, *field;
-	size_t max;
-	const char *blank;	/* what stands for a blank one; NULL: none */
-	bool whole;		/* or not at all: a link cut leads nowhere */
-};
-
-static const struct text title = { "title", "title", 250, NULL, false },
-    message = { "message", "message", CHANNEL_TEXT_CHARS, "(no text)", false },
-    link_to = { "link", "url", 512, NULL, true },
-    link_title = { "link_title", "url_title", 100, NULL, false };
-
-/* "&field=value".  0, or -1: no such text. */
-static int
-put_text(struct buf *form, struct str job, const struct text *t)
-{
-	static char text[CHILD_JOB_MAX];
-	char cut[CHANNEL_TEXT_CHARS * 4];
-	const char *value = text;
-	struct buf b = BUF(cut);
-
-	if (json_text(job, t->member, text, sizeof text) == -1)
-		return -1;
-	if (text[strspn(text, " \t\n\v\f\r")] == '\0')	/* blank */
-		value = t->blank;
-	if (value == NULL)
-		return 0;
-	buf_utf8(&b, str_of(value), t->max);
-	if (t->whole && !str_eq(str_from(&b), str_of(value)))
-		return 0;
-	buf_addf(form, "&%s=", t->field);
-	http_escape(form, str_from(&b));
-	return 0;
-}
-
-int
-channel_pushover_form(struct buf *b, struct str job, struct fail *why)
-{
-	static const char *const keys[] = { "token", "user" };
-	int64_t priority = 0, timestamp = 0;
-	char key[CHANNEL_KEY_CHARS + 1];
-	size_t i, was;
-
-	if (json_valid(job, why) == -1)
-		return fail_in(why, "job");
-	for (i = 0; i < COUNT(keys); i++) {
-		if (json_text(job, keys[i], key, sizeof key) == -1 ||
-		    strlen(key) != CHANNEL_KEY_CHARS ||
-		    !str_is_of(str_of(key), STR_ALNUM))
-			return fail(why, "the %s key is not 30 letters and "
-			    "digits", i == 0 ? "application's" : "user's");
-		buf_addf(b, "%s%s=%s", i == 0 ? "" : "&", keys[i], key);
-	}
-	if (put_text(b, job, &title) == -1 || put_text(b, job, &message) == -1)
-		return fail(why, "job with a text that cannot be read");
-	if (json_number(job, "priority", -2, EMERGENCY, &priority) == -1)
-		return fail(why, "priority: not -2 to 2");
-	buf_addf(b, "&priority=%d", (int)priority);
-	if (priority == EMERGENCY)
-		buf_addz(b, EMERGENCY_FORM);
-	if (json_number(job, "timestamp", 0, TIME_MAX / 1000, &timestamp) == -1)
-		return fail(why, "timestamp: not seconds since 1970");
-	if (timestamp > 0)
-		buf_addf(b, "&timestamp=%lld", (long long)timestamp);
-	was = b->n;
-	if (put_text(b, job, &link_to) == -1 ||
-	    (b->n > was && put_text(b, job, &link_title) == -1))
-		return fail(why, "job with a link that cannot be read");
-	return b->full ? fail(why, "the message is too long") : 0;
-}
-
-/* A status and, if it tells, what was wrong: the texts of "errors". */
-static void
-refused(struct channel_outcome *o, const char *what, struct str body)
-{
-	char text[CHANNEL_REASON], one[CHANNEL_REASON];
-	struct str raw;
-	struct json j;
-	struct buf b;
-
-	buf_init(&b, text, sizeof text - 1);
-	(void)json_list(&j, body, "errors");	/* or none */
-	while (json_next(&j, &raw) == JSON_STR)
-		if (json_unescape(raw, one, sizeof one) == 0) {
-			buf_addz(&b, b.n == 0 ? ": " : "; ");
-			buf_line(&b, str_of(one));
-		}
-	text[b.n] = '\0';
-	reason(o, "HTTP %d%s%s", o->code, what, text);
-}
-
-static void
-name_of(struct str body, const char *member, char dst[CHANNEL_ID])
-{
-	char text[CHANNEL_ID];
-
-	(void)json_text(body, member, text, sizeof text);	/* or "" */
-	put_line(dst, CHANNEL_ID, text);
-}
-
-void
-channel_pushover_outcome(const struct http_head *h, struct str body,
-    int64_t now_s, struct channel_outcome *o)
-{
-	struct str left = http_field(h, "X-Limit-App-Remaining");
-	uint64_t after = 0, reset;
-	int64_t said;
-	struct fail why;
-
-	*o = (struct channel_outcome){ CHANNEL_UNKNOWN, .code = h->status };
-	if (h->status == 429 || h->status >= 500) {
-		/* When to try again: what Retry-After says, or, the quota
-		 * being used up, when it begins anew. */
-		if (str_u64(http_field(h, "Retry-After"), 0, UINT64_MAX,
-		    &after) == -1 && h->status == 429 &&
-		    (left.p == NULL || str_is(left, "0")) &&
-		    str_u64(http_field(h, "X-Limit-App-Reset"), 0, INT64_MAX,
-		    &reset) == 0 && (int64_t)reset > now_s)
-			after = reset - (uint64_t)now_s;
-		o->after_s = after < CHANNEL_AFTER_MIN_S ?
-		    CHANNEL_AFTER_MIN_S : after > CHANNEL_AFTER_MAX_S ?
-		    CHANNEL_AFTER_MAX_S : (unsigned)after;
-		o->end = CHANNEL_RETRY;
-		refused(o, "", body);
-	} else if (h->status >= 300) {
-		o->end = CHANNEL_REFUSED;
-		refused(o, h->status < 400 ? ", a redirect, which is not "
-		    "followed" : "", body);
-	} else if (h->status != 200)
-		reason(o, "HTTP %d", o->code);
-	else if (json_valid(body, &why) == -1)	/* 200: the body decides */
-		reason(o, "HTTP 200, but no answer that can be read: %s",
-		    why.msg);
-	else if (json_number(body, "status", INT32_MIN, INT32_MAX, &said) != 1)
-		reason(o, "HTTP 200, but an answer without a status");
-	else if (said != 1) {
-		o->end = CHANNEL_REFUSED;
-		refused(o, ", but not taken", body);
-	} else {
-		o->end = CHANNEL_ACCEPTED;
-		name_of(body, "request", o->id);
-		name_of(body, "receipt", o->receipt);
-	}
 }
 
 static void
@@ -246,15 +109,17 @@ hang_up(void)
 }
 
 static int
-connect_to(const struct http_url *u, int64_t now, struct fail *why)
+connect_to(const struct channel_ask *a, int64_t now, struct fail *why)
 {
+	const struct http_url *u = &a->url;
 	struct stream *s = u->tls ? &way.secure.t.s : &way.plain;
 	char c;
 
 	/* Is it there, to the same, used of late (a path by NAT is soon
 	 * forgotten), and silent, so that nobody has closed it? */
-	if (way.up && way.s == s && str_is(u->host, way.host) &&
-	    str_is(u->port, way.port) && now >= way.used_ms &&
+	if (way.up && way.s == s && way.far == a->far &&
+	    str_is(u->host, way.host) && str_is(u->port, way.port) &&
+	    now >= way.used_ms &&
 	    now - way.used_ms <= CHANNEL_IDLE_S * 1000 &&
 	    s->ops->read(s, &c, 1) == STREAM_AGAIN)
 		return 0;
@@ -263,10 +128,12 @@ connect_to(const struct http_url *u, int64_t now, struct fail *why)
 	    str_copy(way.port, sizeof way.port, u->port) == -1)
 		return fail(why, "host name of over %zu bytes",
 		    sizeof way.host - 1);
-	way.fd = stream_connect(way.host, way.port, CHANNEL_CONNECT_MS, why);
+	way.fd = (a->far ? stream_connect_far : stream_connect)(way.host,
+	    way.port, CHANNEL_CONNECT_MS, why);
 	if (way.fd == -1)
 		return fail_in(why, "%s port %s", way.host, way.port);
 	way.s = s;
+	way.far = a->far;
 	if (!u->tls)
 		stream_plain(&way.plain, way.fd);
 	else if (tls_client(&way.secure, way.fd, way.host, &trust, now,
@@ -280,7 +147,8 @@ connect_to(const struct http_url *u, int64_t now, struct fail *why)
 
 /* Have a request's bytes answered.  After a failure: what is known. */
 static void
-exchange(const struct http_url *u, struct str bytes, struct channel_outcome *o)
+exchange(const struct channel_ask *a, struct str bytes,
+    channel_judge_fn *judge, struct channel_outcome *o)
 {
 	static char in[CHANNEL_ANSWER_MAX];
 	struct client c;
@@ -288,9 +156,9 @@ exchange(const struct http_url *u, struct str bytes, struct channel_outcome *o)
 	bool done, stale;
 
 	do {
-		if (connect_to(u, log_clock_ms(), &why) == -1) {
+		if (connect_to(a, log_clock_ms(), &why) == -1) {
 			o->end = CHANNEL_RETRY;
-			reason(o, "%s", why.msg);
+			channel_reason(o, "%s", why.msg);
 			return;
 		}
 		client_begin(&c, way.s, bytes, false, in, sizeof in);
@@ -304,60 +172,81 @@ exchange(const struct http_url *u, struct str bytes, struct channel_outcome *o)
 	if (!c.have_head)
 		o->end = c.sent_all ? CHANNEL_UNKNOWN : CHANNEL_RETRY;
 	else
-		channel_pushover_outcome(&c.head, done ?
-		    (struct str){ c.body, c.body_n } : STR(""),
-		    log_clock_ms() / 1000, o);
+		judge(&c.head, done ? (struct str){ c.body, c.body_n } :
+		    STR(""), log_clock_ms() / 1000, o);
 	if (!done && (o->end == CHANNEL_UNKNOWN || !c.have_head))
-		reason(o, "%s: %s", way.host, c.why.msg);
+		channel_reason(o, "%s: %s", way.host, c.why.msg);
 }
 
-/* Write the request of a job and split its URL.  0, or -1: none can be made. */
-static int
-put_request(struct buf *b, struct str job, struct http_url *u, struct fail *why)
+const struct tls_trust *
+channel_trust(struct channel_outcome *o)
 {
-	/* The URL's parts, in *u, borrow from it. */
-	static char form[CHANNEL_FORM_MAX], url[CHANNEL_URL_MAX];
-	struct buf f = BUF(form);
-	char channel[32], host[64];
+	if (untrusted == NULL)
+		return &trust;
+	o->end = CHANNEL_RETRY;
+	channel_reason(o, "ca-file: %s", untrusted->msg);
+	return NULL;
+}
+
+void
+channel_ask(const struct channel_ask *a, channel_judge_fn *judge,
+    struct channel_outcome *o)
+{
+	static char request[CHANNEL_REQUEST_MAX];
+	struct buf b = BUF(request);
+	char host[64];
 	unsigned char ip[4];
 
-	if (json_text(job, "channel", channel, sizeof channel) == -1 ||
-	    strcmp(channel, "pushover") != 0)
-		return fail(why, "no such channel");
-	if (json_text(job, "url", url, sizeof url) == -1)
-		return fail(why, "a URL that cannot be read");
-	if (http_url(str_of(url), u, why) == -1)
-		return -1;
-	(void)str_copy(host, sizeof host, u->host);	/* or "" */
-	if (!u->tls && !str_ieq(u->host, STR("localhost")) &&
-	    !str_is(u->host, "::1") && (inet_pton(AF_INET, host, ip) != 1 ||
-	    ip[0] != 127))
-		return fail(why, "https is required, but to this host itself");
-	if (channel_pushover_form(&f, job, why) == -1)
-		return -1;
-	http_put_request(b, "POST", u, (int64_t)f.n);
-	buf_addz(b, "User-Agent: vilicus\r\nContent-Type: "
-	    "application/x-www-form-urlencoded\r\n\r\n");
-	buf_add(b, str_from(&f));
-	return b->full ? fail(why, "the request is too long") : 0;
+	(void)str_copy(host, sizeof host, a->url.host);	/* or "" */
+	http_put_request(&b, a->method, &a->url,
+	    strcmp(a->method, "GET") == 0 ? -1 : (int64_t)a->body.n);
+	buf_addz(&b, "User-Agent: vilicus\r\n");
+	buf_add(&b, a->head);
+	buf_addz(&b, "\r\n");
+	buf_add(&b, a->body);
+	if (!a->url.tls && !a->lan &&
+	    !str_ieq(a->url.host, STR("localhost")) &&
+	    !str_is(a->url.host, "::1") &&
+	    (inet_pton(AF_INET, host, ip) != 1 || ip[0] != 127))
+		channel_reason(o, "https is required, but to this host "
+		    "itself");
+	else if (b.full)
+		channel_reason(o, "the request is too long");
+	else if (!a->url.tls || channel_trust(o) != NULL)
+		exchange(a, str_from(&b), judge, o);
 }
+
+static const struct channel {
+	const char *name;
+	void (*run)(struct str job, struct channel_outcome *o);
+} channels[] = {
+	{ "pushover",	channel_push },
+	{ "webhook",	channel_web },
+	{ "ntfy",	channel_web },
+	{ "gotify",	channel_web },
+	{ "slack",	channel_web },
+	{ "discord",	channel_web },
+	{ "telegram",	channel_web },
+	{ "pagerduty",	channel_web },
+	{ "alertmanager", channel_web },
+	{ "get",	channel_web },
+	{ "exec",	channel_exec },
+};
 
 static void
 run(struct str job, const struct fail *unprepared, char answer[CHILD_ANSWER])
 {
-	static char request[CHANNEL_REQUEST_MAX];
 	struct channel_outcome o = { .end = CHANNEL_REFUSED };
-	struct http_url u;
-	struct fail why;
-	struct buf b = BUF(request);
+	const struct channel *c;
+	char name[32];
 
-	if (put_request(&b, job, &u, &why) == -1)
-		reason(&o, "%s", why.msg);
-	else if (u.tls && unprepared != NULL) {
-		o.end = CHANNEL_RETRY;
-		reason(&o, "ca-file: %s", unprepared->msg);
-	} else
-		exchange(&u, str_from(&b), &o);
+	untrusted = unprepared;
+	(void)json_text(job, "channel", name, sizeof name);	/* or "" */
+	c = STR_ROW(channels, str_of(name));
+	if (c == NULL)
+		channel_reason(&o, "no such channel");
+	else
+		c->run(job, &o);
 	channel_outcome_put(answer, &o);
 }
 

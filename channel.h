@@ -2,15 +2,27 @@
  * channel.h: how one message reaches one recipient: the part that talks to
  * the other side, in a child.  notify.h decides what is sent and when.
  *
- * A job is a JSON object: {"channel": "pushover", "url": ..., "token": ...,
- * "user": ..., "title": ..., "message": ..., "priority": 1, "timestamp":
- * seconds, "link": ..., "link_title": ...}; the last two may be missing.
+ * A job is a JSON object.  Pushover's: {"channel": "pushover", "url": ...,
+ * "token": ..., "user": ..., "title": ..., "message": ..., "priority": 1,
+ * "timestamp": seconds, "link": ..., "link_title": ...}; the last two may be
+ * missing.  With "what": "validate" it only asks whether the user is one; with
+ * "receipt" and "receipt": ID, whether somebody has seen an emergency (not
+ * more often than every 5 s); with "cancel" it ends that.  Of the others:
+ * "channel", "address" (the recipient's), "secret", "title", "message",
+ * "severity" ("ok": nothing but recoveries), "timestamp", "link", "id" (the
+ * delivery's number), "items": [{"incident": 12, "status": "critical",
+ * "what": "web1 process nginx", "text": ..., "opened": seconds, "told":
+ * ["warning"]}] (none: a test; told: what the recipient was told of it
+ * before), and "local": true when loopback and link-local addresses are
+ * allowed.  "exec" has "program", the path of what is run; "get" is a GET of
+ * its address.
  * The child keeps the connection to an endpoint between jobs.
  *
  * A POST is not idempotent: what was not handed over whole was surely not
  * taken (RETRY; on a kept connection that went stale at once, on a new one);
  * what was, and has no answer that can be read, may have been (UNKNOWN).
- * Redirects are not followed; plain http only to a loopback address.
+ * Redirects are not followed; plain http only to a loopback address, but for
+ * what people run in their own network (webhook, ntfy, gotify, alertmanager).
  */
 #ifndef CHANNEL_H
 #define CHANNEL_H
@@ -31,7 +43,10 @@
 #define CHANNEL_TEXT_CHARS	1024	/* the longest text, in characters */
 #define CHANNEL_KEY_CHARS	30	/* of a token, of a user */
 #define CHANNEL_FORM_MAX	24576	/* 3 bytes a byte, 4 a character */
-#define CHANNEL_REQUEST_MAX	(CHANNEL_FORM_MAX + 8192)
+#define CHANNEL_BODY_MAX	65536	/* of JSON */
+#define CHANNEL_REQUEST_MAX	(CHANNEL_BODY_MAX + 8192)
+#define CHANNEL_MANY_MS		30000	/* no more requests after that */
+#define CHANNEL_EXEC_MS		50000	/* then a program is killed */
 #define CHANNEL_ANSWER_MAX	16384	/* bytes of the other side's answer */
 #define CHANNEL_URL_MAX		2048	/* bytes, NUL included */
 
@@ -47,8 +62,11 @@ struct channel_outcome {
 	enum channel_end end;
 	int code;		/* HTTP status, or 0 */
 	unsigned after_s;	/* RETRY: not before; 0: as you like */
-	char id[CHANNEL_ID];		/* Pushover's "request" */
+	char id[CHANNEL_ID];		/* its name there, or "" */
 	char receipt[CHANNEL_ID];	/* emergency only, else "" */
+	int64_t seen_s;			/* of a receipt: when, or 0 */
+	bool over;			/* of a receipt: nobody will now */
+	char device[CHANNEL_ID];	/* of a receipt: where, or "" */
 	char reason[CHANNEL_REASON];	/* for people: fit for one line */
 };
 

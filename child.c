@@ -96,6 +96,7 @@ serve(const struct child_kind *k, struct prepared *p, int fd)
 	int none;
 
 	close(control);
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);	/* not for what it runs */
 	(void)signal(SIGCHLD, SIG_DFL);
 	while ((n = child_receive(fd, msg, sizeof msg, &none)) > 0) {
 		alarm(k->deadline_s);

@@ -171,6 +171,24 @@ word_ca_file(struct config *c, const struct line *l, struct fail *why)
 	return set_text(c->ca_file, l->word[1], "ca-file", why);
 }
 
+static int
+word_exec_dir(struct config *c, const struct line *l, struct fail *why)
+{
+	if (!str_starts(l->word[1], STR("/")))
+		return fail(why, "exec-dir is a path from / on");
+	return set_text(c->exec_dir, l->word[1], "exec-dir", why);
+}
+
+static int
+word_webhook_local(struct config *c, const struct line *l, struct fail *why)
+{
+	(void)l;
+	if (c->webhook_local)
+		return fail(why, "webhook-local is set twice; leave one");
+	c->webhook_local = true;
+	return 0;
+}
+
 static const struct word {
 	const char *name, *usage;
 	unsigned min, max;	/* words after it */
@@ -182,6 +200,9 @@ static const struct word {
 	{ "sync",	"always|DURATION",		1, 1, word_sync },
 	{ "pushover",	"token TOKEN [url URL]",	2, 4, word_pushover },
 	{ "ca-file",	"/PATH",			1, 1, word_ca_file },
+	{ "exec-dir",	"/PATH",			1, 1, word_exec_dir },
+	{ "webhook-local", "",				0, 0,
+	    word_webhook_local },
 };
 
 static int
@@ -197,7 +218,8 @@ read_line(struct config *c, struct str text, struct fail *why)
 	w = STR_ROW(words, l.word[0]);
 	if (w == NULL)
 		return fail(why, "\"%.*s\" is no word of vilicus.conf; listen, "
-		    "public, disk, sync, pushover and ca-file are",
+		    "public, disk, sync, pushover, ca-file, exec-dir and "
+		    "webhook-local are",
 		    (int)(l.word[0].n > 32 ? 32 : l.word[0].n), l.word[0].p);
 	if (l.n - 1 < w->min || l.n - 1 > w->max)
 		return fail(why, "write it \"%s %s\"", w->name, w->usage);

@@ -32,6 +32,8 @@ struct config {
 	char public[CONFIG_TEXT];
 	char pushover_token[CONFIG_TEXT], pushover_url[CONFIG_TEXT];
 	char ca_file[CONFIG_TEXT];
+	char exec_dir[CONFIG_TEXT];	/* "": no programs */
+	bool webhook_local;	/* webhooks may go to this host and its link */
 };
 
 /* Read text; file is its name in the faults.  The number of faults, each a

@@ -147,6 +147,7 @@ static const struct word words[] = {
 	{ "renotify",	"renotify_s",		DURATION },
 	{ "name",	"name",			TEXT },
 	{ "severity",	"severity",		TEXT },
+	{ "secret",	"secret",		TEXT },
 	{ "after",	"after_s",		DURATION },
 	{ "agent",	"agent",		AGENT },
 };

@@ -41,6 +41,11 @@ extern const char *const model_agent_states[];	/* "never" ... */
 enum key_state { KEY_APPROVED, KEY_PENDING, KEY_REFUSED };
 enum role { ROLE_AGENT, ROLE_VIEWER, ROLE_OPERATOR, ROLE_ADMIN, ROLE_ENROL,
     ROLE_NONE };
+/* How a recipient is reached. */
+enum channel_of { TO_PUSHOVER, TO_EMAIL, TO_WEBHOOK, TO_NTFY, TO_GOTIFY,
+    TO_SLACK, TO_DISCORD, TO_TELEGRAM, TO_PAGERDUTY, TO_ALERTMANAGER,
+    TO_EXEC };
+extern const char *const model_channels[];	/* "pushover" ... */
 enum delivery_state { DELIVERY_QUEUED, DELIVERY_SENDING, DELIVERY_ACCEPTED,
     DELIVERY_SEEN, DELIVERY_GIVEN_UP };
 
@@ -124,8 +129,8 @@ struct delivery {
 
 struct recipient {
 	struct object o;
-	char *name, *address;
-	uint8_t channel, severity;
+	char *name, *address, *secret;
+	uint8_t channel, severity;	/* enum channel_of */
 	bool enabled;
 	int64_t after_s;		/* told of what is unseen so long */
 	int64_t quiet_ms;		/* watch clock: group until then */
@@ -146,6 +151,8 @@ struct setting {
 	struct object o;
 	char *public, *sync, *pushover_token, *pushover_url, *ca_file;
 	char *pins;			/* of agents' URLs */
+	char *exec_dir;			/* of the programs of exec; "": none */
+	bool webhook_local;		/* they may reach this host */
 	int64_t disk;			/* bytes; 0: the default */
 };
 
@@ -169,6 +176,8 @@ enum field_type {		/* texts, numbers, what is neither */
 #define F_BRIEF		512u	/* of a delivery, shown with its incident */
 #define F_SECRET	1024u	/* a text for admins and operators alone, and
 				   only where there is one */
+
+#define F_BLIND		2048u	/* clients write it, and none reads it */
 
 struct field {
 	const char *name;

@@ -10,7 +10,9 @@ static const char *const roles[] = { "agent", "viewer", "operator", "admin",
     "enrol", NULL };
 static const char *const key_states[] = { "approved", "pending", "refused",
     NULL };
-static const char *const channels[] = { "pushover", NULL };
+const char *const model_channels[] = { "pushover", "email", "webhook",
+    "ntfy", "gotify", "slack", "discord", "telegram", "pagerduty",
+    "alertmanager", "exec", NULL };
 static const char *const delivery_states[] = { "queued", "sending",
     "accepted", "seen", "given up", NULL };
 
@@ -105,7 +107,7 @@ show_channel(struct buf *b, const struct object *o)
 	if (r == NULL)
 		json_put_null(b);
 	else
-		json_put(b, str_of(channels[r->channel]));
+		json_put(b, str_of(model_channels[r->channel]));
 }
 
 static void
@@ -230,8 +232,10 @@ static const struct field delivery_fields[] = {
 
 static const struct field recipient_fields[] = {
 	{ F(recipient, name, NAME, CONF | F_NEED), 1, 64 },
-	{ F(recipient, channel, WORD, CONF | F_NEED), .words = channels },
+	{ F(recipient, channel, WORD, CONF | F_NEED),
+	    .words = model_channels },
 	{ F(recipient, address, TEXT, CONF | F_NEED), 1, 256 },
+	{ F(recipient, secret, TEXT, CONF | F_BLIND), .max = 256 },
 	{ F(recipient, severity, WORD, CONF), .words = severities,
 	    .def = STATUS_WARNING },
 	{ F(recipient, after_s, INT, CONF), .max = 7 * 86400 },
@@ -259,6 +263,8 @@ static const struct field setting_fields[] = {
 	{ F(setting, pushover_url, TEXT, F_HIDE), .max = 256 },
 	SHOW("pushover", 0, show_pushover),
 	{ F(setting, ca_file, TEXT, F_KEEP), .max = 256 },
+	{ F(setting, exec_dir, TEXT, F_KEEP | F_NULL), .max = 256 },
+	{ F(setting, webhook_local, BOOL, F_KEEP) },
 };
 
 #define KIND(s) { #s, s##_fields, COUNT(s##_fields), sizeof(struct s) }
@@ -354,7 +360,7 @@ void
 model_show(struct buf *b, enum kind k, const struct object *o,
     const struct model_view *v)
 {
-	unsigned hide = F_HIDE | (v->bare ? F_STATE : 0) |
+	unsigned hide = F_HIDE | F_BLIND | (v->bare ? F_STATE : 0) |
 	    (v->secrets ? 0 : F_SECRET);
 	const struct field *f;
 	struct str flat;

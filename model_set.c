@@ -246,15 +246,90 @@ check_check(struct object *o, const char **field, struct fail *why)
 	return 0;
 }
 
+/* ---- addresses of recipients ---- */
+
+static bool
+is_push_key(struct str s)
+{
+	return s.n == 30 && str_is_of(s, STR_ALNUM);
+}
+
+/* One, local part and domain. */
+static bool
+is_mail(struct str s)
+{
+	struct str local;
+
+	for (size_t i = 0; i < s.n; i++)
+		if (strchr(" <>,;", s.p[i]) != NULL)
+			return false;
+	return str_cut(&s, '@', &local) == 0 && local.n > 0 && s.n > 0 &&
+	    str_span(s, "@") == 0 && memchr(s.p, '@', s.n) == NULL;
+}
+
+static bool
+is_url(struct str s)
+{
+	size_t n = str_starts(s, STR("https://")) ? 8 :
+	    str_starts(s, STR("http://")) ? 7 : s.n;
+
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] <= ' ' ||
+		    (unsigned char)s.p[i] >= 0x7f)
+			return false;
+	return s.n > n;
+}
+
+/* "KEY" or "KEY URL". */
+static bool
+is_key(struct str s)
+{
+	struct str key;
+
+	return str_cut(&s, ' ', &key) == 0 && key.n > 0 &&
+	    !is_url(key) && (s.p == NULL || is_url(s));
+}
+
+static bool
+is_program(struct str s)
+{
+	return s.n > 0 && s.p[0] != '.' && memchr(s.p, '/', s.n) == NULL;
+}
+
+#define A_URL	is_url, "a URL, https://... or http://...", false
+static const struct {
+	bool (*is)(struct str address);
+	const char *what;
+	bool secret;			/* it must have one */
+} addresses[] = {
+	[TO_PUSHOVER]	= { is_push_key, "a Pushover user or group key is 30 "
+	    "letters and digits", false },
+	[TO_EMAIL]	= { is_mail, "one address, like noc@example.org",
+	    false },
+	[TO_WEBHOOK]	= { A_URL }, [TO_NTFY] = { A_URL },
+	[TO_GOTIFY]	= { is_url, "a URL, https://... or http://...", true },
+	[TO_SLACK]	= { A_URL }, [TO_DISCORD] = { A_URL },
+	[TO_TELEGRAM]	= { is_key, "a chat's id, and another server's URL "
+	    "if it is not theirs", true },
+	[TO_PAGERDUTY]	= { is_key, "an integration key, and another "
+	    "server's URL if it is not theirs", false },
+	[TO_ALERTMANAGER] = { A_URL },
+	[TO_EXEC]	= { is_program, "the name of a program in exec-dir",
+	    false },
+};
+
 static int
 check_recipient(struct object *o, const char **field, struct fail *why)
 {
-	struct str address = str_of(((const struct recipient *)o)->address);
+	const struct recipient *r = (const struct recipient *)o;
 
 	*field = "address";
-	if (address.n != 30 || !str_is_of(address, STR_ALNUM))
-		return fail(why, "a Pushover user or group key is 30 letters "
-		    "and digits");
+	if (!addresses[r->channel].is(str_of(r->address)))
+		return fail(why, "%s", addresses[r->channel].what);
+	*field = "secret";
+	if (addresses[r->channel].secret && r->secret[0] == '\0')
+		return fail(why, "%s wants its token as the secret",
+		    model_channels[r->channel]);
 	return 0;
 }
 

@@ -7,8 +7,6 @@
 #include "log.h"
 #include "notify.h"
 
-#define PUSHOVER_URL	"https://api.pushover.net/1/messages.json"
-
 /* The one endpoint so far, its child, and what is on its way. */
 static struct {
 	int fd;			/* -1: no child */
@@ -380,38 +378,15 @@ static int
 hand_over(const struct delivery *d, struct fail *why)
 {
 	static char job[CHILD_JOB_MAX];
-	const struct setting *s = model_setting();
-	const struct recipient *r = model_recipient(d->recipient);
 	struct buf b = BUF(job);
-	char link[NOTIFY_LINK_MAX];
 
-	if (r == NULL)
-		return fail(why, "the recipient was removed");
-	if (s->pushover_token[0] == '\0')
-		return fail(why, "no pushover token is set: add \"pushover "
-		    "token ...\" to vilicus.conf");
-	json_obj(&b);
-	json_add(&b, "channel", STR("pushover"));
-	json_add(&b, "url", str_of(s->pushover_url[0] != '\0' ?
-	    s->pushover_url : PUSHOVER_URL));
-	json_add(&b, "token", str_of(s->pushover_token));
-	json_add(&b, "user", str_of(r->address));
-	json_add(&b, "title", str_of(d->title));
-	json_add(&b, "message", str_of(d->message));
-	json_add_int(&b, "priority", d->severity > STATUS_OK ? 1 : 0);
-	json_add_int(&b, "timestamp", d->event / 1000);
-	if (s->public[0] != '\0') {
-		snprintf(link, sizeof link, "%s/status", s->public);
-		json_add(&b, "link", str_of(link));
-		json_add(&b, "link_title", STR("vilicus status"));
-	}
-	json_obj_end(&b);
-	if (b.full)
-		return fail(why, "the message is too long");
+	if (notify_job(d, &b, why) == -1)
+		return -1;
 	if (way.old)
 		hang_up();
 	if (way.fd == -1)
-		way.fd = child_start(0, str_of(s->ca_file), why);
+		way.fd = child_start(0, str_of(model_setting()->ca_file),
+		    why);
 	return way.fd == -1 ? -1 : child_job(way.fd, str_from(&b), why);
 }
 

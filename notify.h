@@ -28,6 +28,7 @@
 #define NOTIFY_ITEMS_MAX	4096	/* bytes of a delivery's items */
 #define NOTIFY_ITEM_MAX		64	/* bytes of one of them */
 #define NOTIFY_LINK_MAX		512	/* bytes of the page's address */
+#define NOTIFY_JOB_ITEMS	8192	/* bytes of a job's items */
 
 /* The time, as it is when something happens. */
 struct watch_now {
@@ -62,6 +63,11 @@ void notify_resume(const struct watch_now *now);
 void notify_due(const struct watch_now *now);
 /* After it: send them. */
 void notify_send(const struct watch_now *now);
+
+/* Write the whole job of a delivery, as its recipient's channel wants it
+ * (channel.h); of its incidents as many as there is room for.  0, or -1: it
+ * cannot be made now. */
+int notify_job(const struct delivery *d, struct buf *b, struct fail *why);
 
 /* The settings changed. */
 void notify_reload(void);

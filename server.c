@@ -150,6 +150,8 @@ take_settings(const struct config *c)
 	model_text(&s->pushover_token, str_of(c->pushover_token));
 	model_text(&s->pushover_url, str_of(c->pushover_url));
 	model_text(&s->ca_file, str_of(c->ca_file));
+	model_text(&s->exec_dir, str_of(c->exec_dir));
+	s->webhook_local = c->webhook_local;
 	model_text(&s->sync, str_of(c->sync[0] != '\0' ? c->sync : "always"));
 	/* What an agent meets is our own key, if a listener shows that; at a
 	 * public address one that others reach, or it is something else. */

@@ -195,6 +195,21 @@ stream_accept(int fd, char peer[ADDR_TEXT], bool *loopback)
 	    errno == ENOTSOCK ? -1 : STREAM_AGAIN;
 }
 
+/* Is it this host itself, or on its link alone? */
+static bool
+is_near(const struct sockaddr *sa)
+{
+	const union addr *a = (const void *)sa;
+	const struct in6_addr *v6 = &a->v6.sin6_addr;
+	const unsigned char *v4 = sa->sa_family == AF_INET ?
+	    (const void *)&a->v4.sin_addr : IN6_IS_ADDR_V4MAPPED(v6) ||
+	    IN6_IS_ADDR_V4COMPAT(v6) ? v6->s6_addr + 12 : NULL;
+
+	return v4 != NULL ? v4[0] == 0 || v4[0] == 127 ||
+	    (v4[0] == 169 && v4[1] == 254) : IN6_IS_ADDR_LOOPBACK(v6) ||
+	    IN6_IS_ADDR_UNSPECIFIED(v6) || IN6_IS_ADDR_LINKLOCAL(v6);
+}
+
 /* Connect to one address.  A fd, or -1. */
 static int
 dial(const struct addrinfo *a, int64_t until_ms, struct fail *why)
@@ -224,8 +239,9 @@ dial(const struct addrinfo *a, int64_t until_ms, struct fail *why)
 	return fail(why, "%s", strerror(error));
 }
 
-int
-stream_connect(const char *host, const char *port, int timeout_ms,
+/* far: not to what is near. */
+static int
+connect_to(const char *host, const char *port, int timeout_ms, bool far,
     struct fail *why)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list, *a;
@@ -240,10 +256,29 @@ stream_connect(const char *host, const char *port, int timeout_ms,
 	/* The time left is shared by those left. */
 	for (a = list; a != NULL && fd == -1; a = a->ai_next) {
 		now = loop_mono_ms();
-		fd = dial(a, now + (until_ms - now) / left--, why);
+		if (far && is_near(a->ai_addr))
+			fail(why, "an address of this host or its link, which "
+			    "is not allowed");
+		else
+			fd = dial(a, now + (until_ms - now) / left, why);
+		left--;
 	}
 	freeaddrinfo(list);
 	return fd;
+}
+
+int
+stream_connect(const char *host, const char *port, int timeout_ms,
+    struct fail *why)
+{
+	return connect_to(host, port, timeout_ms, false, why);
+}
+
+int
+stream_connect_far(const char *host, const char *port, int timeout_ms,
+    struct fail *why)
+{
+	return connect_to(host, port, timeout_ms, true, why);
 }
 
 int

@@ -69,6 +69,11 @@ int stream_accept(int fd, char peer[ADDR_TEXT], bool *loopback);
 int stream_connect(const char *host, const char *port, int timeout_ms,
     struct fail *why);
 
+/* The same, but passing over addresses of this host (127/8, ::1, 0/8, ::) and
+ * of its link (169.254/16, fe80::/10), v4 ones within v6 too. */
+int stream_connect_far(const char *host, const char *port, int timeout_ms,
+    struct fail *why);
+
 /* The local address of a socket as "ADDR:PORT" or "[V6]:PORT".  0 or -1. */
 int stream_local(int fd, char text[ADDR_TEXT], struct fail *why);
 

@@ -364,6 +364,8 @@ check_trip(size_t row, const struct channel_outcome *o)
 	CHECK_ROW(row, back.end == o->end && back.code == o->code &&
 	    back.after_s == o->after_s && strcmp(back.id, o->id) == 0 &&
 	    strcmp(back.receipt, o->receipt) == 0 &&
+	    strcmp(back.device, o->device) == 0 &&
+	    back.seen_s == o->seen_s && back.over == o->over &&
 	    strcmp(back.reason, o->reason) == 0);
 }
 
@@ -438,34 +440,42 @@ test_answer_texts(void)
 }
 
 static const char *const no_outcomes[] = {
-	"", "0", "0 200 0", "0 200 0\n", "0 200 0\n\n", "4 200 0\n\n\n",
-	"-1 200 0\n\n\n", "0 1000 0\n\n\n", "0 200 86401\n\n\n",
-	"0 200 0 0\n\n\n", "0 200\n\n\n", " 0 200 0\n\n\n",
+	"", "0", "0 200 0", "0 200 0 0 0", "0 200 0 0 0\n",
+	"0 200 0 0 0\n\n\n", "4 200 0 0 0\n\n\n\n",
+	"-1 200 0 0 0\n\n\n\n", "0 1000 0 0 0\n\n\n\n",
+	"0 200 86401 0 0\n\n\n\n", "0 200 0 0 0 0\n\n\n\n",
+	"0 200 0 0\n\n\n\n", "0 200 0 0 2\n\n\n\n",
+	"0 200 0 -1 0\n\n\n\n", "0 200 0 9246182400 0\n\n\n\n",
+	" 0 200 0 0 0\n\n\n\n",
 };
 
 static void
 test_no_outcomes(void)
 {
+	static const struct {
+		const char *before, *after;
+		size_t cap;
+	} rows[] = {
+		{ "\n", "\n\n\n", CHANNEL_ID },
+		{ "\n\n", "\n\n", CHANNEL_ID },
+		{ "\n\n\n", "\n", CHANNEL_ID },
+		{ "\n\n\n\n", "", CHANNEL_REASON },
+	};
 	struct channel_outcome o;
 	char text[512];
-	size_t i;
+	size_t i, n;
 
 	for (i = 0; i < COUNT(no_outcomes); i++)
 		CHECK_ROW(i, channel_outcome_get(no_outcomes[i], &o) == -1);
-	CHECK(channel_outcome_get("3 999 86400\n\n\n", &o) == 0);
-	for (i = CHANNEL_ID - 1; i <= CHANNEL_ID; i++) {
-		snprintf(text, sizeof text, "0 200 0\n%0*d\n\n", (int)i, 0);
-		CHECK_ROW(i, channel_outcome_get(text, &o) ==
-		    (i < CHANNEL_ID ? 0 : -1));
-		snprintf(text, sizeof text, "0 200 0\n\n%0*d\n", (int)i, 0);
-		CHECK_ROW(i, channel_outcome_get(text, &o) ==
-		    (i < CHANNEL_ID ? 0 : -1));
-	}
-	for (i = CHANNEL_REASON - 1; i <= CHANNEL_REASON; i++) {
-		snprintf(text, sizeof text, "0 200 0\n\n\n%0*d", (int)i, 0);
-		CHECK_ROW(i, channel_outcome_get(text, &o) ==
-		    (i < CHANNEL_REASON ? 0 : -1));
-	}
+	CHECK(channel_outcome_get("3 999 86400 9246182399 1\n\n\n\n", &o) ==
+	    0);
+	for (i = 0; i < COUNT(rows); i++)
+		for (n = rows[i].cap - 1; n <= rows[i].cap; n++) {
+			snprintf(text, sizeof text, "0 200 0 0 0%s%0*d%s",
+			    rows[i].before, (int)n, 0, rows[i].after);
+			CHECK_ROW(i, channel_outcome_get(text, &o) ==
+			    (n < rows[i].cap ? 0 : -1));
+		}
 }
 
 /* The real thing: a child, a connection, and tests/double/pushover.py. */

@@ -88,6 +88,7 @@ test_poll(struct pollfd *p, nfds_t n, int timeout_ms)
 #define stream_listen copy_listen
 #define stream_accept copy_accept
 #define stream_connect copy_connect
+#define stream_connect_far copy_connect_far
 #define stream_local copy_local
 #define stream_recv copy_recv
 #define stream_send copy_send
@@ -269,6 +270,49 @@ test_connect(void)
 	resolved = NULL;
 	CHECK(stream_connect("127.0.0.1", "no port", 5000, &why) == -1);
 	CHECK(close(filler) == 0 && close(l[1]) == 0 && close(l[2]) == 0);
+}
+
+/* What a webhook may not reach, in each of its spellings. */
+static void
+test_near(void)
+{
+	static const struct {
+		const char *ip;
+		bool near;
+	} rows[] = {
+		{ "127.0.0.1", true }, { "127.255.255.255", true },
+		{ "128.0.0.1", false }, { "126.255.255.255", false },
+		{ "0.0.0.0", true }, { "0.1.2.3", true }, { "1.0.0.0", false },
+		{ "169.254.0.0", true }, { "169.254.169.254", true },
+		{ "169.253.255.255", false }, { "169.255.0.0", false },
+		{ "168.254.0.1", false }, { "10.0.0.1", false },
+		{ "192.168.1.1", false }, { "::", true }, { "::1", true },
+		{ "::2", true }, { "::1:0:0", false }, { "fe80::1", true },
+		{ "febf::1", true }, { "fe7f::1", false },
+		{ "fec0::1", false }, { "fd00::1", false },
+		{ "::ffff:127.0.0.1", true }, { "::ffff:0.0.0.0", true },
+		{ "::ffff:169.254.1.1", true }, { "::ffff:10.0.0.1", false },
+		{ "::127.0.0.1", true }, { "2001:db8::1", false },
+	};
+	union addr a;
+	char text[64];
+	size_t i;
+	int l, fd;
+
+	for (i = 0; i < COUNT(rows); i++) {
+		memset(&a, 0, sizeof a);
+		a.sa.sa_family = strchr(rows[i].ip, ':') ? AF_INET6 : AF_INET;
+		CHECK_ROW(i, inet_pton(a.sa.sa_family, rows[i].ip,
+		    a.sa.sa_family == AF_INET6 ? (void *)&a.v6.sin6_addr :
+		    (void *)&a.v4.sin_addr) == 1);
+		CHECK_ROW(i, is_near(&a.sa) == rows[i].near);
+	}
+	l = stream_listen(STR("127.0.0.1:0"), &why);
+	CHECK(l != -1 && stream_local(l, text, &why) == 0);
+	CHECK(stream_connect_far("127.0.0.1", port_of(text), 500, &why) == -1);
+	CHECK(strstr(why.msg, "not allowed") != NULL);
+	fd = stream_connect("127.0.0.1", port_of(text), 500, &why);
+	CHECK(fd != -1 && close(fd) == 0 && close(l) == 0);
 }
 
 /* The client, and the other end in our own hand. */
@@ -691,6 +735,7 @@ test_other_streams(void)
 int
 main(void)
 {
+	test_near();
 	test_listen_refused();
 	test_talk(0, "0", "127.0.0.1", "127.0.0.1:");
 	test_talk(1, "127.0.0.1:0", "127.0.0.1", "127.0.0.1:");

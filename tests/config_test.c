@@ -59,6 +59,8 @@ static const struct {
 	{ "pushover url http://127.0.0.1:1/x token " T30, NULL, "", T30,
 	    "http://127.0.0.1:1/x", NULL, 0, false },
 	{ "ca-file /etc/ca.crt", NULL, "", "", "", "/etc/ca.crt", 0, false },
+	{ "exec-dir /usr/lib/vilicus\nwebhook-local", NULL, "", "", "", NULL,
+	    0, false },
 	{ "ca-file \"/etc/a b # c.crt\"", NULL, "", "", "",
 	    "/etc/a b # c.crt", 0, false },
 	{ "", NULL, "", "", "", NULL, 0, false },
@@ -93,6 +95,10 @@ test_good(void)
 		CHECK_ROW(i, strcmp(c.ca_file, good[i].ca != NULL ?
 		    good[i].ca : "/etc/ssl/certs/ca-certificates.crt") == 0);
 		CHECK_ROW(i, c.disk == good[i].disk);
+		CHECK_ROW(i, c.webhook_local == (strstr(good[i].text,
+		    "webhook-local") != NULL));
+		CHECK_ROW(i, strcmp(c.exec_dir, c.webhook_local ?
+		    "/usr/lib/vilicus" : "") == 0);
 	}
 }
 
@@ -145,6 +151,11 @@ static const struct {
 	{ "disk 18446744073709551616",	1, "at least 4M" },
 	{ "disk 4M\ndisk 4M",		2, "disk is set twice" },
 	{ "pushover",			1, "pushover token TOKEN" },
+	{ "exec-dir",			1, "exec-dir /PATH" },
+	{ "exec-dir bin",		1, "a path from / on" },
+	{ "exec-dir /a\nexec-dir /b",	2, "set twice" },
+	{ "webhook-local yes",		1, "write it" },
+	{ "webhook-local\nwebhook-local", 2, "set twice" },
 	{ "pushover token",		1, "pushover token TOKEN" },
 	{ "pushover token " T30 " url",	1, "token TOKEN" },
 	{ "pushover key " T30,		1, "token TOKEN" },

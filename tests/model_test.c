@@ -528,20 +528,67 @@ test_process_bounds(void)
 	}
 }
 
+/* Recipients, and what is wrong with them. */
+static const struct {
+	enum channel_of channel;
+	const char *address, *secret;
+	const char *field;	/* NULL: it is fine */
+} to[] = {
+	{ TO_PUSHOVER, "abcdefghijklmnopqrstuvwxyz0123", "", NULL },
+	{ TO_PUSHOVER, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123", "", NULL },
+	{ TO_PUSHOVER, "abcdefghijklmnopqrstuvwxyz012", "", "address" },
+	{ TO_PUSHOVER, "abcdefghijklmnopqrstuvwxyz01234", "",
+	    "address" },
+	{ TO_PUSHOVER, "abcdefghijklmnopqrstuvwxyz012-", "",
+	    "address" },
+	{ TO_PUSHOVER, "", "", "address" },
+	{ TO_EMAIL, "noc@example.org", "", NULL },
+	{ TO_EMAIL, "a+b@[127.0.0.1]", "", NULL },
+	{ TO_EMAIL, "noc", "", "address" },
+	{ TO_EMAIL, "@example.org", "", "address" },
+	{ TO_EMAIL, "noc@", "", "address" },
+	{ TO_EMAIL, "a@b@c", "", "address" },
+	{ TO_EMAIL, "a b@c", "", "address" },
+	{ TO_EMAIL, "a@b,c", "", "address" },
+	{ TO_EMAIL, "N <a@b>", "", "address" },
+	{ TO_WEBHOOK, "https://example.org/x?y", "s", NULL },
+	{ TO_WEBHOOK, "http://10.0.0.1", "", NULL },
+	{ TO_WEBHOOK, "https://", "", "address" },
+	{ TO_WEBHOOK, "http://", "", "address" },
+	{ TO_WEBHOOK, "HTTPS://x/", "", "address" },
+	{ TO_WEBHOOK, "ftp://x/", "", "address" },
+	{ TO_WEBHOOK, "https://x/ y", "", "address" },
+	{ TO_WEBHOOK, "https://x/\xc3\xa4", "", "address" },
+	{ TO_NTFY, "https://ntfy.sh/t", "", NULL },
+	{ TO_NTFY, "t", "", "address" },
+	{ TO_GOTIFY, "https://g/", "t", NULL },
+	{ TO_GOTIFY, "https://g/", "", "secret" },
+	{ TO_SLACK, "x", "", "address" },
+	{ TO_DISCORD, "x", "", "address" },
+	{ TO_TELEGRAM, "-1", "t", NULL },
+	{ TO_TELEGRAM, "-1 https://t/", "t", NULL },
+	{ TO_TELEGRAM, "-1", "", "secret" },
+	{ TO_TELEGRAM, "-1 t", "t", "address" },
+	{ TO_TELEGRAM, "-1 ", "t", "address" },
+	{ TO_TELEGRAM, " https://t/", "t", "address" },
+	{ TO_TELEGRAM, "https://t/", "t", "address" },
+	{ TO_PAGERDUTY, "KEY", "", NULL },
+	{ TO_PAGERDUTY, "KEY https://p/e", "", NULL },
+	{ TO_PAGERDUTY, "", "", "address" },
+	{ TO_ALERTMANAGER, "http://a:9093", "", NULL },
+	{ TO_ALERTMANAGER, "a:9093", "", "address" },
+	{ TO_EXEC, "ring", "", NULL },
+	{ TO_EXEC, "ring.sh", "", NULL },
+	{ TO_EXEC, "", "", "address" },
+	{ TO_EXEC, "a/b", "", "address" },
+	{ TO_EXEC, "/bin/sh", "", "address" },
+	{ TO_EXEC, "..", "", "address" },
+	{ TO_EXEC, ".a", "", "address" },
+};
+
 static void
 test_recipient_and_key(void)
 {
-	static const struct {
-		const char *address;
-		bool ok;
-	} addresses[] = {
-		{ "abcdefghijklmnopqrstuvwxyz0123", true },
-		{ "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123", true },
-		{ "abcdefghijklmnopqrstuvwxyz012", false },
-		{ "abcdefghijklmnopqrstuvwxyz01234", false },
-		{ "abcdefghijklmnopqrstuvwxyz012-", false },
-		{ "", false },
-	};
 	static const struct {
 		enum role role;
 		uint64_t agent;
@@ -557,15 +604,17 @@ test_recipient_and_key(void)
 
 	model_reset();
 	add_agent("web1");
-	for (i = 0; i < COUNT(addresses); i++) {
+	for (i = 0; i < COUNT(to); i++) {
 		struct recipient *r = (struct recipient *)
 		    model_draft(KIND_RECIPIENT, NULL);
 
 		model_text(&r->name, STR("alice"));
-		model_text(&r->address, str_of(addresses[i].address));
-		if (!addresses[i].ok) {
+		r->channel = (uint8_t)to[i].channel;
+		model_text(&r->address, str_of(to[i].address));
+		model_text(&r->secret, str_of(to[i].secret));
+		if (to[i].field != NULL) {
 			CHECK_ROW(i, refused(KIND_RECIPIENT, &r->o,
-			    "address", false));
+			    to[i].field, false));
 			continue;
 		}
 		CHECK_ROW(i, whole(KIND_RECIPIENT, &r->o) == 0);

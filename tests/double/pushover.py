@@ -2,12 +2,13 @@
 """pushover.py: stands in for Pushover's message API in the tests.
 
     pushover.py --log FILE [--cert F --key F | --plain] [--port N]
-                [--script FILE]
+                [--script FILE] [--any]
 
 Listens on 127.0.0.1 and prints its port.  Every POST /1/messages.json is
 held to Pushover's rules and written to the log as one line of JSON: at,
 connection, request, fields, faults, word (of the script), status.  The
-line is there before the answer is.
+line is there before the answer is.  With --any it is no Pushover, but takes
+whatever is asked of it and writes that down: method, path, head, body.
 
 The script is a file of words, one a request; when they are used up, or there
 is no file, `ok`.  A file that was written anew begins at its first word.
@@ -134,6 +135,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
+    def do_GET(self):
+        self.do_POST()
+
     def do_POST(self):
         faults = []
         n = int(self.headers.get("Content-Length", "0"))
@@ -141,13 +145,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if len(body) < n:
             self.close_connection = True
             return
-        if self.headers.get("Content-Type") != \
-                "application/x-www-form-urlencoded":
-            faults.append("Content-Type is not of a form")
-        fields = read_form(body, faults)
-        check(fields, faults)
-        if self.path != "/1/messages.json":
-            faults.append("no such path")
+        fields = {"method": self.command, "path": self.path,
+                  "head": dict(self.headers), "body": body.decode()}
+        if not self.server.any:
+            if self.headers.get("Content-Type") != \
+                    "application/x-www-form-urlencoded":
+                faults.append("Content-Type is not of a form")
+            fields = read_form(body, faults)
+            check(fields, faults)
+            if self.path != "/1/messages.json":
+                faults.append("no such path")
         word = self.server.script.word()
         what, _, arg = word.partition(":")
         status = (int(what) if what.isdigit() else
@@ -198,6 +205,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def verdict(self, what, status, faults, fields):
         v = {"request": str(uuid.uuid4()),
              "status": int(status == 200 and what != "status0")}
+        if self.server.any:
+            v.update(ok=status == 200, id="id-%d" % self.number)
         if not v["status"]:
             v["errors"] = faults or ["the script says %s" % what]
         elif fields.get("priority") == "2":
@@ -240,7 +249,7 @@ class Server(socketserver.ThreadingTCPServer):
 
     def __init__(self, args):
         super().__init__(("127.0.0.1", args.port), Handler)
-        self.script = Script(args.script)
+        self.script, self.any = Script(args.script), args.any
         self.out = open(args.log, "a", encoding="utf-8")
         self.tls = None
         if not args.plain:
@@ -266,6 +275,7 @@ def main():
     p.add_argument("--log", required=True)
     p.add_argument("--port", type=int, default=0)
     p.add_argument("--script")
+    p.add_argument("--any", action="store_true")
     args = p.parse_args()
     if not args.plain and not (args.cert and args.key):
         p.error("--cert and --key, or --plain")

@@ -253,7 +253,7 @@ class Client:
 class Double:
     """tests/double/pushover.py: Pushover's place, over HTTPS."""
 
-    def __init__(self, bench, script="", port=0, name="pushover"):
+    def __init__(self, bench, script="", port=0, name="pushover", more=()):
         self.bench, self.name = bench, name
         ca = os.path.join(bench.dir, "ca")
         if not os.path.isdir(ca):
@@ -267,7 +267,7 @@ class Double:
             sys.executable, os.path.join(TOP, "tests/double/pushover.py"),
             "--cert", os.path.join(ca, "leaf.crt"),
             "--key", os.path.join(ca, "leaf.key"),
-            "--log", self.log, "--script", self.scriptfile]
+            "--log", self.log, "--script", self.scriptfile, *more]
         self.port = port
         self.start()
 

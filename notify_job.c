@@ -1,0 +1,129 @@
+/* notify_job.c: a delivery as the job of its recipient's channel. */
+#include <stdio.h>
+
+#include "child.h"
+#include "json.h"
+#include "notify.h"
+
+#define PUSHOVER_URL	"https://api.pushover.net/1/messages.json"
+
+/* What the recipient was told of an incident by others. */
+static void
+put_told(struct buf *b, const struct delivery *than, uint64_t incident)
+{
+	bool told[STATUS_NONE + 1] = { false };
+	const struct delivery *d;
+
+	MODEL_ALL(d, KIND_DELIVERY)
+		if (d != than && d->recipient == than->recipient &&
+		    ((d->state >= DELIVERY_ACCEPTED &&
+		    d->state != DELIVERY_GIVEN_UP) || d->unknown))
+			told[model_delivery_says(d, incident)] = true;
+	json_arr(json_key(b, "told"));
+	for (unsigned i = 0; i < STATUS_NONE; i++)
+		if (told[i])
+			json_put(b, str_of(status_name(i)));
+	json_arr_end(b);
+}
+
+/* Its incidents, as far as they fit. */
+static void
+put_items(struct buf *b, const struct delivery *d)
+{
+	char text[NOTIFY_JOB_ITEMS];
+	const struct incident *in;
+	size_t begin = b->n;
+	enum status says;
+	struct buf one;
+
+	json_arr(json_key(b, "items"));
+	MODEL_ALL(in, KIND_INCIDENT) {
+		says = model_delivery_says(d, in->o.id);
+		if (says == STATUS_NONE)
+			continue;
+		one = BUF(text);
+		json_obj(&one);
+		json_add_int(&one, "incident", (int64_t)in->o.id);
+		json_add(&one, "status", str_of(status_name(says)));
+		json_add(&one, "what", str_of(in->what));
+		json_add(&one, "text", str_of(in->text));
+		json_add_int(&one, "opened", in->opened / 1000);
+		put_told(&one, d, in->o.id);
+		json_obj_end(&one);
+		/* A comma, and the two brackets behind it. */
+		if (one.full || b->n - begin + one.n > NOTIFY_JOB_ITEMS ||
+		    b->n + one.n + 3 > b->cap)
+			break;
+		json_put_raw(b, str_from(&one));
+	}
+	json_arr_end(b);
+}
+
+/* What Pushover wants. */
+static int
+put_pushover(struct buf *b, const struct delivery *d,
+    const struct recipient *r, struct fail *why)
+{
+	const struct setting *s = model_setting();
+
+	if (s->pushover_token[0] == '\0')
+		return fail(why, "no pushover token is set: add \"pushover "
+		    "token ...\" to vilicus.conf");
+	json_add(b, "url", str_of(s->pushover_url[0] != '\0' ?
+	    s->pushover_url : PUSHOVER_URL));
+	json_add(b, "token", str_of(s->pushover_token));
+	json_add(b, "user", str_of(r->address));
+	json_add_int(b, "priority", d->severity > STATUS_OK ? 1 : 0);
+	if (s->public[0] != '\0')
+		json_add(b, "link_title", STR("vilicus status"));
+	return 0;
+}
+
+/* What the others want. */
+static int
+put_others(struct buf *b, const struct delivery *d,
+    const struct recipient *r, struct fail *why)
+{
+	const struct setting *s = model_setting();
+	char path[2 * 256 + 2];
+
+	if (r->channel == TO_EXEC) {
+		if (s->exec_dir[0] == '\0')
+			return fail(why, "no programs are allowed: add "
+			    "\"exec-dir /PATH\" to vilicus.conf");
+		snprintf(path, sizeof path, "%s/%s", s->exec_dir, r->address);
+		json_add(b, "program", str_of(path));
+	}
+	json_add(b, "address", str_of(r->address));
+	json_add(b, "secret", str_of(r->secret));
+	json_add(b, "severity", str_of(status_name(d->severity)));
+	json_add_int(b, "id", (int64_t)d->o.id);
+	json_put_bool(json_key(b, "local"), s->webhook_local);
+	put_items(b, d);
+	return 0;
+}
+
+int
+notify_job(const struct delivery *d, struct buf *b, struct fail *why)
+{
+	const struct setting *s = model_setting();
+	const struct recipient *r = model_recipient(d->recipient);
+	char link[NOTIFY_LINK_MAX];
+
+	if (r == NULL)
+		return fail(why, "the recipient was removed");
+	json_obj(b);
+	json_add(b, "channel", str_of(model_channels[r->channel]));
+	json_add(b, "title", str_of(d->title));
+	json_add(b, "message", str_of(d->message));
+	json_add_int(b, "timestamp", d->event / 1000);
+	if (s->public[0] != '\0') {
+		snprintf(link, sizeof link, "%s/status", s->public);
+		json_add(b, "link", str_of(link));
+	}
+	if ((r->channel == TO_PUSHOVER ? put_pushover : put_others)(b, d, r,
+	    why) == -1)
+		return -1;
+	json_obj_end(b);
+	return b->full ? fail(why, "the message is too long") : 0;
+}
