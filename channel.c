@@ -9,12 +9,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "channel.h"
+#include "channel_impl.h"
 #include "client.h"
 #include "json.h"
 #include "log.h"
 #include "stream.h"
-#include "tls.h"
 
 #define EMERGENCY	2
 #define EMERGENCY_FORM	"&retry=60&expire=10800"
@@ -32,10 +31,10 @@ static struct {
 
 static struct tls_anchors anchors;	/* the helper's, from prepare on */
 static struct tls_trust trust = { .anchors = &anchors };
+static const struct fail *untrusted;	/* why there are none; or NULL */
 
-/* text, fit for one line, into dst; NUL after it. */
-static void
-put_line(char *dst, size_t cap, const char *text)
+void
+channel_line(char *dst, size_t cap, const char *text)
 {
 	struct buf b;
 
@@ -44,11 +43,8 @@ put_line(char *dst, size_t cap, const char *text)
 	buf_line(&b, str_of(text));
 }
 
-static void reason(struct channel_outcome *o, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void
-reason(struct channel_outcome *o, const char *fmt, ...)
+void
+channel_reason(struct channel_outcome *o, const char *fmt, ...)
 {
 	char text[CHANNEL_REASON + 100];
 	va_list ap;
@@ -56,7 +52,7 @@ reason(struct channel_outcome *o, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	put_line(o->reason, sizeof o->reason, text);
+	channel_line(o->reason, sizeof o->reason, text);
 }
 
 void
@@ -178,7 +174,7 @@ refused(struct channel_outcome *o, const char *what, struct str body)
 			buf_line(&b, str_of(one));
 		}
 	text[b.n] = '\0';
-	reason(o, "HTTP %d%s%s", o->code, what, text);
+	channel_reason(o, "HTTP %d%s%s", o->code, what, text);
 }
 
 static void
@@ -187,7 +183,7 @@ name_of(struct str body, const char *member, char dst[CHANNEL_ID])
 	char text[CHANNEL_ID];
 
 	(void)json_text(body, member, text, sizeof text);	/* or "" */
-	put_line(dst, CHANNEL_ID, text);
+	channel_line(dst, CHANNEL_ID, text);
 }
 
 void
@@ -219,12 +215,12 @@ channel_pushover_outcome(const struct http_head *h, struct str body,
 		refused(o, h->status < 400 ? ", a redirect, which is not "
 		    "followed" : "", body);
 	} else if (h->status != 200)
-		reason(o, "HTTP %d", o->code);
+		channel_reason(o, "HTTP %d", o->code);
 	else if (json_valid(body, &why) == -1)	/* 200: the body decides */
-		reason(o, "HTTP 200, but no answer that can be read: %s",
-		    why.msg);
+		channel_reason(o, "HTTP 200, but no answer that can be read: "
+		    "%s", why.msg);
 	else if (json_number(body, "status", INT32_MIN, INT32_MAX, &said) != 1)
-		reason(o, "HTTP 200, but an answer without a status");
+		channel_reason(o, "HTTP 200, but an answer without a status");
 	else if (said != 1) {
 		o->end = CHANNEL_REFUSED;
 		refused(o, ", but not taken", body);
@@ -290,7 +286,7 @@ exchange(const struct http_url *u, struct str bytes, struct channel_outcome *o)
 	do {
 		if (connect_to(u, log_clock_ms(), &why) == -1) {
 			o->end = CHANNEL_RETRY;
-			reason(o, "%s", why.msg);
+			channel_reason(o, "%s", why.msg);
 			return;
 		}
 		client_begin(&c, way.s, bytes, false, in, sizeof in);
@@ -308,7 +304,17 @@ exchange(const struct http_url *u, struct str bytes, struct channel_outcome *o)
 		    (struct str){ c.body, c.body_n } : STR(""),
 		    log_clock_ms() / 1000, o);
 	if (!done && (o->end == CHANNEL_UNKNOWN || !c.have_head))
-		reason(o, "%s: %s", way.host, c.why.msg);
+		channel_reason(o, "%s: %s", way.host, c.why.msg);
+}
+
+const struct tls_trust *
+channel_trust(struct channel_outcome *o)
+{
+	if (untrusted == NULL)
+		return &trust;
+	o->end = CHANNEL_RETRY;
+	channel_reason(o, "ca-file: %s", untrusted->msg);
+	return NULL;
 }
 
 /* Write the request of a job and split its URL.  0, or -1: none can be made. */
@@ -350,13 +356,15 @@ run(struct str job, const struct fail *unprepared, char answer[CHILD_ANSWER])
 	struct http_url u;
 	struct fail why;
 	struct buf b = BUF(request);
+	char name[32];
 
-	if (put_request(&b, job, &u, &why) == -1)
-		reason(&o, "%s", why.msg);
-	else if (u.tls && unprepared != NULL) {
-		o.end = CHANNEL_RETRY;
-		reason(&o, "ca-file: %s", unprepared->msg);
-	} else
+	untrusted = unprepared;
+	(void)json_text(job, "channel", name, sizeof name);	/* or "" */
+	if (strcmp(name, "email") == 0)
+		channel_mail(job, &o);
+	else if (put_request(&b, job, &u, &why) == -1)
+		channel_reason(&o, "%s", why.msg);
+	else if (!u.tls || channel_trust(&o) != NULL)
 		exchange(&u, str_from(&b), &o);
 	channel_outcome_put(answer, &o);
 }

@@ -247,6 +247,20 @@ stream_connect(const char *host, const char *port, int timeout_ms,
 }
 
 int
+stream_wait(struct stream *s, int64_t until_ms, struct fail *why)
+{
+	unsigned want = s->ops->want(s);
+	int64_t left = until_ms - loop_mono_ms();
+	struct pollfd p = { s->fd, (short)((want & LOOP_IN ? POLLIN : 0) |
+	    (want & LOOP_OUT ? POLLOUT : 0)), 0 };
+
+	if (left <= 0)
+		return fail(why, "time-out");
+	return poll(&p, 1, (int)left) == -1 && errno != EINTR ?
+	    fail(why, "%s", strerror(errno)) : 0;
+}
+
+int
 stream_local(int fd, char text[ADDR_TEXT], struct fail *why)
 {
 	union addr a;
