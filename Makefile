@@ -31,7 +31,7 @@ COMMON	= client.o fail.o http.o json.o key.o log.o loop_$(SYS).o str.o \
 	  stream.o $(TLS)
 SERVER	= server.o alert.o api.o api_list.o api_object.o api_result.o api_series.o \
 	  api_who.o beat.o change.o channel.o channel_mail.o check.o child.o config.o conn.o file.o gzip.o identity.o login.o mail.o model.o \
-	  model_field.o model_set.o notify.o page.o pool.o store.o \
+	  model_field.o model_set.o notify.o notify_mail.o page.o pool.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
@@ -41,7 +41,7 @@ CTL	= ctl.o ctl_edit.o ctl_show.o ctl_table.o alert.o check.o store.o \
 	  store_open.o store_part.o store_rows.o store_verify.o
 HDR	= agent.h alert.h api.h api_impl.h beat.h change.h channel.h channel_impl.h check.h child.h \
 	  client.h config.h conn.h ctl.h fail.h file.h gzip.h http.h identity.h \
-	  json.h key.h log.h login.h loop.h mail.h model.h model_impl.h notify.h page.h pool.h probe.h proc.h \
+	  json.h key.h log.h login.h loop.h mail.h model.h model_impl.h notify.h notify_impl.h page.h pool.h probe.h proc.h \
 	  server.h store.h store_impl.h str.h stream.h tls.h tls_impl.h watch.h
 PROGS	= vilicus-server vilicus-agent vilicus
 TESTS	= tests/agent_test tests/alert_test tests/block_test \
@@ -75,7 +75,7 @@ T_check	= check.o alert.o json.o str.o fail.o
 T_child	= child.o str.o fail.o log.o
 T_channel	= channel.o channel_mail.o mail.o child.o client.o http.o json.o loop_$(SYS).o log.o str.o stream.o key.o $(TLS) fail.o
 T_client	= client.o http.o loop_$(SYS).o str.o stream.o fail.o
-T_config	= config.o http.o str.o fail.o
+T_config	= config.o mail.o json.o http.o str.o fail.o
 T_conn	= conn.o http.o loop_$(SYS).o pool.o str.o stream.o fail.o key.o tls_server.o $(TLS)
 T_http	= http.o str.o fail.o
 T_json	= json.o str.o fail.o
@@ -84,11 +84,11 @@ T_login	= key.o str.o fail.o
 T_key	= key.o str.o fail.o
 T_mail	= mail.o http.o json.o str.o fail.o
 T_loop	= loop_$(SYS).o fail.o
-MODEL	= model.o model_field.o model_set.o check.o alert.o json.o key.o \
+MODEL	= model.o model_field.o model_set.o mail.o http.o check.o alert.o json.o key.o \
 	  str.o fail.o
 T_model	= $(MODEL)
 T_change = change.o log.o $(MODEL)
-T_watch	= beat.o watch.o notify.o change.o $(MODEL)
+T_watch	= beat.o watch.o notify.o notify_mail.o change.o $(MODEL)
 T_pool	= pool.o
 T_probe	= probe.o check.o alert.o proc_$(SYS).o json.o str.o fail.o
 T_store	= store.o store_block.o store_code.o store_head.o store_job.o \

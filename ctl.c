@@ -43,8 +43,8 @@ static const struct command {
 	{ "check add",	2, 99, ctl_add,	      "HOST TYPE [PARAMETER ...] "
 	    "[RULE ...]" },
 	{ "check rm",	1, 1,  ctl_rm,	      "HOST/CHECK" },
-	{ "recipient add", 3, 7, ctl_add,     "NAME pushover USERKEY "
-	    "[severity critical] [after 15m]" },
+	{ "recipient add", 3, 7, ctl_add,     "NAME pushover|email "
+	    "ADDRESS [severity critical] [after 15m]" },
 	{ "recipient rm", 1, 1, ctl_rm,	      "NAME" },
 	{ "recipient test", 1, 1, ctl_recipient_test, "NAME" },
 	{ "key add",	2, 4,	ctl_add,	"NAME admin|operator|viewer|"

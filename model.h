@@ -122,6 +122,8 @@ struct delivery {
 	int64_t ended_ms;		/* likewise: when an attempt ended */
 };
 
+enum recipient_channel { RECIPIENT_PUSHOVER, RECIPIENT_EMAIL };
+
 struct recipient {
 	struct object o;
 	char *name, *address;
@@ -146,6 +148,9 @@ struct setting {
 	struct object o;
 	char *public, *sync, *pushover_token, *pushover_url, *ca_file;
 	char *pins;			/* of agents' URLs */
+	char *smtp;			/* "HOST:PORT", "[V6]:PORT", or "" */
+	char *smtp_user, *smtp_password, *smtp_from, *smtp_tls;
+	char *smtp_mark;		/* of this server's Message-IDs */
 	int64_t disk;			/* bytes; 0: the default */
 };
 

@@ -10,7 +10,8 @@ static const char *const roles[] = { "agent", "viewer", "operator", "admin",
     "enrol", NULL };
 static const char *const key_states[] = { "approved", "pending", "refused",
     NULL };
-static const char *const channels[] = { "pushover", NULL };
+static const char *const channels[] = { "pushover", "email",
+	NULL };
 static const char *const delivery_states[] = { "queued", "sending",
     "accepted", "seen", "given up", NULL };
 
@@ -258,6 +259,12 @@ static const struct field setting_fields[] = {
 	{ F(setting, pushover_token, TEXT, F_HIDE), .max = 256 },
 	{ F(setting, pushover_url, TEXT, F_HIDE), .max = 256 },
 	SHOW("pushover", 0, show_pushover),
+	{ F(setting, smtp, TEXT, F_NULL), .max = 256 },
+	{ F(setting, smtp_user, TEXT, F_HIDE), .max = 256 },
+	{ F(setting, smtp_password, TEXT, F_HIDE), .max = 256 },
+	{ F(setting, smtp_from, TEXT, F_HIDE), .max = 256 },
+	{ F(setting, smtp_tls, TEXT, F_HIDE), .max = 256 },
+	{ F(setting, smtp_mark, TEXT, F_HIDE), .max = 256 },
 	{ F(setting, ca_file, TEXT, F_KEEP), .max = 256 },
 };
 

@@ -1,4 +1,5 @@
 /* model_set.c: a field of a draft from JSON, and a draft made sure of. */
+#include "mail.h"
 #include "model_impl.h"
 
 int
@@ -249,9 +250,13 @@ check_check(struct object *o, const char **field, struct fail *why)
 static int
 check_recipient(struct object *o, const char **field, struct fail *why)
 {
-	struct str address = str_of(((const struct recipient *)o)->address);
+	const struct recipient *r = (const struct recipient *)o;
+	struct str address = str_of(r->address);
 
 	*field = "address";
+	if (r->channel == RECIPIENT_EMAIL)
+		return mail_address(address) ? 0 : fail(why, "an address is "
+		    "like name@example.org");
 	if (address.n != 30 || !str_is_of(address, STR_ALNUM))
 		return fail(why, "a Pushover user or group key is 30 letters "
 		    "and digits");

@@ -6,6 +6,7 @@
 #include "json.h"
 #include "log.h"
 #include "notify.h"
+#include "notify_impl.h"
 
 #define PUSHOVER_URL	"https://api.pushover.net/1/messages.json"
 
@@ -368,6 +369,23 @@ notify_due(const struct watch_now *now)
 	way.sent = false;
 }
 
+/* Add to a job what is Pushover's.  0, or -1: no token is set. */
+static int
+put_pushover(const struct setting *s, const struct recipient *r,
+    const struct delivery *d, struct buf *b, struct fail *why)
+{
+	if (s->pushover_token[0] == '\0')
+		return fail(why, "no pushover token is set: add \"pushover "
+		    "token ...\" to vilicus.conf");
+	json_add(b, "channel", STR("pushover"));
+	json_add(b, "url", str_of(s->pushover_url[0] != '\0' ?
+	    s->pushover_url : PUSHOVER_URL));
+	json_add(b, "token", str_of(s->pushover_token));
+	json_add(b, "user", str_of(r->address));
+	json_add_int(b, "priority", d->severity > STATUS_OK ? 1 : 0);
+	return 0;
+}
+
 static int
 hand_over(const struct delivery *d, struct fail *why)
 {
@@ -379,18 +397,12 @@ hand_over(const struct delivery *d, struct fail *why)
 
 	if (r == NULL)
 		return fail(why, "the recipient was removed");
-	if (s->pushover_token[0] == '\0')
-		return fail(why, "no pushover token is set: add \"pushover "
-		    "token ...\" to vilicus.conf");
 	json_obj(&b);
-	json_add(&b, "channel", STR("pushover"));
-	json_add(&b, "url", str_of(s->pushover_url[0] != '\0' ?
-	    s->pushover_url : PUSHOVER_URL));
-	json_add(&b, "token", str_of(s->pushover_token));
-	json_add(&b, "user", str_of(r->address));
+	if ((r->channel == RECIPIENT_EMAIL ? notify_mail_job : put_pushover)(s,
+	    r, d, &b, why) == -1)
+		return -1;
 	json_add(&b, "title", str_of(d->title));
 	json_add(&b, "message", str_of(d->message));
-	json_add_int(&b, "priority", d->severity > STATUS_OK ? 1 : 0);
 	json_add_int(&b, "timestamp", d->event / 1000);
 	if (s->public[0] != '\0') {
 		snprintf(link, sizeof link, "%s/status", s->public);

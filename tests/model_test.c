@@ -533,14 +533,18 @@ test_recipient_and_key(void)
 {
 	static const struct {
 		const char *address;
-		bool ok;
+		bool ok, email;
 	} addresses[] = {
-		{ "abcdefghijklmnopqrstuvwxyz0123", true },
-		{ "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123", true },
-		{ "abcdefghijklmnopqrstuvwxyz012", false },
-		{ "abcdefghijklmnopqrstuvwxyz01234", false },
-		{ "abcdefghijklmnopqrstuvwxyz012-", false },
-		{ "", false },
+		{ "abcdefghijklmnopqrstuvwxyz0123", true, false },
+		{ "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123", true, false },
+		{ "abcdefghijklmnopqrstuvwxyz012", false, false },
+		{ "abcdefghijklmnopqrstuvwxyz01234", false, false },
+		{ "abcdefghijklmnopqrstuvwxyz012-", false, false },
+		{ "", false, false },
+		{ "noc@example.org", false, false },
+		{ "noc@example.org", true, true },
+		{ "abcdefghijklmnopqrstuvwxyz0123", false, true },
+		{ "noc@example.org>", false, true },
 	};
 	static const struct {
 		enum role role;
@@ -563,6 +567,8 @@ test_recipient_and_key(void)
 
 		model_text(&r->name, STR("alice"));
 		model_text(&r->address, str_of(addresses[i].address));
+		r->channel = addresses[i].email ? RECIPIENT_EMAIL :
+		    RECIPIENT_PUSHOVER;
 		if (!addresses[i].ok) {
 			CHECK_ROW(i, refused(KIND_RECIPIENT, &r->o,
 			    "address", false));

@@ -161,6 +161,93 @@ def arrived(got, n, title, message, link, proof, id, thread):
     check(abs(m["Date"].datetime.timestamp() - time.time()) < 60, "Date")
 
 
+# ---- the whole of it ----
+
+def parsed(envelope):
+    m = email.message_from_bytes(envelope.original_content,
+                                 policy=email.policy.default)
+    return m, m.get_content().replace("\r\n", "\n")
+
+
+def whole(bench):
+    """An incident begins and ends, by the real server; its password, its
+    faults; a reload."""
+    ca, handler = authority(bench, "ca"), Handler()
+    smtp = Controller(handler, hostname="127.0.0.1", port=vil.free_port(),
+                      authenticator=login, auth_required=True,
+                      tls_context=context(ca), require_starttls=True)
+    smtp.start()
+    secret = vil.write(bench.path("smtp"), PASSWORD + "\r\nmore\n")
+    conf = ("public https://monitor.example.org\nca-file %s/ca.crt\n" % ca)
+    line = ("smtp localhost:%d user %s password-file %s from "
+            "vilicus@example.org\n" % (smtp.port, USER, secret))
+    server = vil.Server(bench, conf)
+    same(server.get("setting/1/")["smtp"], None, "none is set")
+    for address in ("", "noc", "noc@", "a b@c", "a@b\r\nBcc: c@d"):
+        status, _ = server.api("POST", "recipient/", {
+            "name": "bad", "channel": "email", "address": address})
+        same(status, 400, "no address: " + address)
+    server.ctl("recipient", "add", "noc", "email", "noc@example.net")
+    same(server.api("POST", "recipient/1/test/", "")[0], 202, "a test")
+    vil.until(30, "the reason is seen", lambda: [
+        d for d in server.objects("delivery/")
+        if d["last_error"].startswith("no smtp is set: add ")])
+
+    vil.write(server.conf, conf + line)
+    server.process.signal(1)
+    vil.until(60, "after a reload it goes", lambda: handler.got)
+    m, body = parsed(handler.got[0][1])
+    same(m["Subject"], "Vilicus test", "the test's subject")
+    check(body.endswith("\n\nSeen: https://monitor.example.org/status\n"),
+          "its body", body)
+    check(m["In-Reply-To"] is None and m["Importance"] is None, "alone", m)
+    seen = json.dumps(server.get("setting/1/"))
+    same(json.loads(seen)["smtp"], "localhost:%d" % smtp.port, "it is shown")
+    check(PASSWORD not in json.loads(seen).values() and USER not in seen,
+          "but not who logs in", seen)
+
+    server.ctl("agent", "add", "db1")
+    server.ctl("check", "add", "db1", "heartbeat", "1h", "name", "backup")
+    beat = server.get("check/1/")["beat"]
+    for n, path in enumerate(("", "/fail", "")):
+        same(server.api("POST", beat + path, "")[0], 200, "a beat" + path)
+        if n > 0:
+            vil.until(30, "message %d" % n, lambda: handler.got[n:])
+    alarm, body = parsed(handler.got[1][1])
+    same(alarm["Subject"], "Vilicus alert: db1 backup is now critical",
+         "subject")
+    check(body.startswith("backup on db1 changed from ok to critical at "),
+          "text", body)
+    same(alarm["Importance"], "high", "of importance")
+    over, _ = parsed(handler.got[2][1])
+    same(over["Subject"], "Vilicus alert: db1 backup is now ok", "subject")
+    same((over["In-Reply-To"], over["References"]),
+         (alarm["Message-ID"],) * 2, "the end answers its beginning")
+    check(re.fullmatch(r"<vilicus-2\.[\w-]{8}@example\.org>",
+                       alarm["Message-ID"]), "Message-ID",
+          alarm["Message-ID"])
+    d = vil.until(30, "all accepted", lambda: [
+        d for d in [server.objects("delivery/")]
+        if {x["state"] for x in d} == {"accepted"}])[0]
+    same(sorted(x["request"] for x in d),
+         ["2.0.0 Ok: queued as %d" % n for n in (1, 2, 3)], "their names")
+    for path in (server.dir, server.process.err):
+        r = subprocess.run(["grep", "-rlF", PASSWORD[:9], path],
+                           capture_output=True, text=True)
+        same(r.stdout, "", "the password is written nowhere")
+
+    for text, said in ((None, "No such file"), ("", "1 to 255 bytes"),
+                       ("\nx", "1 to 255 bytes"), ("x" * 256, "1 to 255"),
+                       ("x" * 5000, "over 4095")):
+        os.unlink(secret) if text is None else vil.write(secret, text)
+        r = subprocess.run([os.path.join(vil.TOP, "vilicus-server"), "-n",
+                            "-f", server.conf], capture_output=True,
+                           text=True, timeout=30)
+        check(r.returncode == 1 and "password-file %s: " % secret in r.stderr
+              and said in r.stderr, "a fault of its file", r.stderr)
+    smtp.stop()
+
+
 # ---- one that misbehaves ----
 
 GOOD = {
@@ -443,4 +530,4 @@ def nobody(bench):
         check(out[0] == RETRY and out[3].startswith(reason), path, out)
 
 
-vil.run(real, misbehaving, certificates, nobody)
+vil.run(real, whole, misbehaving, certificates, nobody)
