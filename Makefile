@@ -30,7 +30,7 @@ TLS	= tls.o tls_cert.o tls_client.o tls_pem.o
 COMMON	= client.o fail.o http.o json.o key.o log.o loop_$(SYS).o str.o \
 	  stream.o $(TLS)
 SERVER	= server.o alert.o api.o api_list.o api_object.o api_result.o api_series.o \
-	  api_who.o beat.o change.o channel.o channel_exec.o channel_push.o channel_web.o check.o child.o config.o conn.o file.o gzip.o identity.o login.o model.o \
+	  api_who.o beat.o change.o channel.o channel_exec.o channel_mail.o channel_push.o channel_web.o check.o child.o config.o conn.o file.o gzip.o identity.o login.o mail.o model.o \
 	  model_field.o model_set.o notify.o notify_job.o page.o pool.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o
@@ -41,14 +41,14 @@ CTL	= ctl.o ctl_edit.o ctl_show.o ctl_table.o alert.o check.o store.o \
 	  store_open.o store_part.o store_rows.o store_verify.o
 HDR	= agent.h alert.h api.h api_impl.h beat.h change.h channel.h channel_impl.h check.h child.h \
 	  client.h config.h conn.h ctl.h fail.h file.h gzip.h http.h identity.h \
-	  json.h key.h log.h login.h loop.h model.h model_impl.h notify.h page.h pool.h probe.h proc.h \
+	  json.h key.h log.h login.h loop.h mail.h model.h model_impl.h notify.h page.h pool.h probe.h proc.h \
 	  server.h store.h store_impl.h str.h stream.h tls.h tls_impl.h watch.h
 PROGS	= vilicus-server vilicus-agent vilicus
 TESTS	= tests/agent_test tests/alert_test tests/block_test \
 	  tests/budget_test tests/change_test tests/check_test \
 	  tests/crash_test tests/child_test tests/channel_test tests/channel_exec_test tests/channel_push_test tests/channel_web_test tests/client_test \
 	  tests/config_test tests/conn_test tests/full_test tests/gzip_test tests/http_test tests/json_test \
-	  tests/key_test tests/login_test tests/loop_test tests/model_test tests/pool_test \
+	  tests/key_test tests/login_test tests/loop_test tests/mail_test tests/model_test tests/pool_test \
 	  tests/probe_test tests/store_test tests/str_test tests/tls_server_test tests/tls_test \
 	  tests/told_test tests/watch_test
 
@@ -73,18 +73,19 @@ T_agent	= agent_ring.o agent_wire.o alert.o check.o http.o json.o str.o key.o fa
 T_alert	= alert.o json.o str.o fail.o
 T_check	= check.o alert.o json.o str.o fail.o
 T_child	= child.o str.o fail.o log.o
-T_channel	= channel.o channel_exec.o channel_push.o channel_web.o child.o client.o http.o json.o loop_$(SYS).o log.o str.o stream.o key.o $(TLS) fail.o
+T_channel	= channel.o channel_exec.o channel_mail.o channel_push.o channel_web.o mail.o child.o client.o http.o json.o loop_$(SYS).o log.o str.o stream.o key.o $(TLS) fail.o
 T_channel_one = http.o json.o loop_$(SYS).o str.o fail.o
 T_client	= client.o http.o loop_$(SYS).o str.o stream.o fail.o
-T_config	= config.o http.o str.o fail.o
+T_config	= config.o mail.o json.o http.o str.o fail.o
 T_conn	= conn.o http.o loop_$(SYS).o pool.o str.o stream.o fail.o key.o tls_server.o $(TLS)
 T_http	= http.o str.o fail.o
 T_json	= json.o str.o fail.o
 T_gzip	= gzip.o str.o fail.o
 T_login	= key.o str.o fail.o
 T_key	= key.o str.o fail.o
+T_mail	= mail.o http.o json.o str.o fail.o
 T_loop	= loop_$(SYS).o fail.o
-MODEL	= model.o model_field.o model_set.o check.o alert.o json.o key.o \
+MODEL	= model.o model_field.o model_set.o mail.o http.o check.o alert.o json.o key.o \
 	  str.o fail.o
 T_model	= $(MODEL)
 T_change = change.o log.o $(MODEL)
@@ -137,6 +138,10 @@ tests/login_test: tests/login_test.o $(T_login)
 	$(LINK) tests/login_test.o $(T_login) $(LDLIBS)
 tests/loop_test: tests/loop_test.o $(T_loop)
 	$(LINK) tests/loop_test.o $(T_loop) $(LDLIBS)
+tests/mail_test: tests/mail_test.o $(T_mail)
+	$(LINK) tests/mail_test.o $(T_mail) $(LDLIBS)
+tests/mail_try: tests/mail_try.o $(T_channel)
+	$(LINK) tests/mail_try.o $(T_channel) $(LDLIBS)
 tests/model_test: tests/model_test.o $(T_model)
 	$(LINK) tests/model_test.o $(T_model) $(LDLIBS)
 tests/change_test: tests/change_test.o $(T_change)
@@ -163,7 +168,7 @@ tests/tls_try: tests/tls_try.o $(T_try)
 tests/tls_test: tests/tls_test.o $(T_tls)
 	$(LINK) tests/tls_test.o $(T_tls) $(LDLIBS)
 
-tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/channel_exec_test.o tests/channel_push_test.o tests/channel_web_test.o tests/client_test.o tests/config_test.o tests/gzip_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/login_test.o tests/loop_test.o tests/model_test.o tests/probe_test.o tests/store_test.o tests/str_test.o tests/tls_server_test.o tests/tls_test.o tests/tls_try.o: $(HDR) tests/test.h
+tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/channel_exec_test.o tests/channel_push_test.o tests/channel_web_test.o tests/client_test.o tests/config_test.o tests/gzip_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/login_test.o tests/loop_test.o tests/mail_test.o tests/mail_try.o tests/model_test.o tests/probe_test.o tests/store_test.o tests/str_test.o tests/tls_server_test.o tests/tls_test.o tests/tls_try.o: $(HDR) tests/test.h
 tests/login_test.o: login.c
 tests/channel_exec_test.o: channel_exec.c tests/channel_help.h
 tests/channel_push_test.o: channel_push.c tests/channel_help.h
@@ -180,7 +185,7 @@ tests/crash_test.o tests/memfs.o: $(HDR) tests/test.h tests/crash.h \
 
 .PHONY: all check check-long check-san check-unit clean everything install run
 
-everything: all $(TESTS) tests/tls_try
+everything: all $(TESTS) tests/mail_try tests/tls_try
 
 # A server and an agent for this host, with their data in run/.
 run: all
@@ -192,7 +197,7 @@ E2E	= tests/e2e/main.py tests/e2e/crash.py tests/e2e/kill9.py \
 	  tests/e2e/hostile.py tests/e2e/try.py tests/e2e/roles.py \
 	  tests/e2e/ctl.py tests/e2e/format.py tests/e2e/disk.py \
 	  tests/e2e/verify.py tests/e2e/chains.py tests/e2e/tls.py \
-	  tests/e2e/beat.py tests/e2e/repeat.py tests/e2e/hooks.py
+	  tests/e2e/beat.py tests/e2e/repeat.py tests/e2e/hooks.py tests/e2e/mail.py
 
 check: everything
 	tests/run $(TESTS) tests/style tests/e2e/cpu.py -p $(E2E)
@@ -225,4 +230,4 @@ install: all
 
 clean:
 	rm -f $(PROGS) *.o tests/*.o tests/*.log tests/e2e/*.log $(TESTS) \
-	    tests/tls_try
+	    tests/mail_try tests/tls_try

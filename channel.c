@@ -221,6 +221,7 @@ static const struct channel {
 	void (*run)(struct str job, struct channel_outcome *o);
 } channels[] = {
 	{ "pushover",	channel_push },
+	{ "email",	channel_mail },
 	{ "webhook",	channel_web },
 	{ "ntfy",	channel_web },
 	{ "gotify",	channel_web },

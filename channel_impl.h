@@ -12,6 +12,7 @@
 void channel_push(struct str job, struct channel_outcome *o);
 void channel_web(struct str job, struct channel_outcome *o);
 void channel_exec(struct str job, struct channel_outcome *o);
+void channel_mail(struct str job, struct channel_outcome *o);
 
 /* Whom to believe; or NULL, *o being RETRY and why. */
 const struct tls_trust *channel_trust(struct channel_outcome *o);

@@ -1,6 +1,5 @@
 /* client.c: see client.h. */
 #include <assert.h>
-#include <poll.h>
 
 #include "client.h"
 #include "loop.h"
@@ -133,20 +132,12 @@ client_step(struct client *c)
 enum http_rc
 client_run(struct client *c, int timeout_ms)
 {
-	int64_t until_ms = loop_mono_ms() + timeout_ms, left;
+	int64_t until_ms = loop_mono_ms() + timeout_ms;
 	enum http_rc rc;
+	struct fail why;
 
-	while ((rc = client_step(c)) == HTTP_MORE) {
-		unsigned want = c->s->ops->want(c->s);
-		struct pollfd p = { c->s->fd,
-		    (short)((want & LOOP_IN ? POLLIN : 0) |
-		    (want & LOOP_OUT ? POLLOUT : 0)), 0 };
-
-		left = until_ms - loop_mono_ms();
-		if (left <= 0)
-			return cut(c, "time-out");
-		if (poll(&p, 1, (int)left) == -1 && errno != EINTR)
-			return cut(c, strerror(errno));
-	}
+	while ((rc = client_step(c)) == HTTP_MORE)
+		if (stream_wait(c->s, until_ms, &why) == -1)
+			return cut(c, why.msg);
 	return rc;
 }

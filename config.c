@@ -2,6 +2,7 @@
 
 #include "config.h"
 #include "http.h"
+#include "mail.h"
 
 #define CA_FILE		"/etc/ssl/certs/ca-certificates.crt"
 
@@ -163,6 +164,79 @@ word_pushover(struct config *c, const struct line *l, struct fail *why)
 	    "\"url URL\": %.*s", (int)l->word[i].n, l->word[i].p);
 }
 
+/* The server of a smtp line, its port being the mode's unless said.  0 or
+ * -1. */
+static int
+set_smtp(struct config *c, struct str s, struct fail *why)
+{
+	bool tls = strcmp(c->smtp_tls, "tls") == 0;
+	bool plain = strcmp(c->smtp_tls, "plain") == 0;
+	char url[CONFIG_TEXT + 16], text[CONFIG_TEXT + 16];
+	struct buf b = BUF(url), t = BUF(text);
+	struct http_url u;
+	size_t n;
+
+	buf_addf(&b, "https://%.*s", (int)s.n, s.p);
+	n = b.n;
+	buf_addz(&b, tls ? ":465" : plain ? ":25" : ":587");
+	if (http_url(str_from(&b), &u, why) == -1) {
+		b.n = n;
+		if (http_url(str_from(&b), &u, why) == -1)
+			u.path = STR("");
+	}
+	if (b.full || !str_is(u.path, "/") || u.user.n > 0 || u.fragment.p !=
+	    NULL)
+		return fail(why, "the server is HOST, HOST:PORT or [V6]:PORT");
+	if (plain && !str_ieq(u.host, STR("localhost")) &&
+	    !str_is(u.host, "::1") && !(str_starts(u.host, STR("127.")) &&
+	    str_is_of(u.host, "0123456789.")))
+		return fail(why, "\"plain\" is for a relay on this host: "
+		    "localhost");
+	buf_addf(&t, memchr(u.host.p, ':', u.host.n) != NULL ? "[%.*s]:%.*s" :
+	    "%.*s:%.*s", (int)u.host.n, u.host.p, (int)u.port.n, u.port.p);
+	return set_text(c->smtp, str_from(&t), "smtp", why);
+}
+
+static int
+word_smtp(struct config *c, const struct line *l, struct fail *why)
+{
+	const struct {
+		const char *name;
+		char *to;
+	} parts[] = {
+		{ "user",		c->smtp_user },
+		{ "password-file",	c->smtp_password_file },
+		{ "from",		c->smtp_from },
+	}, *p;
+	bool mode;
+
+	if (c->smtp[0] != '\0')
+		return fail(why, "smtp is set twice; leave one");
+	for (unsigned i = 2; i < l->n; i++) {
+		mode = str_is(l->word[i], "tls") || str_is(l->word[i], "plain");
+		p = STR_ROW(parts, l->word[i]);
+		if (!mode && (p == NULL || i + 1 == l->n))
+			return fail(why, "behind the server stand user USER, "
+			    "password-file /PATH, from ADDRESS, tls or plain");
+		if (set_text(mode ? c->smtp_tls : p->to,
+		    l->word[mode ? i : i + 1], mode ? "tls or plain" : p->name,
+		    why) == -1)
+			return -1;
+		i += !mode;
+	}
+	if (c->smtp_tls[0] == '\0')
+		str_copy(c->smtp_tls, CONFIG_TEXT, STR("starttls"));
+	if ((c->smtp_user[0] != '\0') != (c->smtp_password_file[0] == '/'))
+		return fail(why, "user and password-file, a path from / on, "
+		    "go together");
+	if (c->smtp_from[0] == '\0')
+		str_copy(c->smtp_from, CONFIG_TEXT, str_of(c->smtp_user));
+	if (!mail_address(str_of(c->smtp_from)))
+		return fail(why, "a sender is needed: \"from "
+		    "NAME@example.org\"");
+	return set_smtp(c, l->word[1], why);
+}
+
 static int
 word_ca_file(struct config *c, const struct line *l, struct fail *why)
 {
@@ -199,6 +273,8 @@ static const struct word {
 	{ "disk",	"SIZE",				1, 1, word_disk },
 	{ "sync",	"always|DURATION",		1, 1, word_sync },
 	{ "pushover",	"token TOKEN [url URL]",	2, 4, word_pushover },
+	{ "smtp",	"HOST[:PORT] [user USER password-file /PATH] "
+	    "[from ADDRESS] [tls|plain]",	1, 8, word_smtp },
 	{ "ca-file",	"/PATH",			1, 1, word_ca_file },
 	{ "exec-dir",	"/PATH",			1, 1, word_exec_dir },
 	{ "webhook-local", "",				0, 0,
@@ -218,8 +294,8 @@ read_line(struct config *c, struct str text, struct fail *why)
 	w = STR_ROW(words, l.word[0]);
 	if (w == NULL)
 		return fail(why, "\"%.*s\" is no word of vilicus.conf; listen, "
-		    "public, disk, sync, pushover, ca-file, exec-dir and "
-		    "webhook-local are",
+		    "public, disk, sync, pushover, smtp, ca-file, exec-dir "
+		    "and webhook-local are",
 		    (int)(l.word[0].n > 32 ? 32 : l.word[0].n), l.word[0].p);
 	if (l.n - 1 < w->min || l.n - 1 > w->max)
 		return fail(why, "write it \"%s %s\"", w->name, w->usage);

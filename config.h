@@ -34,6 +34,11 @@ struct config {
 	char ca_file[CONFIG_TEXT];
 	char exec_dir[CONFIG_TEXT];	/* "": no programs */
 	bool webhook_local;	/* webhooks may go to this host and its link */
+	char smtp[CONFIG_TEXT];		/* "HOST:PORT", "[V6]:PORT", or "" */
+	char smtp_user[CONFIG_TEXT], smtp_password_file[CONFIG_TEXT];
+	char smtp_password[CONFIG_TEXT]; /* for the reader of that file */
+	char smtp_from[CONFIG_TEXT];
+	char smtp_tls[CONFIG_TEXT];	/* "starttls", "tls", "plain" */
 };
 
 /* Read text; file is its name in the faults.  The number of faults, each a

@@ -153,6 +153,9 @@ struct setting {
 	char *pins;			/* of agents' URLs */
 	char *exec_dir;			/* of the programs of exec; "": none */
 	bool webhook_local;		/* they may reach this host */
+	char *smtp;			/* "HOST:PORT", "[V6]:PORT", or "" */
+	char *smtp_user, *smtp_password, *smtp_from, *smtp_tls;
+	char *smtp_mark;		/* of this server's Message-IDs */
 	int64_t disk;			/* bytes; 0: the default */
 };
 

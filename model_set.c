@@ -1,4 +1,5 @@
 /* model_set.c: a field of a draft from JSON, and a draft made sure of. */
+#include "mail.h"
 #include "model_impl.h"
 
 int
@@ -256,18 +257,6 @@ is_push_key(struct str s)
 
 /* One, local part and domain. */
 static bool
-is_mail(struct str s)
-{
-	struct str local;
-
-	for (size_t i = 0; i < s.n; i++)
-		if (strchr(" <>,;", s.p[i]) != NULL)
-			return false;
-	return str_cut(&s, '@', &local) == 0 && local.n > 0 && s.n > 0 &&
-	    str_span(s, "@") == 0 && memchr(s.p, '@', s.n) == NULL;
-}
-
-static bool
 is_url(struct str s)
 {
 	size_t n = str_starts(s, STR("https://")) ? 8 :
@@ -304,7 +293,7 @@ static const struct {
 } addresses[] = {
 	[TO_PUSHOVER]	= { is_push_key, "a Pushover user or group key is 30 "
 	    "letters and digits", false },
-	[TO_EMAIL]	= { is_mail, "one address, like noc@example.org",
+	[TO_EMAIL]	= { mail_address, "one address, like noc@example.org",
 	    false },
 	[TO_WEBHOOK]	= { A_URL }, [TO_NTFY] = { A_URL },
 	[TO_GOTIFY]	= { is_url, "a URL, https://... or http://...", true },

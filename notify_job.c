@@ -79,6 +79,57 @@ put_pushover(struct buf *b, const struct delivery *d,
 	return 0;
 }
 
+/* The first delivery that told this recipient of the same incident. */
+static uint64_t
+thread_of(const struct delivery *d)
+{
+	struct json j = JSON(str_of(d->items));		/* [[INCIDENT, ... */
+	const struct delivery *first;
+	int64_t incident = 0;
+	struct str text;
+
+	if (json_next(&j, &text) != JSON_ARR ||
+	    json_next(&j, &text) != JSON_ARR ||
+	    json_next(&j, &text) != JSON_NUM ||
+	    json_int(text, 1, INT64_MAX, &incident) == -1)
+		return d->o.id;
+	MODEL_ALL(first, KIND_DELIVERY)
+		if (first->recipient == d->recipient &&
+		    model_delivery_says(first, (uint64_t)incident) !=
+		    STATUS_NONE)
+			break;
+	return first == NULL ? d->o.id : first->o.id;
+}
+
+/* What an e-mail wants. */
+static int
+put_mail(struct buf *b, const struct delivery *d, const struct recipient *r,
+    struct fail *why)
+{
+	const struct setting *s = model_setting();
+	struct str host = str_of(s->smtp);
+	const char *port = strrchr(s->smtp, ':');
+
+	if (port == NULL)
+		return fail(why, "no smtp is set: add \"smtp HOST ...\" to "
+		    "vilicus.conf");
+	host.n = (size_t)(port - host.p);
+	if (host.p[0] == '[')
+		host = (struct str){ host.p + 1, host.n - 2 };
+	json_add(b, "smtp_host", host);
+	json_add(b, "smtp_port", str_of(port + 1));
+	json_add(b, "smtp_tls", str_of(s->smtp_tls));
+	json_add(b, "smtp_user", str_of(s->smtp_user));
+	json_add(b, "smtp_password", str_of(s->smtp_password));
+	json_add(b, "smtp_from", str_of(s->smtp_from));
+	json_add(b, "smtp_mark", str_of(s->smtp_mark));
+	json_add(b, "address", str_of(r->address));
+	json_add(b, "severity", str_of(status_name(d->severity)));
+	json_add_int(b, "id", (int64_t)d->o.id);
+	json_add_int(b, "thread", (int64_t)thread_of(d));
+	return 0;
+}
+
 /* What the others want. */
 static int
 put_others(struct buf *b, const struct delivery *d,
@@ -121,8 +172,8 @@ notify_job(const struct delivery *d, struct buf *b, struct fail *why)
 		snprintf(link, sizeof link, "%s/status", s->public);
 		json_add(b, "link", str_of(link));
 	}
-	if ((r->channel == TO_PUSHOVER ? put_pushover : put_others)(b, d, r,
-	    why) == -1)
+	if ((r->channel == TO_PUSHOVER ? put_pushover : r->channel ==
+	    TO_EMAIL ? put_mail : put_others)(b, d, r, why) == -1)
 		return -1;
 	json_obj_end(b);
 	return b->full ? fail(why, "the message is too long") : 0;

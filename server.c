@@ -96,6 +96,30 @@ complain(const char *what, const struct fail *why)
 	return 1;
 }
 
+/* The first line of the file that a smtp line names.  How many faults. */
+static unsigned
+read_password(struct config *c)
+{
+	char room[4096];
+	struct buf text = BUF(room);
+	struct str rest, line;
+	struct fail why;
+
+	if (c->smtp_password_file[0] == '\0')
+		return 0;
+	if (file_read(c->smtp_password_file, &text, &why) == -1)
+		return complain("password-file ", &why);
+	rest = str_from(&text);
+	(void)str_cut(&rest, '\n', &line);
+	if (line.n > 0 && line.p[line.n - 1] == '\r')
+		line.n--;
+	if (line.n > 0 && str_copy(c->smtp_password, CONFIG_TEXT, line) == 0)
+		return 0;
+	fail(&why, "%s: its first line is not of 1 to %d bytes",
+	    c->smtp_password_file, CONFIG_TEXT - 1);
+	return complain("password-file ", &why);
+}
+
 /* Read the configuration; faults go to standard error.  How many. */
 static unsigned
 read_config(struct config *c)
@@ -112,8 +136,11 @@ read_config(struct config *c)
 	fwrite(faults.p, 1, faults.n, stderr);
 	if (faults.full)
 		fprintf(stderr, "vilicus-server: and more\n");
+	bad += read_password(c);
 	/* It may come yet (a mount, a package): no reason not to start. */
-	if (c->pushover_token[0] != '\0' && access(c->ca_file, R_OK) == -1) {
+	if ((c->pushover_token[0] != '\0' || (c->smtp[0] != '\0' &&
+	    strcmp(c->smtp_tls, "plain") != 0)) &&
+	    access(c->ca_file, R_OK) == -1) {
 		fail_errno(&why, "ca-file %s", c->ca_file);
 		bad += complain("", &why) * options.test;
 	}
@@ -149,6 +176,11 @@ take_settings(const struct config *c)
 	model_text(&s->public, str_of(c->public));
 	model_text(&s->pushover_token, str_of(c->pushover_token));
 	model_text(&s->pushover_url, str_of(c->pushover_url));
+	model_text(&s->smtp, str_of(c->smtp));
+	model_text(&s->smtp_user, str_of(c->smtp_user));
+	model_text(&s->smtp_password, str_of(c->smtp_password));
+	model_text(&s->smtp_from, str_of(c->smtp_from));
+	model_text(&s->smtp_tls, str_of(c->smtp_tls));
 	model_text(&s->ca_file, str_of(c->ca_file));
 	model_text(&s->exec_dir, str_of(c->exec_dir));
 	s->webhook_local = c->webhook_local;
@@ -162,6 +194,7 @@ take_settings(const struct config *c)
 		    !is_loopback(c->listen[i].addr))));
 	identity_pins(pins);
 	model_text(&s->pins, str_of(own ? pins : ""));
+	model_text(&s->smtp_mark, (struct str){ pins, 8 });
 	s->disk = (int64_t)c->disk;
 	store_sync(store, c->sync_ms);
 	model_install(KIND_SETTING, &s->o, NULL);

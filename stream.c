@@ -268,6 +268,20 @@ connect_to(const char *host, const char *port, int timeout_ms, bool far,
 }
 
 int
+stream_wait(struct stream *s, int64_t until_ms, struct fail *why)
+{
+	unsigned want = s->ops->want(s);
+	int64_t left = until_ms - loop_mono_ms();
+	struct pollfd p = { s->fd, (short)((want & LOOP_IN ? POLLIN : 0) |
+	    (want & LOOP_OUT ? POLLOUT : 0)), 0 };
+
+	if (left <= 0)
+		return fail(why, "time-out");
+	return poll(&p, 1, (int)left) == -1 && errno != EINTR ?
+	    fail(why, "%s", strerror(errno)) : 0;
+}
+
+int
 stream_connect(const char *host, const char *port, int timeout_ms,
     struct fail *why)
 {

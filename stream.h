@@ -73,6 +73,9 @@ int stream_connect(const char *host, const char *port, int timeout_ms,
  * of its link (169.254/16, fe80::/10), v4 ones within v6 too. */
 int stream_connect_far(const char *host, const char *port, int timeout_ms,
     struct fail *why);
+/* Wait, blocking, for what a stream wants, until loop_mono_ms() is until_ms.
+ * 0, or -1: the time is up ("time-out"), or an error. */
+int stream_wait(struct stream *s, int64_t until_ms, struct fail *why);
 
 /* The local address of a socket as "ADDR:PORT" or "[V6]:PORT".  0 or -1. */
 int stream_local(int fd, char text[ADDR_TEXT], struct fail *why);

@@ -93,6 +93,7 @@ test_poll(struct pollfd *p, nfds_t n, int timeout_ms)
 #define stream_recv copy_recv
 #define stream_send copy_send
 #define stream_peek copy_peek
+#define stream_wait copy_wait
 #include "../stream.c"
 #undef poll
 #undef recv

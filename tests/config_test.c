@@ -102,6 +102,52 @@ test_good(void)
 	}
 }
 
+#define FROM	" from a@b"
+#define LOGIN	" user u password-file /p"
+
+static const struct {
+	const char *text, *smtp, *tls, *user, *file, *from;
+} smtps[] = {
+	{ "smtp m.example.org" FROM, "m.example.org:587", "starttls", "", "",
+	    "a@b" },
+	{ "smtp m.example.org:25" FROM, "m.example.org:25", "starttls", "",
+	    "", "a@b" },
+	{ "smtp m tls" FROM, "m:465", "tls", "", "", "a@b" },
+	{ "smtp m" FROM LOGIN " tls", "m:465", "tls", "u", "/p", "a@b" },
+	{ "smtp m:587 tls" FROM, "m:587", "tls", "", "", "a@b" },
+	{ "smtp localhost plain" FROM, "localhost:25", "plain", "", "",
+	    "a@b" },
+	{ "smtp LOCALHOST:26" FROM " plain", "LOCALHOST:26", "plain", "", "",
+	    "a@b" },
+	{ "smtp 127.0.0.2 plain" FROM, "127.0.0.2:25", "plain", "", "",
+	    "a@b" },
+	{ "smtp [::1] plain" FROM, "[::1]:25", "plain", "", "", "a@b" },
+	{ "smtp [fe80::443]" FROM, "[fe80::443]:587", "starttls", "", "",
+	    "a@b" },
+	{ "smtp [fe80::1]:2525" FROM, "[fe80::1]:2525", "starttls", "", "",
+	    "a@b" },
+	{ "smtp m user u@c password-file \"/a b\"", "m:587", "starttls",
+	    "u@c", "/a b", "u@c" },
+	{ "smtp m user \"a b\" password-file /p" FROM, "m:587", "starttls",
+	    "a b", "/p", "a@b" },
+};
+
+static void
+test_smtp(void)
+{
+	for (size_t i = 0; i < COUNT(smtps); i++) {
+		if (!CHECK_ROW(i, parse_z(smtps[i].text) == 0))
+			printf("%s", room);
+		CHECK_ROW(i, strcmp(c.smtp, smtps[i].smtp) == 0);
+		CHECK_ROW(i, strcmp(c.smtp_tls, smtps[i].tls) == 0);
+		CHECK_ROW(i, strcmp(c.smtp_user, smtps[i].user) == 0);
+		CHECK_ROW(i, strcmp(c.smtp_password_file, smtps[i].file) ==
+		    0);
+		CHECK_ROW(i, strcmp(c.smtp_from, smtps[i].from) == 0);
+		CHECK_ROW(i, c.smtp_password[0] == '\0');
+	}
+}
+
 /* What is wrong: on which line, and a part of what is said, which names
  * what would be right. */
 static const struct {
@@ -165,6 +211,36 @@ static const struct {
 	    "30 letters and digits" },
 	{ "pushover url x",		1, "" },
 	{ "pushover token " T30 "\npushover token " T30, 2, "set twice" },
+	{ "smtp",			1, "smtp HOST[:PORT]" },
+	{ "smtp m",			1, "from NAME@" },
+	{ "smtp m from a",		1, "from NAME@" },
+	{ "smtp m from \"a@b>\"",	1, "from NAME@" },
+	{ "smtp m" LOGIN,		1, "from NAME@" },
+	{ "smtp m from",		1, "behind the server" },
+	{ "smtp m starttls" FROM,	1, "behind the server" },
+	{ "smtp m" FROM " password x",	1, "behind the server" },
+	{ "smtp m" FROM FROM,		1, "from is set twice" },
+	{ "smtp localhost tls plain" FROM, 1, "tls or plain is set twice" },
+	{ "smtp m" FROM " user u",	1, "go together" },
+	{ "smtp m" FROM " password-file /p", 1, "go together" },
+	{ "smtp m" FROM " user u password-file p", 1, "go together" },
+	{ "smtp m" FROM " user \"\" password-file /p", 1, "1 to 255" },
+	{ "smtp m:0" FROM,		1, "HOST:PORT" },
+	{ "smtp m:65536" FROM,		1, "HOST:PORT" },
+	{ "smtp m:x" FROM,		1, "HOST:PORT" },
+	{ "smtp m:25:25" FROM,		1, "HOST:PORT" },
+	{ "smtp fe80::1" FROM,		1, "HOST:PORT" },
+	{ "smtp m/x" FROM,		1, "HOST:PORT" },
+	{ "smtp u@m" FROM,		1, "HOST:PORT" },
+	{ "smtp m#" FROM,		1, "HOST:PORT" },
+	{ "smtp m?x" FROM,		1, "HOST:PORT" },
+	{ "smtp \"\"" FROM,		1, "HOST:PORT" },
+	{ "smtp \"a b\"" FROM,		1, "HOST:PORT" },
+	{ "smtp m plain" FROM,		1, "for a relay on this host" },
+	{ "smtp 192.0.2.1 plain" FROM,	1, "for a relay on this host" },
+	{ "smtp 127.a plain" FROM,	1, "for a relay on this host" },
+	{ "smtp [::2] plain" FROM,	1, "for a relay on this host" },
+	{ "smtp m" FROM "\nsmtp m" FROM,	2, "smtp is set twice" },
 	{ "ca-file",			1, "ca-file /PATH" },
 	{ "ca-file x",			1, "from / on" },
 	{ "ca-file \"\"",		1, "from / on" },
@@ -298,6 +374,7 @@ int
 main(void)
 {
 	test_good();
+	test_smtp();
 	test_faults();
 	test_limits();
 	test_listener();
