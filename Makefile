@@ -30,25 +30,25 @@ TLS	= tls.o tls_cert.o tls_client.o tls_pem.o
 COMMON	= client.o fail.o http.o json.o key.o log.o loop_$(SYS).o str.o \
 	  stream.o $(TLS)
 SERVER	= server.o alert.o api.o api_list.o api_object.o api_result.o api_series.o \
-	  api_who.o beat.o change.o channel.o check.o child.o config.o conn.o file.o gzip.o identity.o login.o model.o \
+	  api_who.o beat.o change.o channel.o check.o child.o config.o conn.o file.o gzip.o hours.o identity.o login.o match.o model.o \
 	  model_field.o model_set.o notify.o page.o pool.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
-	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o
+	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o zone.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
 	  alert.o check.o child.o probe.o proc_$(SYS).o
 CTL	= ctl.o ctl_edit.o ctl_show.o ctl_table.o alert.o check.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o store_verify.o
 HDR	= agent.h alert.h api.h api_impl.h beat.h change.h channel.h check.h child.h \
-	  client.h config.h conn.h ctl.h fail.h file.h gzip.h http.h identity.h \
-	  json.h key.h log.h login.h loop.h model.h model_impl.h notify.h page.h pool.h probe.h proc.h \
-	  server.h store.h store_impl.h str.h stream.h tls.h tls_impl.h watch.h
+	  client.h config.h conn.h ctl.h fail.h file.h gzip.h hours.h http.h identity.h \
+	  json.h key.h log.h login.h loop.h match.h model.h model_impl.h notify.h page.h pool.h probe.h proc.h \
+	  server.h store.h store_impl.h str.h stream.h tls.h tls_impl.h watch.h zone.h
 PROGS	= vilicus-server vilicus-agent vilicus
 TESTS	= tests/agent_test tests/alert_test tests/block_test \
 	  tests/budget_test tests/change_test tests/check_test \
 	  tests/crash_test tests/child_test tests/channel_test tests/client_test \
-	  tests/config_test tests/conn_test tests/full_test tests/gzip_test tests/http_test tests/json_test \
-	  tests/key_test tests/login_test tests/loop_test tests/model_test tests/pool_test \
+	  tests/config_test tests/conn_test tests/full_test tests/gzip_test tests/hours_test tests/http_test tests/json_test \
+	  tests/key_test tests/login_test tests/loop_test tests/match_test tests/model_test tests/pool_test \
 	  tests/probe_test tests/store_test tests/str_test tests/tls_server_test tests/tls_test \
 	  tests/told_test tests/watch_test
 
@@ -77,12 +77,14 @@ T_channel	= channel.o child.o client.o http.o json.o loop_$(SYS).o log.o str.o s
 T_client	= client.o http.o loop_$(SYS).o str.o stream.o fail.o
 T_config	= config.o http.o str.o fail.o
 T_conn	= conn.o http.o loop_$(SYS).o pool.o str.o stream.o fail.o key.o tls_server.o $(TLS)
+T_hours	= hours.o zone.o file.o str.o fail.o
 T_http	= http.o str.o fail.o
 T_json	= json.o str.o fail.o
 T_gzip	= gzip.o str.o fail.o
 T_login	= key.o str.o fail.o
 T_key	= key.o str.o fail.o
 T_loop	= loop_$(SYS).o fail.o
+T_match	= match.o str.o fail.o
 MODEL	= model.o model_field.o model_set.o check.o alert.o json.o key.o \
 	  str.o fail.o
 T_model	= $(MODEL)
@@ -120,6 +122,8 @@ tests/config_test: tests/config_test.o $(T_config)
 	$(LINK) tests/config_test.o $(T_config) $(LDLIBS)
 tests/gzip_test: tests/gzip_test.o $(T_gzip)
 	$(LINK) tests/gzip_test.o $(T_gzip) $(LDLIBS)
+tests/hours_test: tests/hours_test.o $(T_hours)
+	$(LINK) tests/hours_test.o $(T_hours) $(LDLIBS)
 tests/http_test: tests/http_test.o $(T_http)
 	$(LINK) tests/http_test.o $(T_http) $(LDLIBS)
 tests/json_test: tests/json_test.o $(T_json)
@@ -130,6 +134,8 @@ tests/login_test: tests/login_test.o $(T_login)
 	$(LINK) tests/login_test.o $(T_login) $(LDLIBS)
 tests/loop_test: tests/loop_test.o $(T_loop)
 	$(LINK) tests/loop_test.o $(T_loop) $(LDLIBS)
+tests/match_test: tests/match_test.o $(T_match)
+	$(LINK) tests/match_test.o $(T_match) $(LDLIBS)
 tests/model_test: tests/model_test.o $(T_model)
 	$(LINK) tests/model_test.o $(T_model) $(LDLIBS)
 tests/change_test: tests/change_test.o $(T_change)
@@ -156,7 +162,7 @@ tests/tls_try: tests/tls_try.o $(T_try)
 tests/tls_test: tests/tls_test.o $(T_tls)
 	$(LINK) tests/tls_test.o $(T_tls) $(LDLIBS)
 
-tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/client_test.o tests/config_test.o tests/gzip_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/login_test.o tests/loop_test.o tests/model_test.o tests/probe_test.o tests/store_test.o tests/str_test.o tests/tls_server_test.o tests/tls_test.o tests/tls_try.o: $(HDR) tests/test.h
+tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/client_test.o tests/config_test.o tests/gzip_test.o tests/hours_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/login_test.o tests/loop_test.o tests/match_test.o tests/model_test.o tests/probe_test.o tests/store_test.o tests/str_test.o tests/tls_server_test.o tests/tls_test.o tests/tls_try.o: $(HDR) tests/test.h
 tests/login_test.o: login.c
 tests/change_test.o tests/conn_test.o tests/pool_test.o: $(HDR) tests/test.h
 tests/told_test.o tests/watch_test.o: $(HDR) tests/test.h tests/watch_world.h
