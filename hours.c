@@ -152,7 +152,8 @@ hours_next(const struct hours *h, int64_t at_ms)
 	int64_t end_ms, local, step;
 
 	at_ms = at_ms < 0 ? 0 : at_ms > TIME_MAX ? TIME_MAX : at_ms;
-	for (end_ms = at_ms + HOURS_AHEAD_MS; at_ms < end_ms; at_ms += step) {
+	end_ms = at_ms + HOURS_AHEAD_MS;
+	for (; at_ms < end_ms && at_ms <= TIME_MAX; at_ms += step) {
 		if (hours_hold(h, at_ms))
 			return at_ms;
 		local = zone_local(&h->zone, at_ms);

@@ -47,9 +47,9 @@ int hours_parse(struct str text, const char *default_zone, struct hours *h,
 /* Do they hold at this time?  Outside of 0 to TIME_MAX the nearest counts. */
 bool hours_hold(const struct hours *h, int64_t at_ms);
 
-/* The first time from at_ms on at which they hold: at_ms, the ms at which
- * a window begins or, where the clock is put forward into one, less than
- * a minute later.  INT64_MAX: not within HOURS_AHEAD_MS. */
+/* The first time from at_ms on at which they hold: to the ms, but where the
+ * clock changes within a minute, up to the end of that.  INT64_MAX: not within
+ * HOURS_AHEAD_MS.  Times count as for hours_hold. */
 int64_t hours_next(const struct hours *h, int64_t at_ms);
 
 #endif

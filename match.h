@@ -29,8 +29,7 @@ struct match_on {
 	const char *check, *type;	/* NULL: the agent itself */
 };
 
-/* Is it one of those that text means?  Of a text that is not well formed,
- * what is none of the four means nothing. */
+/* Is it one of those that text, which match_parse took, means? */
 bool match_holds(struct str text, const struct match_on *on);
 
 /* Is all of text as the pattern says? */

@@ -142,7 +142,7 @@ zone_load(struct str s, struct zone *z, struct fail *why)
 	for (at = line.n; at > 1 && text[at - 2] != '\n'; at--)
 		;
 	line.n -= line.n > 0 && text[line.n - 1] == '\n';
-	if (!str_starts(line, STR("TZif")) || at < 2 || at - 1 > line.n ||
+	if (!str_starts(line, STR("TZif")) || at < 2 ||
 	    zone_parse(str_after(line, at - 1), z, why) == -1)
 		return fail(why, "zone: %s: no zone's file, or its last line "
 		    "is no TZ string", path);

@@ -4,8 +4,9 @@
  * A zone is two offsets and the yearly rule that changes between them, as
  * a TZ string of POSIX says it (XBD 8.3, with the hours of RFC 8536 3.3.1).
  * A name stands for the last line of its file under /usr/share/zoneinfo: the
- * rule as it is today.  What a country did before is not known here.  No
- * clock is read; the environment and libc's time zone are not used.
+ * rule as it is today.  What a country did before is not known here, nor what
+ * it does by another calendar: in Ramadan Morocco and Gaza are off by an hour.
+ * No clock is read; the environment and libc's time zone are not used.
  */
 #ifndef ZONE_H
 #define ZONE_H

@@ -296,7 +296,8 @@ test_names(void)
 		{ "../zoneinfo/UTC", true }, { "Europe/../UTC", true },
 		{ "/etc/passwd", true }, { "/usr/share/zoneinfo/UTC", true },
 		{ "Europe", true }, { "No/Such_Place", true }, { ".", true },
-		{ "tzdata.zi", true }, { "Europe/Berlin\n", true },
+		{ "tzdata.zi", true }, { "leapseconds", true },
+		{ "Europe/Berlin\n", true },
 		{ "Europe Berlin", true }, { "zone1970%s", true },
 		{ "AAA0BBB", true }, { "a-", true }, { "+", true },
 		{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -430,6 +431,7 @@ test_rows(void)
 	CHECK(hours_next(&h, INT64_MAX) == INT64_MAX);
 	CHECK(hours_next(&h, INT64_MIN) == INT64_MAX);
 	CHECK(hours_parse(STR("mon"), CET, &h, &why) == 0);
+	CHECK(hours_next(&h, TIME_MAX - 3600000) == INT64_MAX);
 	CHECK(hours_hold(&h, at("2026-07-05T22:00:00")));
 	CHECK(hours_parse(STR("mon UTC0"), CET, &h, &why) == 0);
 	CHECK(!hours_hold(&h, at("2026-07-05T22:00:00")));
