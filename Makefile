@@ -30,25 +30,25 @@ TLS	= tls.o tls_cert.o tls_client.o tls_pem.o
 COMMON	= client.o fail.o http.o json.o key.o log.o loop_$(SYS).o str.o \
 	  stream.o $(TLS)
 SERVER	= server.o alert.o api.o api_list.o api_object.o api_result.o api_series.o \
-	  api_who.o beat.o change.o channel.o channel_exec.o channel_mail.o channel_push.o channel_web.o check.o child.o config.o conn.o file.o gzip.o identity.o login.o mail.o model.o \
+	  api_who.o beat.o change.o channel.o channel_exec.o channel_mail.o channel_push.o channel_web.o check.o child.o config.o conn.o file.o gzip.o hours.o identity.o login.o mail.o match.o model.o \
 	  model_field.o model_set.o notify.o notify_job.o page.o pool.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
-	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o
+	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o zone.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
 	  alert.o check.o child.o probe.o proc_$(SYS).o
 CTL	= ctl.o ctl_edit.o ctl_show.o ctl_table.o alert.o check.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o store_verify.o
 HDR	= agent.h alert.h api.h api_impl.h beat.h change.h channel.h channel_impl.h check.h child.h \
-	  client.h config.h conn.h ctl.h fail.h file.h gzip.h http.h identity.h \
-	  json.h key.h log.h login.h loop.h mail.h model.h model_impl.h notify.h page.h pool.h probe.h proc.h \
-	  server.h store.h store_impl.h str.h stream.h tls.h tls_impl.h watch.h
+	  client.h config.h conn.h ctl.h fail.h file.h gzip.h hours.h http.h identity.h \
+	  json.h key.h log.h login.h loop.h mail.h match.h model.h model_impl.h notify.h page.h pool.h probe.h proc.h \
+	  server.h store.h store_impl.h str.h stream.h tls.h tls_impl.h watch.h zone.h
 PROGS	= vilicus-server vilicus-agent vilicus
 TESTS	= tests/agent_test tests/alert_test tests/block_test \
 	  tests/budget_test tests/change_test tests/check_test \
 	  tests/crash_test tests/child_test tests/channel_test tests/channel_exec_test tests/channel_push_test tests/channel_web_test tests/client_test \
-	  tests/config_test tests/conn_test tests/full_test tests/gzip_test tests/http_test tests/json_test \
-	  tests/key_test tests/login_test tests/loop_test tests/mail_test tests/model_test tests/pool_test \
+	  tests/config_test tests/conn_test tests/full_test tests/gzip_test tests/hours_test tests/http_test tests/json_test \
+	  tests/key_test tests/login_test tests/loop_test tests/mail_test tests/match_test tests/model_test tests/pool_test \
 	  tests/probe_test tests/store_test tests/str_test tests/tls_server_test tests/tls_test \
 	  tests/told_test tests/watch_test
 
@@ -78,6 +78,7 @@ T_channel_one = http.o json.o loop_$(SYS).o str.o fail.o
 T_client	= client.o http.o loop_$(SYS).o str.o stream.o fail.o
 T_config	= config.o mail.o json.o http.o str.o fail.o
 T_conn	= conn.o http.o loop_$(SYS).o pool.o str.o stream.o fail.o key.o tls_server.o $(TLS)
+T_hours	= hours.o zone.o file.o str.o fail.o
 T_http	= http.o str.o fail.o
 T_json	= json.o str.o fail.o
 T_gzip	= gzip.o str.o fail.o
@@ -85,7 +86,9 @@ T_login	= key.o str.o fail.o
 T_key	= key.o str.o fail.o
 T_mail	= mail.o http.o json.o str.o fail.o
 T_loop	= loop_$(SYS).o fail.o
+T_match	= match.o str.o fail.o
 MODEL	= model.o model_field.o model_set.o mail.o http.o check.o alert.o json.o key.o \
+	  hours.o zone.o file.o match.o \
 	  str.o fail.o
 T_model	= $(MODEL)
 T_change = change.o log.o $(MODEL)
@@ -128,6 +131,8 @@ tests/config_test: tests/config_test.o $(T_config)
 	$(LINK) tests/config_test.o $(T_config) $(LDLIBS)
 tests/gzip_test: tests/gzip_test.o $(T_gzip)
 	$(LINK) tests/gzip_test.o $(T_gzip) $(LDLIBS)
+tests/hours_test: tests/hours_test.o $(T_hours)
+	$(LINK) tests/hours_test.o $(T_hours) $(LDLIBS)
 tests/http_test: tests/http_test.o $(T_http)
 	$(LINK) tests/http_test.o $(T_http) $(LDLIBS)
 tests/json_test: tests/json_test.o $(T_json)
@@ -142,6 +147,8 @@ tests/mail_test: tests/mail_test.o $(T_mail)
 	$(LINK) tests/mail_test.o $(T_mail) $(LDLIBS)
 tests/mail_try: tests/mail_try.o $(T_channel)
 	$(LINK) tests/mail_try.o $(T_channel) $(LDLIBS)
+tests/match_test: tests/match_test.o $(T_match)
+	$(LINK) tests/match_test.o $(T_match) $(LDLIBS)
 tests/model_test: tests/model_test.o $(T_model)
 	$(LINK) tests/model_test.o $(T_model) $(LDLIBS)
 tests/change_test: tests/change_test.o $(T_change)
@@ -168,7 +175,7 @@ tests/tls_try: tests/tls_try.o $(T_try)
 tests/tls_test: tests/tls_test.o $(T_tls)
 	$(LINK) tests/tls_test.o $(T_tls) $(LDLIBS)
 
-tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/channel_exec_test.o tests/channel_push_test.o tests/channel_web_test.o tests/client_test.o tests/config_test.o tests/gzip_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/login_test.o tests/loop_test.o tests/mail_test.o tests/mail_try.o tests/model_test.o tests/probe_test.o tests/store_test.o tests/str_test.o tests/tls_server_test.o tests/tls_test.o tests/tls_try.o: $(HDR) tests/test.h
+tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/channel_exec_test.o tests/channel_push_test.o tests/channel_web_test.o tests/client_test.o tests/config_test.o tests/gzip_test.o tests/hours_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/login_test.o tests/loop_test.o tests/mail_test.o tests/mail_try.o tests/match_test.o tests/model_test.o tests/probe_test.o tests/store_test.o tests/str_test.o tests/tls_server_test.o tests/tls_test.o tests/tls_try.o: $(HDR) tests/test.h
 tests/login_test.o: login.c
 tests/channel_exec_test.o: channel_exec.c tests/channel_help.h
 tests/channel_push_test.o: channel_push.c tests/channel_help.h

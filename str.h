@@ -144,6 +144,10 @@ struct str_date {
 };
 struct str_date str_date(int64_t ms);
 
+/* Days from 1970-01-01 to a day of a year from 1600 to 9999, by the calendar
+ * without its gap.  month 1-12; any day, counted from the 1st as 1. */
+int str_days(int year, int month, int day);
+
 /* Copy s into dst, NUL-terminated.  0, or -1 (dst is "") if it does not
  * fit or holds a NUL. */
 int str_copy(char *dst, size_t cap, struct str s);
