@@ -318,6 +318,15 @@ enrol(struct call *k)
 	return api_json(k, 201);
 }
 
+/* A silence says who made it, and begins now unless it says when. */
+static void
+sign(struct silence *s, const struct call *k)
+{
+	if (s->from == 0)
+		s->from = k->c->now_ms;
+	model_text(&s->created_by, str_of(k->key->name));
+}
+
 /* POST makes an object, PUT and PATCH change one: the draft as a whole, then
  * into the journal and in place. */
 int
@@ -342,6 +351,8 @@ api_put(struct call *k)
 		model_drop(k->kind, draft);
 		return api_no_room(k, &why);
 	}
+	if (make && k->kind == KIND_SILENCE)
+		sign((struct silence *)draft, k);
 	if (model_check(k->kind, draft, &field, &conflict, &why) == -1) {
 		model_drop(k->kind, draft);
 		return bad(k, conflict ? 409 : 400, field, &why);

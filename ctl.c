@@ -37,14 +37,17 @@ static const struct command {
 	{ "incidents",	0, 1,  ctl_incidents, "[ID]" },
 	{ "events",	0, 2,  ctl_show,      "[-n N]" },
 	{ "recipients",	0, 0,  ctl_show,      "" },
+	{ "silences",	0, 0,  ctl_show,      "" },
 	{ "keys",	0, 0,  ctl_show,      "" },
-	{ "agent add",	1, 5,  ctl_add,	      "HOST [interval 30s] [late 5m]" },
+	{ "agent add",	1, 9,  ctl_add,	      "HOST [interval 30s] [late 5m] "
+	    "[parent HOST[/CHECK]] [tags \"T ...\"]" },
 	{ "agent rm",	1, 1,  ctl_rm,	      "HOST" },
 	{ "check add",	2, 99, ctl_add,	      "HOST TYPE [PARAMETER ...] "
 	    "[RULE ...]" },
 	{ "check rm",	1, 1,  ctl_rm,	      "HOST/CHECK" },
-	{ "recipient add", 3, 9, ctl_add,     "NAME CHANNEL ADDRESS "
-	    "[secret S] [severity critical] [after 15m]" },
+	{ "recipient add", 3, 14, ctl_add,    "NAME CHANNEL ADDRESS "
+	    "[secret S] [severity critical] [match PLACES] [hours HOURS] "
+	    "[after 15m] [emergency]" },
 	{ "recipient rm", 1, 1, ctl_rm,	      "NAME" },
 	{ "recipient test", 1, 1, ctl_recipient_test, "NAME" },
 	{ "key add",	2, 4,	ctl_add,	"NAME admin|operator|viewer|"
@@ -55,6 +58,9 @@ static const struct command {
 	{ "enrol",	0, 9,	ctl_enrol,	"[tag:TAG ...] [approve]" },
 	{ "login",	0, 0,	ctl_login,	"" },
 	{ "key rm",	1, 1,  ctl_rm,	      "NAME|ID" },
+	{ "silence add", 1, 9, ctl_add,	      "PLACES [for 2h] [from TIME] "
+	    "[until TIME] [weekly HOURS] [comment TEXT]" },
+	{ "silence rm",	1, 1,  ctl_rm,	      "ID" },
 	{ "ack",	1, 99, ctl_ack,	      "INCIDENT [for DURATION] "
 	    "[COMMENT ...]" },
 	{ "verify",	0, 1,  ctl_verify,    "[DIR]" },

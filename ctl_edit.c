@@ -17,7 +17,7 @@ struct words {
 
 /* What the value of a word becomes.  NUMBER: a text, too, if it is none: the
  * server says what is wrong. */
-enum value { TEXT, NUMBER, DURATION, AGENT, TYPE, BOUNDS };
+enum value { TEXT, NUMBER, DURATION, UNTIL, AGENT, TYPE, BOUNDS, YES };
 
 /* A word, and the field that the value after it becomes; of one of the first
  * words of a kind, which are values, the kind. */
@@ -99,12 +99,19 @@ put(struct words *w, struct buf *to, const char *field, enum value value)
 		put_bounds(w, to, field);
 		return;
 	}
+	if (value == YES) {
+		json_put_bool(json_key(to, field), true);
+		return;
+	}
 	s = next(w);
-	if (value == DURATION) {
+	if (value == DURATION || value == UNTIL) {
 		if (str_duration(str_of(s), &ms) == -1 || ms % unit != 0)
 			ctl_die(CTL_USAGE, "\"%s\" is not a duration like "
 			    "30s, 5m", s);
-		json_add_int(to, field, ms / unit);
+		if (value == UNTIL)
+			json_put_time(json_key(to, field), ctl.now_ms + ms);
+		else
+			json_add_int(to, field, ms / unit);
 		return;
 	}
 	if (value == NUMBER && is_number(s)) {
@@ -131,6 +138,7 @@ static const struct word firsts[] = {
 	{ "recipient",	"name",			TEXT },
 	{ "recipient",	"channel",		TEXT },
 	{ "recipient",	"address",		TEXT },
+	{ "silence",	"match",		TEXT },
 	{ "key",	"name",			TEXT },
 	{ "key",	"role",			TEXT },
 };
@@ -149,8 +157,17 @@ static const struct word words[] = {
 	{ "severity",	"severity",		TEXT },
 	{ "secret",	"secret",		TEXT },
 	{ "after",	"after_s",		DURATION },
+	{ "parent",	"parent",		TEXT },
+	{ "tags",	"tags",			TEXT },
+	{ "match",	"match",		TEXT },
+	{ "hours",	"hours",		TEXT },
+	{ "emergency",	"emergency",		YES },
+	{ "from",	"from",			TEXT },
+	{ "until",	"until",		TEXT },
+	{ "weekly",	"weekly",		TEXT },
+	{ "comment",	"comment",		TEXT },
 	{ "agent",	"agent",		AGENT },
-};
+}, lasts = { "for",	"until",		UNTIL };
 
 /* A parameter of the type, or NULL: by its name, or by what of it stands
  * before the _s of a duration. */
@@ -194,6 +211,9 @@ add(int argc, char **argv)
 	while (w.i < w.n) {
 		p = param(&w, peek(&w));
 		row = STR_ROW(words, str_of(peek(&w)));
+		if (row != NULL && argv[0][0] == 's' &&
+		    strcmp(row->name, lasts.name) == 0)
+			row = &lasts;	/* of a silence it is no rule */
 		if (p != NULL || row != NULL) {
 			w.i++;
 		} else if (w.type != NULL && is_direction(peek(&w))) {
@@ -313,6 +333,10 @@ ctl_add(int argc, char **argv)
 	else if (strcmp(argv[0], "recipient") == 0)
 		ctl_say("%s was added; try: vilicus recipient test %s",
 		    host, host);
+	else if (strcmp(argv[0], "silence") == 0)
+		ctl_say("silence %s holds%s%s", ctl_text(json, "id"),
+		    ctl_text(json, "until")[0] != '\0' ? " until " :
+		    " until it is removed", ctl_text(json, "until"));
 	str_copy(beat, sizeof beat, str_of(ctl_text(json, "beat")));
 	if (beat[0] != '\0')
 		say_beat(beat);
@@ -379,9 +403,13 @@ path_of(const char *kind, const char *name)
 {
 	uint64_t id;
 
-	return strcmp(kind, "key") == 0 &&
-	    str_u64(str_of(name), 1, UINT64_MAX, &id) == 0 ?
-	    ctl_fmt("key/%s/", name) :
+	bool silence = strcmp(kind, "silence") == 0;
+	bool number = str_u64(str_of(name), 1, UINT64_MAX, &id) == 0;
+
+	if (silence && !number)
+		ctl_die(CTL_USAGE, "%s: not a silence's number", name);
+	return silence || (strcmp(kind, "key") == 0 && number) ?
+	    ctl_fmt("%s/%s/", kind, name) :
 	    ctl_text(ctl_find(kind, name), "resource_uri");
 }
 

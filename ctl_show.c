@@ -19,9 +19,9 @@ static const struct {
 enum { CRITICAL, UNKNOWN, WARNING, GOOD, NONE, OFF };
 
 #define STATUS		"HOST=@agent CHECK=name STATUS=!status FOR=~since " \
-			"LAST=~last_result TEXT=text"
+			"LAST=~last_result HELD_BY=held_by TEXT=text"
 #define STATUS_AGENT	"HOST=hostname CHECK=- STATUS=state FOR=- " \
-			"LAST=~last_checkin TEXT=-"
+			"LAST=~last_checkin HELD_BY=held_by TEXT=-"
 #define INCIDENT	"ID=id WHAT=what SEVERITY=severity OPENED=~opened " \
 			"SEEN_BY=acknowledged_by COMMENT=comment " \
 			"CLOSED=~closed TEXT=text"
@@ -50,8 +50,11 @@ static const struct list {
 	{ "events", "event/?order_by=-n", "N=n TIME=at BY=by WHAT=what "
 	    "OBJECT=object NEW=new", NULL, CTL_LINES, NULL },
 	{ "recipients", "recipient/", "NAME=name CHANNEL=channel "
-	    "SEVERITY=severity AFTER_S=after_s ENABLED=enabled "
-	    "ADDRESS=address", NULL, CTL_ALL, NULL },
+	    "SEVERITY=severity MATCH=match HOURS=hours AFTER_S=after_s "
+	    "ENABLED=enabled ADDRESS=address", NULL, CTL_ALL, NULL },
+	{ "silences", "silence/", "ID=id MATCH=match FROM=from UNTIL=until "
+	    "WEEKLY=weekly BY=created_by COMMENT=comment", NULL, CTL_ALL,
+	    NULL },
 	{ "keys", "key/", "ID=id NAME=name ROLE=role STATE=state HOST=@agent "
 	    "CREATED=created USED=last_used", NULL, CTL_ALL, NULL },
 };

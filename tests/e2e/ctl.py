@@ -122,7 +122,8 @@ def configure(bench):
     same(len(table(ctl("checks", "web2"))), 2, "of one host")
     same(table(ctl("recipients")),
          [{"NAME": "alice", "CHANNEL": "pushover", "SEVERITY": "critical",
-           "AFTER_S": "0", "ENABLED": "true", "ADDRESS": vil.USER}],
+           "MATCH": "-", "HOURS": "-", "AFTER_S": "0", "ENABLED": "true",
+           "ADDRESS": vil.USER}],
          "recipients")
     rows = table(ctl("keys"))
     same([(r["NAME"], r["ROLE"], r["HOST"]) for r in rows[1:]],
@@ -265,7 +266,7 @@ def refused(bench):
     server, ctl = fixture(bench)
     ctl("agent", "add", "web1")
     ctl.faults(USAGE, [
-        ("", "usage: vilicus .*\n(\t.*\n){24}$"),
+        ("", "usage: vilicus .*\n(\t.*\n){27}$"),
         ("sing", "usage: "),
         ("agent", "usage: "),
         ("agent dance x", "usage: "),
@@ -280,6 +281,9 @@ def refused(bench):
         ("ack 1 for ever", 'no duration .* follows "for"'),
         ("ack 1 for", 'no duration .* follows "for"'),
         ("check rm web1", "web1: not HOST/CHECK"),
+        ("silence add web1 for", 'nothing follows "for"'),
+        ("silence add web1 for ever", "not a duration"),
+        ("silence rm web1", "web1: not a silence's number"),
         ("agent add web9 interval", 'nothing follows "interval"'),
         ("agent add web9 interval 5", "not a duration"),
         ("agent add web9 late 500ms", "not a duration"),
@@ -292,6 +296,11 @@ def refused(bench):
     ctl.faults(REFUSED, [
         ("agent add web1", "hostname"),
         ("agent add web1/x", "hostname: "),
+        ("agent add web9 parent nobody", "parent: no agent"),
+        ("silence add web1/a/b", "match: "),
+        ("silence add web1 weekly someday", "weekly: "),
+        ("silence add web1 until 2000-01-01T00:00:00Z", "until: "),
+        ("recipient add bob email b@example.org emergency", "emergency: "),
         ("agent add web9 severity ok", "severity"),
         ("agent add web9 late 1m late 2m", "the same key again"),
         ("agent rm web9", 'no agent is "web9"'),

@@ -7,6 +7,7 @@ A case is a script: it calls run(f, g ...) with functions that take a Bench,
 and ends with "N checks, N failed".
 """
 import atexit
+import datetime
 import http.client
 import json
 import os
@@ -102,6 +103,12 @@ def stamp(ms):
     """Milliseconds since the epoch as the API writes them."""
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ms // 1000)) + \
         ".%03dZ" % (ms % 1000)
+
+
+def ms_of(text):
+    """A time of the API, in ms."""
+    return round(datetime.datetime.fromisoformat(
+        text.replace("Z", "+00:00")).timestamp() * 1000)
 
 
 def now_ms():
