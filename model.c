@@ -19,6 +19,10 @@ static bool hashed;
 
 static struct check *beats;	/* the first */
 
+/* How often what agents and checks are called, and so what a parent names,
+ * may have changed. */
+static uint64_t names_n = 1;
+
 static void *
 need(void *p)
 {
@@ -137,6 +141,38 @@ model_check_named(const struct agent *a, struct str name)
 		if (str_ieq(str_of(c->name), name))
 			return c;
 	return NULL;
+}
+
+int
+model_place(struct str name, struct agent **a, struct check **c)
+{
+	struct str host;
+
+	*c = NULL;
+	(void)str_cut(&name, '/', &host);
+	*a = model_agent_named(host);
+	if (*a == NULL || name.p == NULL)
+		return *a == NULL ? -1 : 0;
+	*c = model_check_named(*a, name);
+	return *c == NULL ? -1 : 0;
+}
+
+int
+model_parent(struct agent *of, struct agent **a, struct check **c)
+{
+	if (of->parent[0] == '\0')
+		return -1;
+	if (of->above_of != names_n) {
+		of->above_of = names_n;
+		memset(of->above, 0, sizeof of->above);
+		if (model_place(str_of(of->parent), a, c) == 0) {
+			of->above[0] = (*a)->o.id;
+			of->above[1] = *c == NULL ? 0 : (*c)->o.id;
+		}
+	}
+	*a = model_agent(of->above[0]);
+	*c = model_check_by_id(of->above[1]);
+	return *a == NULL ? -1 : 0;
 }
 
 static struct key **
@@ -264,20 +300,82 @@ model_check_text(struct buf *b, const struct check *c)
 	check_text(b, c->type, &rule, &res, bound, str_of(c->message));
 }
 
+bool
+model_item(struct str *rest, struct model_item *i)
+{
+	struct str one, number, status;
+	bool two;
+
+	do {
+		if (str_cut(rest, ']', &one) == -1)
+			return false;
+		one = str_after(one, str_span(one, "[,"));
+		(void)str_cut(&one, ',', &number);
+		(void)str_cut(&one, ',', &status);
+		two = one.p != NULL;
+		if (str_u64(number, 1, UINT64_MAX, &i->first) == -1)
+			continue;
+		i->last = i->first;
+		if (two && str_u64(status, i->first, i->first +
+		    MODEL_ITEM_MAX, &i->last) == -1)
+			continue;
+		status = two ? one : status;
+		if (status.n > 2 && status_parse((struct str){ status.p + 1,
+		    status.n - 2 }, &i->status) == 0)
+			return true;
+	} while (rest->p != NULL);
+	return false;
+}
+
+void
+model_item_put(struct buf *b, const struct model_item *i)
+{
+	buf_addf(b, "%s[%llu,", b->n == 0 ? "[" : ",",
+	    (unsigned long long)i->first);
+	if (i->last > i->first)
+		buf_addf(b, "%llu,", (unsigned long long)i->last);
+	buf_addf(b, "\"%s\"]", status_name(i->status));
+}
+
 enum status
 model_delivery_says(const struct delivery *d, uint64_t incident)
 {
 	enum status last = STATUS_NONE;
-	const char *p = d->items;
-	char head[32];
+	struct str rest = str_of(d->items);
+	struct model_item i;
 
-	/* [[12,"critical"],[13,"ok"]], as add_item() of notify.c writes it. */
-	snprintf(head, sizeof head, "[%llu,\"", (unsigned long long)incident);
-	while ((p = strstr(p, head)) != NULL) {
-		p += strlen(head);
-		status_parse((struct str){ p, strcspn(p, "\"") }, &last);
-	}
+	while (model_item(&rest, &i))
+		if (i.first <= incident && incident <= i.last)
+			last = i.status;
 	return last;
+}
+
+/* An incident remembers which deliveries it is in. */
+static void
+say(struct incident *in, const struct delivery *d)
+{
+	unsigned i = in->said_n;
+
+	while (i > 0 && in->said[i - 1].delivery != d->o.id)
+		i--;
+	if (i > 0)
+		return;
+	in->said = need(realloc(in->said, (in->said_n + 1) *
+	    sizeof *in->said));
+	in->said[in->said_n++] = (struct said){ d->o.id, d->recipient };
+}
+
+static void
+link_delivery(const struct delivery *d)
+{
+	struct str rest = str_of(d->items);
+	struct model_item i;
+	struct incident *in;
+
+	while (model_item(&rest, &i))
+		for (uint64_t id = i.first; id <= i.last; id++)
+			if ((in = model_incident(id)) != NULL)
+				say(in, d);
 }
 
 /* ---- drafts ---- */
@@ -291,7 +389,9 @@ model_draft(enum kind k, const void *of)
 
 	if (of != NULL)
 		memcpy(o, of, model_kinds[k].size);
-	else if (k == KIND_CHECK)
+	if (k == KIND_INCIDENT)
+		((struct incident *)o)->said = NULL;
+	else if (of == NULL && k == KIND_CHECK)
 		alert_reset(&((struct check *)o)->alert);
 	MODEL_EACH(f, k)
 		if (model_is_text(f)) {
@@ -314,6 +414,8 @@ model_drop(enum kind k, void *draft)
 	MODEL_EACH(f, k)
 		if (model_is_text(f))
 			free(*model_text_at(f, draft));
+	if (k == KIND_INCIDENT)
+		free(((struct incident *)draft)->said);
 	free(draft);
 }
 
@@ -355,6 +457,42 @@ link_incident(const struct incident *in)
 		*at = 0;
 }
 
+/* That is with the live one alone. */
+static void
+keep_said(struct incident *live, struct incident *old)
+{
+	live->said = old->said;
+	live->said_n = old->said_n;
+	old->said = NULL;
+}
+
+/* Read the hours of an object that has some; which its check has taken, but
+ * the file of a zone may be gone since. */
+static void
+read_hours(enum kind k, struct object *o)
+{
+	struct recipient *r = (struct recipient *)o;
+	struct silence *s = (struct silence *)o;
+	struct hours *h = k == KIND_RECIPIENT ? &r->when : &s->when;
+	const struct setting *set = model_get(KIND_SETTING, 1);
+	struct fail why;
+
+	h->n = 0;
+	(void)hours_parse(str_of(k == KIND_RECIPIENT ? r->hours : s->weekly),
+	    set == NULL ? "" : set->zone, h, &why);
+}
+
+void
+model_zone(void)
+{
+	struct object *o;
+
+	MODEL_ALL(o, KIND_RECIPIENT)
+		read_hours(KIND_RECIPIENT, o);
+	MODEL_ALL(o, KIND_SILENCE)
+		read_hours(KIND_SILENCE, o);
+}
+
 void *
 model_install(enum kind k, void *draft, struct object **was)
 {
@@ -368,6 +506,9 @@ model_install(enum kind k, void *draft, struct object **was)
 		old = need(malloc(model_kinds[k].size));
 		memcpy(old, live, model_kinds[k].size);
 		memcpy(live, o, model_kinds[k].size);
+		if (k == KIND_INCIDENT)
+			keep_said((struct incident *)live,
+			    (struct incident *)old);
 		free(o);
 	} else {
 		live = o;
@@ -400,6 +541,14 @@ model_install(enum kind k, void *draft, struct object **was)
 		(void)model_rule(c, &c->rule);
 	if (k == KIND_INCIDENT)
 		link_incident((struct incident *)live);
+	if (k == KIND_DELIVERY)
+		link_delivery((struct delivery *)live);
+	if (k == KIND_RECIPIENT || k == KIND_SILENCE)
+		read_hours(k, live);
+	/* Who may be meant by a name, or have changed it? */
+	if (k == KIND_AGENT || k == KIND_CHECK)
+		names_n += old == NULL || !model_same_all(k, F_WRITE, old,
+		    live);
 	hashed = hashed && k != KIND_KEY;
 	if (was != NULL)
 		*was = old;
@@ -423,6 +572,7 @@ model_remove(enum kind k, uint64_t id)
 	if (k == KIND_CHECK && check_is_beat(((struct check *)o)->type))
 		*link_of_beat((struct check *)o) = ((struct check *)o)->beats;
 	hashed = hashed && k != KIND_KEY;
+	names_n++;
 	return o;
 }
 

@@ -17,6 +17,7 @@
 #include "alert.h"
 #include "check.h"
 #include "fail.h"
+#include "hours.h"
 #include "json.h"
 #include "key.h"
 #include "str.h"
@@ -29,11 +30,13 @@
 #define MODEL_AGENTS_MAX	20000
 #define MODEL_DROPPED_MAX	(INT64_C(1) << 53)
 #define MODEL_MESSAGE_MAX	256	/* bytes of a result's message */
+#define MODEL_ITEM_MAX		1000000	/* incidents of one item */
+#define MODEL_PARENTS_MAX	16	/* parents above an agent */
 #define MODEL_PRINTED_MAX	8192	/* bytes of a text printed, and a NUL */
 
 enum kind {
 	KIND_AGENT, KIND_CHECK, KIND_INCIDENT, KIND_DELIVERY,
-	KIND_RECIPIENT, KIND_KEY, KIND_SETTING, KINDS
+	KIND_RECIPIENT, KIND_KEY, KIND_SILENCE, KIND_SETTING, KINDS
 };
 
 enum agent_state { AGENT_NEVER, AGENT_UP, AGENT_SILENT, AGENT_STOPPED };
@@ -58,8 +61,9 @@ struct object {
 struct agent {
 	struct object o;
 	char *hostname, *description, *tags;
+	char *parent;			/* HOST or HOST/CHECK, or "" */
 	char *version, *guid, *platform;
-	char *address;
+	char *address, *held_by;	/* see struct check */
 	int64_t check_interval_ms, late_after_s;	/* 0: the default */
 	int64_t clock_skew_ms, dropped;
 	int64_t last_checkin;
@@ -68,6 +72,10 @@ struct agent {
 	bool enabled;
 	uint64_t incident;		/* open one, or 0 */
 	int64_t heard_ms;		/* watch clock; see watch.h */
+	int64_t held_ms;		/* likewise: when it or a parent was
+					 * last not seen */
+	uint64_t above[2];		/* agent and check that parent names: */
+	uint64_t above_of;		/* as of so many changes of names */
 	struct check *checks;		/* linked by next, by id */
 };
 
@@ -81,6 +89,7 @@ struct check {
 	char *params;			/* canonical JSON, or "" */
 	char *warn, *crit, *clear;	/* bounds, one a line */
 	char *message;			/* of the newest result */
+	char *held_by;			/* what holds its news back; "" */
 	char *beat;			/* "/beat/TOKEN" of a heartbeat; "" */
 	struct check *beats;		/* the next of model_beats */
 	int64_t heard_ms;		/* watch clock: newest result, but for
@@ -106,8 +115,16 @@ struct incident {
 	char *what;			/* "web1 process nginx" */
 	char *text;			/* the newest change, as told */
 	char *acknowledged_by, *comment;
-	int64_t open_ms, looked_ms;	/* watch clock: since when it is open,
-					 * or the start; is a repeat due? */
+	int64_t open_ms, look_ms;	/* watch clock: since when it is open,
+					 * or the start; when to look whom to
+					 * tell of it (0: now) */
+	bool held;			/* something holds its news back */
+	struct said *said;		/* the deliveries it is in */
+	unsigned said_n;
+};
+
+struct said {
+	uint64_t delivery, recipient;
 };
 
 struct delivery {
@@ -129,9 +146,10 @@ struct delivery {
 
 struct recipient {
 	struct object o;
-	char *name, *address, *secret;
+	char *name, *address, *secret, *match, *hours;
 	uint8_t channel, severity;	/* enum channel_of */
-	bool enabled;
+	bool enabled, emergency;
+	struct hours when;		/* of hours; n 0: they cannot be read */
 	int64_t after_s;		/* told of what is unseen so long */
 	int64_t quiet_ms;		/* watch clock: group until then */
 };
@@ -147,10 +165,18 @@ struct key {
 	struct key *next;		/* whose hash begins alike */
 };
 
+struct silence {
+	struct object o;
+	char *match, *weekly, *comment, *created_by;
+	int64_t from, until;		/* until 0: for ever */
+	struct hours when;		/* of weekly, likewise */
+};
+
 struct setting {
 	struct object o;
 	char *public, *sync, *pushover_token, *pushover_url, *ca_file;
 	char *pins;			/* of agents' URLs */
+	char *zone;			/* of hours that name none; "": UTC */
 	char *exec_dir;			/* of the programs of exec; "": none */
 	bool webhook_local;		/* they may reach this host */
 	char *smtp;			/* "HOST:PORT", "[V6]:PORT", or "" */
@@ -238,6 +264,8 @@ struct object *model_named(enum kind k, struct str name);
 #define model_agent_named(hostname) \
 	((struct agent *)model_named(KIND_AGENT, hostname))
 struct setting *model_setting(void);
+/* Its zone is another: read all hours again. */
+void model_zone(void);
 /* The check `name` of an agent, any case; or NULL. */
 struct check *model_check_named(const struct agent *a, struct str name);
 /* The key whose secret this is, or NULL. */
@@ -256,9 +284,28 @@ enum status model_agent_status(const struct agent *a);
  * was no room for those. */
 int model_rule(const struct check *c, struct alert_rule *r);
 
+/* What the parent of an agent names: *a, and *c or NULL.  0, or -1: it has
+ * none, or there is nothing of that name. */
+int model_parent(struct agent *of, struct agent **a, struct check **c);
+/* The check that HOST/CHECK names and its agent, or the agent of HOST (*c is
+ * NULL).  0 or -1. */
+int model_place(struct str name, struct agent **a, struct check **c);
+
 /* How the newest result of a check reads: "0 running, at least 1 expected". */
 void model_check_text(struct buf *b, const struct check *c);
-/* What a delivery last says of an incident; NONE: it is not of it. */
+/*
+ * What a delivery says: items is a list of [ID,"STATUS"], or, of incidents
+ * that follow each other, [FIRST,LAST,"STATUS"].  With *rest the items at
+ * first: each in turn; false: there is none left.
+ */
+struct model_item {
+	uint64_t first, last;
+	enum status status;
+};
+bool model_item(struct str *rest, struct model_item *i);
+/* Add an item to such a list, whose end, a bracket, is yet to come. */
+void model_item_put(struct buf *b, const struct model_item *i);
+/* What it last says of an incident; NONE: it is not of it. */
 enum status model_delivery_says(const struct delivery *d, uint64_t incident);
 
 /* Where a field's value is. */

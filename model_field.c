@@ -142,6 +142,7 @@ static const struct field agent_fields[] = {
 	{ F(agent, hostname, NAME, CONF | F_NEED), 1, 64 },
 	{ F(agent, description, TEXT, CONF), .max = 256 },
 	{ F(agent, tags, TEXT, CONF), .max = 256 },
+	{ F(agent, parent, TEXT, CONF | F_NULL), .max = 129 },
 	{ F(agent, check_interval_ms, INT, CONF), 1000, 86400000, 10000 },
 	{ F(agent, late_after_s, INT, CONF | F_NULL), 5, 30 * 86400 },
 	{ F(agent, enabled, BOOL, CONF), .def = true },
@@ -153,6 +154,7 @@ static const struct field agent_fields[] = {
 	{ F(agent, dropped, INT, LIVE | F_AGENT), .max = MODEL_DROPPED_MAX },
 	{ F(agent, last_checkin, TIME, LIVE | F_NULL) },
 	{ F(agent, state, WORD, SEEN | F_AGENT), .words = model_agent_states },
+	{ F(agent, held_by, TEXT, SEEN | F_NULL), .max = 256 },
 	SHOW("status", F_STATE, show_agent_status),
 	SHOW("counts", F_STATE, show_counts),
 	{ F(agent, revision, INT, F_KEEP), .max = INT64_MAX },
@@ -179,6 +181,7 @@ static const struct field check_fields[] = {
 	{ F(check, message, TEXT, LIVE), .max = MODEL_MESSAGE_MAX },
 	SHOW("text", F_STATE, show_text),
 	{ AS(check, "since", alert.since_ms, TIME, F_STATE | F_NULL) },
+	{ F(check, held_by, TEXT, SEEN | F_NULL), .max = 256 },
 	{ F(check, last_result, TIME, LIVE | F_NULL) },
 	{ F(check, beat, TEXT, F_KEEP | F_NULL | F_SECRET), .max = 64 },
 	{ F(check, raw, WORD, LIVE | F_HIDE), .words = status_names,
@@ -221,7 +224,7 @@ static const struct field delivery_fields[] = {
 	{ F(delivery, severity, WORD, F_KEEP), .words = severities },
 	{ F(delivery, test, BOOL, F_KEEP) },
 	{ F(delivery, unknown, BOOL, F_KEEP) },
-	{ F(delivery, items, JSON, F_KEEP), .max = 4096 },
+	{ F(delivery, items, JSON, F_KEEP), .max = 8192 },
 	{ F(delivery, message, TEXT, F_KEEP), .max = 4096 },
 	{ F(delivery, code, INT, F_KEEP), .max = 999 },
 	{ F(delivery, request, TEXT, F_KEEP | F_NULL), .max = 64 },
@@ -238,6 +241,9 @@ static const struct field recipient_fields[] = {
 	{ F(recipient, secret, TEXT, CONF | F_BLIND), .max = 256 },
 	{ F(recipient, severity, WORD, CONF), .words = severities,
 	    .def = STATUS_WARNING },
+	{ F(recipient, match, TEXT, CONF), .max = MATCH_TEXT_MAX },
+	{ F(recipient, hours, TEXT, CONF), .max = 256 },
+	{ F(recipient, emergency, BOOL, CONF) },
 	{ F(recipient, after_s, INT, CONF), .max = 7 * 86400 },
 	{ F(recipient, enabled, BOOL, CONF), .def = true },
 };
@@ -252,6 +258,15 @@ static const struct field key_fields[] = {
 	{ F(key, created, TIME, F_KEEP | F_NULL) },
 	{ F(key, last_used, TIME, F_SNAP | F_NULL) },
 	{ F(key, hash, TEXT, F_KEEP | F_HIDE), 64, 64 },
+};
+
+static const struct field silence_fields[] = {
+	{ F(silence, match, TEXT, CONF | F_NEED), 1, MATCH_TEXT_MAX },
+	{ F(silence, from, TIME, CONF | F_NULL) },
+	{ F(silence, until, TIME, CONF | F_NULL) },
+	{ F(silence, weekly, TEXT, CONF), .max = 256 },
+	{ F(silence, comment, TEXT, CONF), .max = 256 },
+	{ F(silence, created_by, TEXT, F_KEEP), .max = 64 },
 };
 
 static const struct field setting_fields[] = {
@@ -269,6 +284,7 @@ static const struct field setting_fields[] = {
 	{ F(setting, smtp_tls, TEXT, F_HIDE), .max = 256 },
 	{ F(setting, smtp_mark, TEXT, F_HIDE), .max = 256 },
 	{ F(setting, ca_file, TEXT, F_KEEP), .max = 256 },
+	{ F(setting, zone, TEXT, F_KEEP), .max = 256 },
 	{ F(setting, exec_dir, TEXT, F_KEEP | F_NULL), .max = 256 },
 	{ F(setting, webhook_local, BOOL, F_KEEP) },
 };
@@ -281,6 +297,7 @@ const struct kind_table model_kinds[KINDS] = {
 	[KIND_DELIVERY]	 = KIND(delivery),
 	[KIND_RECIPIENT] = KIND(recipient),
 	[KIND_KEY]	 = KIND(key),
+	[KIND_SILENCE]	 = KIND(silence),
 	[KIND_SETTING]	 = KIND(setting),
 };
 

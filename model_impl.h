@@ -4,6 +4,7 @@
 #ifndef MODEL_IMPL_H
 #define MODEL_IMPL_H
 
+#include "match.h"
 #include "model.h"
 
 #define MODEL_TEXT_MAX	4096	/* bytes of any text field */

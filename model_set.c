@@ -191,11 +191,33 @@ are_tags(const char *tags, struct fail *why)
 	return 0;
 }
 
+/* Is what its parent names there, and no agent above itself? */
+static int
+is_parent(const struct agent *of, struct fail *why)
+{
+	struct str name = str_of(of->parent);
+	struct agent *a;
+	struct check *c;
+
+	for (int i = 0; name.n > 0; i++) {
+		if (model_place(name, &a, &c) == -1)
+			return fail(why, "no agent or HOST/CHECK of that name");
+		if (i == MODEL_PARENTS_MAX || a->o.id == of->o.id)
+			return fail(why, "its parents would be a circle, or "
+			    "more than %d", MODEL_PARENTS_MAX);
+		name = str_of(a->parent);
+	}
+	return 0;
+}
+
 static int
 check_agent(struct object *o, const char **field, struct fail *why)
 {
 	*field = "tags";
 	if (are_tags(((const struct agent *)o)->tags, why) == -1)
+		return -1;
+	*field = "parent";
+	if (is_parent((const struct agent *)o, why) == -1)
 		return -1;
 	*field = "hostname";
 	if (o->id == 0 && model_count(KIND_AGENT) >= MODEL_AGENTS_MAX)
@@ -307,6 +329,26 @@ static const struct {
 	    false },
 };
 
+/* A text that says which agents and checks, and one that says when; "" is no
+ * word of it. */
+static int
+are_places(const char *match, const char **field, struct fail *why)
+{
+	*field = "match";
+	return match[0] == '\0' ? 0 : match_parse(str_of(match), why);
+}
+
+static int
+are_hours(const char *text, const char *name, const char **field,
+    struct fail *why)
+{
+	struct hours h;
+
+	*field = name;
+	return text[0] == '\0' ? 0 : hours_parse(str_of(text),
+	    model_setting()->zone, &h, why);
+}
+
 static int
 check_recipient(struct object *o, const char **field, struct fail *why)
 {
@@ -319,7 +361,23 @@ check_recipient(struct object *o, const char **field, struct fail *why)
 	if (addresses[r->channel].secret && r->secret[0] == '\0')
 		return fail(why, "%s wants its token as the secret",
 		    model_channels[r->channel]);
-	return 0;
+	*field = "emergency";
+	if (r->emergency && r->channel != TO_PUSHOVER)
+		return fail(why, "only Pushover has emergencies");
+	return are_places(r->match, field, why) == -1 ||
+	    are_hours(r->hours, "hours", field, why) == -1 ? -1 : 0;
+}
+
+static int
+check_silence(struct object *o, const char **field, struct fail *why)
+{
+	const struct silence *s = (const struct silence *)o;
+
+	*field = "until";
+	if (s->until != 0 && s->until <= s->from)
+		return fail(why, "it ends before it begins");
+	return are_places(s->match, field, why) == -1 ||
+	    are_hours(s->weekly, "weekly", field, why) == -1 ? -1 : 0;
 }
 
 static int
@@ -349,7 +407,8 @@ model_check(enum kind k, struct object *draft, const char **field,
 	static int (*const checks[KINDS])(struct object *, const char **,
 	    struct fail *) = {
 		[KIND_AGENT] = check_agent, [KIND_CHECK] = check_check,
-		[KIND_RECIPIENT] = check_recipient, [KIND_KEY] = check_key
+		[KIND_RECIPIENT] = check_recipient, [KIND_KEY] = check_key,
+		[KIND_SILENCE] = check_silence
 	};
 	const struct check *c = (const struct check *)draft;
 	const struct object *other = NULL;

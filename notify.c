@@ -1,44 +1,138 @@
-/* notify.c: see notify.h. */
+/* notify.c: what is told to whom; see notify.h.  notify_way.c: the attempts.
+ *
+ * Each look at an incident asks, for each recipient, what should be told of it
+ * now, given what deliveries already say of it: an answer that holds however
+ * often it is asked, after a crash or what was held back as well.  All that
+ * one turn of the loop makes due for a recipient becomes one delivery.
+ */
 #include <stdio.h>
-#include <unistd.h>
 
-#include "channel.h"
 #include "json.h"
-#include "log.h"
-#include "notify.h"
+#include "match.h"
+#include "notify_impl.h"
+#include "silence.h"
 
-/* The one endpoint so far, its child, and what is on its way. */
-static struct {
-	int fd;			/* -1: no child */
-	bool old;		/* made for settings that were changed since */
-	uint64_t delivery;	/* on its way, or 0 */
-	bool sent;		/* handed to the child */
-	char answer[CHILD_ANSWER + 1];
-} way = { .fd = -1 };
+static bool asked;		/* something happened since the last look */
+static int64_t next_look_ms;	/* watch clock: else not before this */
 
-/* What is due first, kept until a delivery changes: the loop asks often. */
-static struct {
-	bool known;
-	int64_t due_ms;		/* INT64_MAX: nothing is queued */
-	uint64_t id;
-} first;
-
-static struct delivery *
-put(struct delivery *d, const struct watch_now *now)
+void
+notify_event(struct incident *in)
 {
-	struct change ch = { "outbox", "server", now->now_ms, true };
-
-	first.known = false;
-	return change_keep(KIND_DELIVERY, d, &ch);
+	in->look_ms = 0;
+	asked = true;
 }
 
-/* ---- what is told to whom ---- */
+void
+notify_again(const struct delivery *d)
+{
+	struct str rest = str_of(d->items);
+	struct model_item i;
+	struct incident *in;
 
-/* An incident, and what is said of it: still, or, NULL, its newest change. */
-struct news {
-	const struct incident *in;
-	const char *still;
+	while (model_item(&rest, &i))
+		for (uint64_t id = i.first; id <= i.last; id++)
+			if ((in = model_incident(id)) != NULL)
+				notify_event(in);
+}
+
+/* ---- what one recipient has of one incident ---- */
+
+struct had {
+	bool any;		/* some delivery says something of it, */
+	bool ended;		/* its end, */
+	bool waits;		/* and is not done */
+	enum status said;	/* the worst that any says */
+	enum status told;	/* the worst that was taken, or may be */
+	struct delivery *open;	/* takes more lines, and has it */
+	int64_t ended_ms;	/* when the newest was done; 0: before the
+				   start */
 };
+
+/* Can this one still take a line?  Nobody can have read it, and its items
+ * have room for one more. */
+static bool
+is_open(const struct delivery *d)
+{
+	return d->state == DELIVERY_QUEUED && !d->unknown && !d->test &&
+	    strlen(d->items) < NOTIFY_ITEMS_MAX - NOTIFY_ITEM_MAX;
+}
+
+static struct had
+look_back(const struct recipient *r, const struct incident *in)
+{
+	struct had h = { .said = STATUS_OK, .told = STATUS_OK };
+	struct delivery *d;
+	enum status last;
+
+	for (unsigned i = 0; i < in->said_n; i++) {
+		d = in->said[i].recipient != r->o.id ? NULL :
+		    model_delivery(in->said[i].delivery);
+		if (d == NULL)
+			continue;
+		last = model_delivery_says(d, in->o.id);
+		h.any = true;
+		if (last > h.said)
+			h.said = last;
+		if (d->state < DELIVERY_ACCEPTED)
+			h.waits = true;
+		else if (d->ended_ms > h.ended_ms)
+			h.ended_ms = d->ended_ms;
+		if (d->state == DELIVERY_GIVEN_UP && !d->unknown)
+			continue;
+		h.ended = h.ended || last == STATUS_OK;
+		if (is_open(d))
+			h.open = d;
+		else if ((d->state >= DELIVERY_ACCEPTED || d->unknown) &&
+		    last > h.told)
+			h.told = last;
+	}
+	return h;
+}
+
+static bool
+wants(const struct recipient *r, const struct incident *in)
+{
+	const struct agent *a = model_agent(in->agent);
+	const struct check *c = model_check_by_id(in->check);
+
+	if (!r->enabled || in->status < r->severity)
+		return false;
+	if (r->match[0] == '\0' || in->agent == 0)
+		return true;		/* the server's own are for all */
+	return a != NULL && (in->check == 0 || c != NULL) &&
+	    match_holds(str_of(r->match), &(struct match_on){ a->hostname,
+	    a->tags, c == NULL ? NULL : c->name,
+	    c == NULL ? NULL : c->type->name });
+}
+
+enum news { NOTHING, CHANGE, STILL };
+
+/* What is to be told now.  The end is told to those who were told of the
+ * beginning, and to those who may have been; where that is on its way, what
+ * becomes of it is waited for. */
+static enum news
+decide(const struct recipient *r, const struct incident *in,
+    const struct had *h, int64_t watch_ms)
+{
+	const struct check *c = model_check_by_id(in->check);
+	int64_t every_ms = c == NULL ? 0 : c->renotify_s * 1000;
+
+	if (in->closed != 0)
+		return !h->ended && (h->open != NULL || h->told > STATUS_OK) ?
+		    CHANGE : NOTHING;
+	if (in->held || !wants(r, in))
+		return NOTHING;
+	if (r->after_s > 0 && !h->any)
+		return in->acknowledged == 0 && watch_ms - in->open_ms >=
+		    r->after_s * 1000 ? STILL : NOTHING;
+	if (in->status > h->said)
+		return CHANGE;
+	return h->any && !h->waits && every_ms > 0 && in->acknowledged == 0 &&
+	    watch_ms - (h->ended_ms > in->open_ms ? h->ended_ms :
+	    in->open_ms) >= every_ms ? STILL : NOTHING;
+}
+
+/* ---- a delivery and its lines ---- */
 
 /* What it is now, as people say it. */
 static const char *
@@ -52,195 +146,282 @@ state_of(const struct incident *in)
 	    status_name(in->status);
 }
 
-/* Can this one still take a line?  Nobody can have read it, and its items
- * have room for one more. */
-static bool
-is_open(const struct delivery *d)
+/* How many things it says. */
+static unsigned
+count(const struct delivery *d)
 {
-	return d->state == DELIVERY_QUEUED && !d->unknown && !d->test &&
-	    strlen(d->items) < NOTIFY_ITEMS_MAX - NOTIFY_ITEM_MAX;
-}
-
-/* Add an item and its line; past what a message holds, they are counted.  A
- * message that says of one incident that it came and went is titled by its
- * end. */
-static void
-add_item(struct delivery *d, const struct news *news)
-{
-	const struct incident *in = news->in;
-	const char *text = news->still != NULL ? news->still : in->text;
-	const char *p;
+	struct str rest = str_of(d->items);
+	struct model_item i;
 	unsigned n = 0;
 
-	for (p = d->items; *p != '\0'; p++)
-		n += *p == '[';
-	n -= n > 0;			/* the list's own bracket */
-	if (in->status > d->severity)
-		d->severity = in->status;
-	if (n == 0 || (n == 1 &&
-	    model_delivery_says(d, in->o.id) != STATUS_NONE))
-		model_textf(&d->title, "Vilicus alert: %s is %s %s",
-		    in->what, news->still != NULL ? "still" : "now",
-		    state_of(in));
-	else
-		model_textf(&d->title, "Vilicus alert: %u changes, worst %s",
-		    n + 1, status_name(d->severity));
-	if (n == 0 || strlen(d->message) + 1 + strlen(text) <
-	    NOTIFY_MESSAGE_MAX)
-		model_textf(&d->message, "%s%s%s", d->message, n == 0 ? "" :
-		    "\n", text);
-	/* The list goes on without its closing bracket. */
-	model_textf(&d->items, "%.*s%c[%llu,\"%s\"]]", n == 0 ? 0 :
-	    (int)strlen(d->items) - 1, d->items, n == 0 ? '[' : ',',
-	    (unsigned long long)in->o.id, status_name(in->status));
+	while (model_item(&rest, &i))
+		n += (unsigned)(i.last - i.first) + 1;
+	return n;
 }
 
-/* Queue a line: to the open one that takes it, or NULL.  News do not wait for
- * a back-off, neither their own nor that of what must go before them; but for
- * what the other side asked they do. */
+/* Add an item: behind the others, or to a run of its like beside which it
+ * stands, if nothing after that says more of the same incident. */
 static void
-queue(const struct recipient *r, struct delivery *open,
-    const struct news *news, const struct watch_now *now)
+put_item(struct delivery *d, uint64_t id, enum status st)
 {
-	int64_t due = r->quiet_ms > now->watch_ms ? r->quiet_ms : now->watch_ms;
-	struct delivery *d;
+	char text[NOTIFY_ITEMS_MAX];
+	struct buf b;
+	struct str rest = str_of(d->items);
+	struct model_item i, to = { .status = STATUS_NONE };
 
-	MODEL_ALL(d, KIND_DELIVERY)
-		if (d->state == DELIVERY_QUEUED && !d->test &&
-		    d->recipient == r->o.id && due < d->due_ms)
-			d->due_ms = due > d->floor_ms ? due : d->floor_ms;
-	d = model_draft(KIND_DELIVERY, open);
-	if (open == NULL) {
+	while (model_item(&rest, &i))
+		if (i.status == st && (i.last + 1 == id || id + 1 == i.first))
+			to = i;
+		else if (i.first <= id && id <= i.last)
+			to.status = STATUS_NONE;
+	buf_init(&b, text, sizeof text - 1);
+	rest = str_of(d->items);
+	while (model_item(&rest, &i)) {
+		if (to.status == st && i.first == to.first && i.status == st) {
+			i.first -= id + 1 == i.first;
+			i.last += i.last + 1 == id;
+		}
+		model_item_put(&b, &i);
+	}
+	if (to.status == STATUS_NONE)
+		model_item_put(&b, &(struct model_item){ id, id, st });
+	buf_addc(&b, ']');
+	model_text(&d->items, str_from(&b));
+}
+
+/* Add a line to the message; past what it holds, they are counted. */
+static void
+put_line(struct delivery *d, const char *text)
+{
+	char *end = strrchr(d->message, '\n');
+	struct str tail = end == NULL ? STR("") : str_of(end + 1), word;
+	uint64_t more = 0;
+
+	if (str_starts(tail, STR("and "))) {
+		tail = str_after(tail, sizeof "and " - 1);
+		(void)str_cut(&tail, ' ', &word);
+		if (str_is(tail, "more") &&
+		    str_u64(word, 1, UINT32_MAX, &more) == 0)
+			*end = '\0';
+	}
+	if (more == 0 && strlen(d->message) + 1 + strlen(text) <
+	    NOTIFY_MESSAGE_MAX)
+		model_textf(&d->message, "%s%s%s", d->message,
+		    d->message[0] == '\0' ? "" : "\n", text);
+	else
+		model_textf(&d->message, "%s\nand %llu more", d->message,
+		    (unsigned long long)more + 1);
+}
+
+/* Add what is told of an incident: `still` that, or (NULL) its newest change.
+ * A message that says of one incident that it came and went is titled by its
+ * end. */
+static void
+add_news(struct delivery *d, const struct incident *in, const char *still)
+{
+	enum status before = model_delivery_says(d, in->o.id);
+	unsigned n;
+
+	put_item(d, in->o.id, (enum status)in->status);
+	put_line(d, still != NULL ? still : in->text);
+	if (in->status > d->severity)
+		d->severity = in->status;
+	n = count(d);
+	if (n == 1 || (n == 2 && before != STATUS_NONE))
+		model_textf(&d->title, "Vilicus alert: %s is %s %s", in->what,
+		    still != NULL ? "still" : "now", state_of(in));
+	else if (d->severity == STATUS_OK)
+		model_textf(&d->title, "Vilicus alert: %u are well again", n);
+	else
+		model_textf(&d->title, "Vilicus alert: %u changes, worst %s",
+		    n, status_name(d->severity));
+}
+
+static void
+put_still(struct buf *b, const struct incident *in, int64_t now_ms)
+{
+	int64_t ms = now_ms - in->opened, unit = ms < 60000 ? 1000 : 60000;
+
+	buf_addf(b, "%s is still %s after ", in->what, state_of(in));
+	buf_duration(b, ms / unit * unit);
+	buf_addf(b, ": %s", in->text);
+}
+
+/* ---- the look ---- */
+
+/* Does a delivery say of agents alone that they are silent, or are well
+ * again? */
+static bool
+is_of_agents(const struct delivery *d, bool well)
+{
+	struct str rest = str_of(d->items);
+	struct model_item i;
+	const struct incident *in;
+
+	while (model_item(&rest, &i))
+		for (; i.first <= i.last; i.first++) {
+			in = model_incident(i.first);
+			if (in == NULL || in->check != 0 || in->agent == 0 ||
+			    (i.status == STATUS_OK) != well)
+				return false;
+		}
+	return true;
+}
+
+/* Are there agents who have missed a report, and may be silent soon? */
+static bool
+more_come(int64_t watch_ms)
+{
+	const struct agent *a;
+
+	MODEL_ALL(a, KIND_AGENT)
+		if (a->enabled && a->state == AGENT_UP && a->heard_ms > 0 &&
+		    watch_ms - a->heard_ms > model_late_after_ms(a) / 2)
+			return true;
+	return false;
+}
+
+/* When it is to go: at once; behind a message sent just now at the end of the
+ * group.  Of agents who fall silent together, or come back together, each
+ * after its own interval, those are waited for. */
+static int64_t
+due_ms(const struct delivery *d, const struct recipient *r, int64_t watch_ms)
+{
+	if (r->quiet_ms <= watch_ms)
+		return watch_ms;
+	return r->quiet_ms + (is_of_agents(d, true) ||
+	    (is_of_agents(d, false) && more_come(watch_ms)) ?
+	    NOTIFY_AGENTS_MS : 0);
+}
+
+/* Queue a draft.  News do not wait for a back-off, neither their own nor that
+ * of what must go before them; but for what the other side asked they do. */
+static void
+queue(struct delivery *d, const struct recipient *r,
+    const struct watch_now *now)
+{
+	struct delivery *other;
+	int64_t due = due_ms(d, r, now->watch_ms);
+
+	MODEL_ALL(other, KIND_DELIVERY)
+		if (other->state == DELIVERY_QUEUED && !other->test &&
+		    other->recipient == r->o.id && other->o.id != d->o.id &&
+		    due < other->due_ms)
+			other->due_ms = due > other->floor_ms ? due :
+			    other->floor_ms;
+	if (d->o.id == 0) {
 		d->recipient = r->o.id;
 		d->queued = now->now_ms;
 		d->due_ms = due;
-	}
-	d->event = news->still != NULL ? now->now_ms : news->in->changed;
+	} else if (due < d->due_ms)
+		d->due_ms = due > d->floor_ms ? due : d->floor_ms;
 	d->next = now->now_ms + (d->due_ms - now->watch_ms);
-	add_item(d, news);
-	put(d, now);
+	notify_put(d, now);
 }
 
-/* Tell one recipient of an incident as it now stands, if that is due.  A
- * recovery while its alarm is on its way waits for what becomes of that. */
-static void
-tell(const struct recipient *r, const struct incident *in,
-    const struct watch_now *now)
+/* The open delivery of a recipient, or NULL. */
+static struct delivery *
+open_of(const struct recipient *r)
 {
-	struct delivery *d, *has = NULL;	/* takes lines, and has it */
-	struct delivery *open = NULL;		/* takes lines */
-	enum status st = (enum status)in->status, last;
-	enum status told = STATUS_OK;		/* or it may have been */
-	bool ended = false;			/* that is told, or queued */
-	bool any = false;			/* something was, or is */
-	enum alert_tell t;
-
-	MODEL_ALL(d, KIND_DELIVERY) {
-		if (d->recipient != r->o.id)
-			continue;
-		if (open == NULL && is_open(d))
-			open = d;
-		last = model_delivery_says(d, in->o.id);
-		any = any || last != STATUS_NONE;
-		if (last == STATUS_NONE ||
-		    (d->state == DELIVERY_GIVEN_UP && !d->unknown))
-			continue;
-		ended = ended || last == STATUS_OK;
-		if (is_open(d))
-			has = d;
-		else if (d->state >= DELIVERY_ACCEPTED || d->unknown)
-			told = last > told ? last : told;
-	}
-	t = alert_tell((enum status)r->severity, told, st);
-	if (st == STATUS_OK && has != NULL)
-		t = ALERT_TELL_RECOVERY;
-	if (t == ALERT_TELL_NOTHING || (st == STATUS_OK && ended) ||
-	    (t == ALERT_TELL_ALARM && (!r->enabled ||
-	    (r->after_s > 0 && !any))))
-		return;
-	queue(r, has != NULL ? has : open, &(struct news){ in, NULL }, now);
-}
-
-void
-notify_event(const struct incident *in, const struct watch_now *now)
-{
-	const struct recipient *r;
-
-	MODEL_ALL(r, KIND_RECIPIENT)
-		tell(r, in, now);
-}
-
-/* When the newest message of it ended, on the watch clock; of one before the
- * start that is 0.  -1: there is none; INT64_MAX: one waits.  *open: one that
- * takes lines, or NULL. */
-static int64_t
-told_ms(const struct recipient *r, const struct incident *in,
-    struct delivery **open)
-{
-	int64_t newest_ms = -1;
 	struct delivery *d;
 
-	*open = NULL;
-	MODEL_ALL(d, KIND_DELIVERY) {
-		if (d->recipient != r->o.id)
+	MODEL_ALL(d, KIND_DELIVERY)
+		if (d->recipient == r->o.id && is_open(d))
+			return d;
+	return NULL;
+}
+
+/* Where a line goes: the draft at hand, unless it is full or another one has
+ * this incident. */
+static struct delivery *
+draft_for(struct delivery *draft, const struct had *h,
+    const struct recipient *r, const struct watch_now *now)
+{
+	const struct delivery *to = h->open;
+
+	if (draft != NULL && is_open(draft) &&
+	    (to == NULL || to->o.id == draft->o.id))
+		return draft;
+	if (draft != NULL)
+		queue(draft, r, now);
+	return model_draft(KIND_DELIVERY, to != NULL ? to : open_of(r));
+}
+
+/* All that is due to one recipient. */
+static void
+look_for(const struct recipient *r, const struct watch_now *now)
+{
+	struct delivery *draft = NULL;
+	char text[NOTIFY_MESSAGE_MAX];
+	struct incident *in;
+	struct had h;
+	enum news news;
+	struct buf b;
+
+	MODEL_ALL(in, KIND_INCIDENT) {
+		if (in->look_ms > now->watch_ms)
 			continue;
-		if (*open == NULL && is_open(d))
-			*open = d;
-		if (model_delivery_says(d, in->o.id) == STATUS_NONE)
+		h = look_back(r, in);
+		news = decide(r, in, &h, now->watch_ms);
+		if (news == NOTHING)
 			continue;
-		if (d->state < DELIVERY_ACCEPTED)
-			return INT64_MAX;
-		if (d->ended_ms > newest_ms)
-			newest_ms = d->ended_ms;
+		draft = draft_for(draft, &h, r, now);
+		draft->event = news == STILL ? now->now_ms : in->changed;
+		buf_init(&b, text, sizeof text - 1);
+		put_still(&b, in, now->now_ms);
+		text[b.n] = '\0';
+		add_news(draft, in, news == STILL ? text : NULL);
 	}
-	return newest_ms;
+	if (draft != NULL)
+		queue(draft, r, now);
 }
 
 void
-notify_repeat(const struct incident *in, int64_t every_ms,
-    const struct watch_now *now)
+notify_look(const struct watch_now *now)
 {
-	char text[NOTIFY_MESSAGE_MAX];
-	struct buf b;
+	char why[SILENCE_WHY_MAX];
 	const struct recipient *r;
-	struct delivery *open;
-	int64_t from, passed, wait;
+	struct incident *in;
+	struct agent *a;
+	const struct check *c;
 
-	buf_init(&b, text, sizeof text - 1);
-	buf_addf(&b, "%s is still %s after ", in->what, state_of(in));
-	buf_duration(&b, (now->now_ms - in->opened) / 60000 * 60000);
-	buf_addf(&b, ": %s", in->text);
-	text[b.n] = '\0';
-	MODEL_ALL(r, KIND_RECIPIENT) {
-		if (!r->enabled || in->status < r->severity ||
-		    (every_ms == 0 && r->after_s == 0))
-			continue;
-		from = told_ms(r, in, &open);
-		passed = from == INT64_MAX ? 0 : now->watch_ms -
-		    (from == -1 ? in->open_ms : from);
-		wait = from == -1 ? r->after_s * 1000 : every_ms;
-		if (wait > 0 && passed >= wait)
-			queue(r, open, &(struct news){ in, text }, now);
-	}
-}
-
-/* The outcome of a delivery is known: its incidents that ended meanwhile. */
-static void
-tell_ended(const struct delivery *d, const struct watch_now *now)
-{
-	const struct recipient *r = model_recipient(d->recipient);
-	const struct incident *in;
-	enum status last;
-
-	if (r == NULL)
+	if (!asked && now->watch_ms < next_look_ms)
 		return;
 	MODEL_ALL(in, KIND_INCIDENT) {
-		last = in->closed == 0 ? STATUS_OK :
-		    model_delivery_says(d, in->o.id);
-		if (last != STATUS_OK && last != STATUS_NONE)
-			tell(r, in, now);
+		if (in->look_ms > now->watch_ms || in->closed != 0)
+			continue;
+		a = model_agent(in->agent);
+		c = model_check_by_id(in->check);
+		in->held = a != NULL && (in->check == 0 || c != NULL) &&
+		    silence_holds(a, c, now->now_ms, why);
+	}
+	MODEL_ALL(r, KIND_RECIPIENT)
+		look_for(r, now);
+	asked = false;
+	next_look_ms = now->watch_ms + NOTIFY_LOOK_MS;
+	MODEL_ALL(in, KIND_INCIDENT) {
+		if (in->look_ms <= now->watch_ms)
+			in->look_ms = in->closed != 0 ? INT64_MAX :
+			    now->watch_ms + NOTIFY_LOOK_MS;
+		if (in->look_ms < next_look_ms)
+			next_look_ms = in->look_ms;
 	}
 }
+
+bool
+notify_owes(const struct incident *in)
+{
+	const struct delivery *d;
+
+	for (unsigned i = 0; i < in->said_n; i++) {
+		d = model_delivery(in->said[i].delivery);
+		if (d != NULL && d->state < DELIVERY_ACCEPTED)
+			return true;
+	}
+	return in->look_ms != INT64_MAX;
+}
+
+/* ---- what is not news ---- */
 
 uint64_t
 notify_test(const struct recipient *r, const struct change *ch,
@@ -264,7 +445,7 @@ notify_test(const struct recipient *r, const struct change *ch,
 	model_text(&d->title, STR("Vilicus test"));
 	model_text(&d->message, STR("A test of the alarm path, asked for by "
 	    "hand. Nothing is wrong."));
-	first.known = false;
+	notify_changed();
 	d = change_put(KIND_DELIVERY, d, ch, why);
 	return d == NULL ? 0 : d->o.id;
 }
@@ -272,232 +453,25 @@ notify_test(const struct recipient *r, const struct change *ch,
 void
 notify_forget(uint64_t incident, const struct change *ch)
 {
-	const struct incident *in;
-	const struct delivery *d;
+	struct delivery *d;
+	struct model_item i;
 	struct fail why;
-	size_t i = 0;
+	struct str rest;
+	size_t at = 0;
+	bool kept;
 
-	first.known = false;
-	while ((d = (void *)model_at(KIND_DELIVERY, i++)) != NULL) {
+	while ((d = (void *)model_at(KIND_DELIVERY, at++)) != NULL) {
 		if (d->state < DELIVERY_ACCEPTED ||
 		    model_delivery_says(d, incident) == STATUS_NONE)
 			continue;
-		MODEL_ALL(in, KIND_INCIDENT)
-			if (model_delivery_says(d, in->o.id) != STATUS_NONE)
-				break;
-		if (in == NULL && change_remove(KIND_DELIVERY, d->o.id, ch,
+		rest = str_of(d->items);
+		for (kept = false; !kept && model_item(&rest, &i);)
+			while (!kept && i.first <= i.last)
+				kept = model_incident(i.first++) != NULL;
+		if (!kept && change_remove(KIND_DELIVERY, d->o.id, ch,
 		    &why) == 0)
-			i--;		/* the next stands there now */
+			at--;		/* the next stands there now */
 	}
-}
-
-void
-notify_resume(const struct watch_now *now)
-{
-	struct delivery *d;
-
-	first.known = false;
-	MODEL_ALL(d, KIND_DELIVERY) {
-		if (d->state != DELIVERY_SENDING)
-			continue;
-		d = model_draft(KIND_DELIVERY, d);
-		d->state = DELIVERY_QUEUED;
-		d->unknown = true;
-		model_text(&d->last_error, STR("the server ended before the "
-		    "answer came"));
-		tell_ended(put(d, now), now);
-	}
-}
-
-/* ---- the attempts ---- */
-
-static void
-hang_up(void)
-{
-	if (way.fd != -1)
-		close(way.fd);
-	way.fd = -1;
-	way.old = false;
-}
-
-/* Does an older one to the same recipient wait?  Then this one does, or an
- * end might be read before its beginning. */
-static bool
-is_behind(const struct delivery *d)
-{
-	const struct delivery *older;
-
-	MODEL_ALL(older, KIND_DELIVERY) {
-		if (older == d || d->test)
-			break;
-		if (older->state == DELIVERY_QUEUED && !older->test &&
-		    older->recipient == d->recipient)
-			return true;
-	}
-	return false;
-}
-
-int64_t
-notify_next(void)
-{
-	const struct delivery *d;
-
-	if (way.delivery != 0)
-		return INT64_MAX;
-	if (first.known)
-		return first.due_ms;
-	first.known = true;
-	first.due_ms = INT64_MAX;
-	MODEL_ALL(d, KIND_DELIVERY) {
-		if (d->state != DELIVERY_QUEUED ||
-		    d->due_ms >= first.due_ms || is_behind(d))
-			continue;
-		first.due_ms = d->due_ms;
-		first.id = d->o.id;
-	}
-	return first.due_ms;
-}
-
-/* What is due longest, if the way is free. */
-void
-notify_due(const struct watch_now *now)
-{
-	struct delivery *d;
-
-	if (notify_next() > now->watch_ms)
-		return;
-	d = model_draft(KIND_DELIVERY, model_get(KIND_DELIVERY, first.id));
-	d->state = DELIVERY_SENDING;
-	d->attempts++;
-	d->next = 0;
-	way.delivery = put(d, now)->o.id;
-	way.sent = false;
-}
-
-static int
-hand_over(const struct delivery *d, struct fail *why)
-{
-	static char job[CHILD_JOB_MAX];
-	struct buf b = BUF(job);
-
-	if (notify_job(d, &b, why) == -1)
-		return -1;
-	if (way.old)
-		hang_up();
-	if (way.fd == -1)
-		way.fd = child_start(0, str_of(model_setting()->ca_file),
-		    why);
-	return way.fd == -1 ? -1 : child_job(way.fd, str_from(&b), why);
-}
-
-/* 5 s, 10 s, 20 s ... and a little apart, so that not all come at once. */
-static int64_t
-back_off(const struct delivery *d, int64_t asked_ms)
-{
-	int64_t ms = (int64_t)NOTIFY_BACKOFF_MS << (d->attempts < 10 ?
-	    d->attempts - 1 : 9);
-
-	if (ms > NOTIFY_BACKOFF_MAX_MS)
-		ms = NOTIFY_BACKOFF_MAX_MS;
-	ms += ms / 10 * (int64_t)((d->o.id * 7 + (uint64_t)d->attempts * 3)
-	    % 8) / 8;
-	return ms > asked_ms ? ms : asked_ms;
-}
-
-/* The end of an attempt. */
-static void
-ended(const struct channel_outcome *o, const struct watch_now *now)
-{
-	struct delivery *d = model_delivery(way.delivery);
-	int64_t asked_ms = (int64_t)o->after_s * 1000;
-	bool yes = o->end == CHANNEL_ACCEPTED;
-	struct recipient *r;
-
-	way.delivery = 0;
-	if (d == NULL)
-		return;
-	r = model_recipient(d->recipient);
-	if (r != NULL)
-		r->quiet_ms = now->watch_ms + NOTIFY_GROUP_MS;
-	d = model_draft(KIND_DELIVERY, d);
-	d->code = o->code;
-	d->ended_ms = now->watch_ms;
-	model_text(&d->last_error, str_of(yes ? "" : o->reason));
-	if (yes) {
-		d->state = DELIVERY_ACCEPTED;
-		d->sent = now->now_ms;
-		model_text(&d->request, str_of(o->id));
-		model_text(&d->receipt, str_of(o->receipt));
-	} else if (o->end == CHANNEL_REFUSED || (now->now_ms - d->queued >
-	    NOTIFY_GIVE_UP_MS && d->attempts >= NOTIFY_GIVE_UP_TRIES)) {
-		d->state = DELIVERY_GIVEN_UP;
-	} else {
-		d->state = DELIVERY_QUEUED;
-		d->due_ms = now->watch_ms + back_off(d, asked_ms);
-		d->floor_ms = now->watch_ms + asked_ms;
-		d->next = now->now_ms + (d->due_ms - now->watch_ms);
-		d->unknown = d->unknown || o->end == CHANNEL_UNKNOWN;
-	}
-	if (!yes)
-		log_line("delivery %llu to %s, attempt %lld: %s%s",
-		    (unsigned long long)d->o.id, r == NULL ? "?" : r->name,
-		    (long long)d->attempts, o->reason,
-		    d->state == DELIVERY_GIVEN_UP ? "; given up" : "");
-	tell_ended(put(d, now), now);
-}
-
-/* It ended by our side's failure, and the child with it. */
-static void
-lost(const char *reason, enum channel_end end, const struct watch_now *now)
-{
-	struct channel_outcome o = { .end = end };
-
-	str_copy(o.reason, sizeof o.reason, str_of(reason));
-	hang_up();
-	ended(&o, now);
-}
-
-void
-notify_send(const struct watch_now *now)
-{
-	struct delivery *d = model_delivery(way.delivery);
-	struct fail why;
-
-	if (way.sent)
-		return;
-	way.sent = true;
-	if (d == NULL)
-		way.delivery = 0;	/* nothing was due, or it is removed */
-	else if (hand_over(d, &why) == -1)
-		lost(why.msg, model_recipient(d->recipient) == NULL ?
-		    CHANNEL_REFUSED : CHANNEL_RETRY, now);
-}
-
-void
-notify_reload(void)
-{
-	way.old = true;			/* the next delivery has a new child */
-}
-
-int
-notify_fd(void)
-{
-	return way.fd;
-}
-
-void
-notify_ready(const struct watch_now *now)
-{
-	struct channel_outcome o;
-	int rc = child_answer(way.fd, way.answer);
-
-	if (rc == -1)
-		lost("the delivery's child ended without an answer",
-		    CHANNEL_UNKNOWN, now);
-	else if (rc == 1 && channel_outcome_get(way.answer, &o) == -1)
-		lost("an answer that cannot be read", CHANNEL_UNKNOWN, now);
-	else if (rc == 1)
-		ended(&o, now);
 }
 
 size_t

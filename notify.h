@@ -10,7 +10,8 @@
  * Each arrow is journaled: the attempt before it starts, its outcome when
  * it is known.  There is at most one delivery at a time on its way to an
  * endpoint; those to one recipient go in their order, and the queued one
- * that nobody can have read takes more lines.
+ * that nobody can have read takes more lines.  Outside of its recipient's
+ * hours a delivery waits.
  */
 #ifndef NOTIFY_H
 #define NOTIFY_H
@@ -25,7 +26,12 @@
 #define NOTIFY_GIVE_UP_TRIES	20	/* and at least so many attempts */
 #define NOTIFY_TESTS_MAX	100	/* tests kept */
 #define NOTIFY_MESSAGE_MAX	2000	/* bytes of a message before "more" */
-#define NOTIFY_ITEMS_MAX	4096	/* bytes of a delivery's items */
+#define NOTIFY_WAYS		8	/* children that deliver, at most */
+#define NOTIFY_IDLE_MS		120000	/* one not used so long ends */
+#define NOTIFY_LOOK_MS		10000	/* between looks at an open incident */
+#define NOTIFY_AGENTS_MS	15000	/* more, for a group of agents */
+#define NOTIFY_HOURS_MS		3600000	/* between looks at the clock */
+#define NOTIFY_ITEMS_MAX	8192	/* bytes of a delivery's items */
 #define NOTIFY_ITEM_MAX		64	/* bytes of one of them */
 #define NOTIFY_LINK_MAX		512	/* bytes of the page's address */
 #define NOTIFY_JOB_ITEMS	8192	/* bytes of a job's items */
@@ -37,15 +43,16 @@ struct watch_now {
 	bool replay;		/* results already stored are stepped again */
 };
 
-/* An incident opened, worsened or closed: queue what that means for each
- * recipient. */
-void notify_event(const struct incident *in, const struct watch_now *now);
+/* Something about an incident changed: it is to be looked at anew, as it is
+ * every NOTIFY_LOOK_MS while it is open. */
+void notify_event(struct incident *in);
 
-/* It is open, and nobody acknowledged it: those whose newest message of it
- * ended every_ms ago or longer (0: nobody) are told again that it is still
- * so, and those who are told of what is so for after_s. */
-void notify_repeat(const struct incident *in, int64_t every_ms,
-    const struct watch_now *now);
+/* Look at those: queue what is to be told of them to each recipient.
+ * notify_due does it, too. */
+void notify_look(const struct watch_now *now);
+
+/* Is there something still to be told of it, or under way? */
+bool notify_owes(const struct incident *in);
 
 /* Queue a test to one recipient.  The delivery's id, or 0 with *why. */
 uint64_t notify_test(const struct recipient *r, const struct change *ch,
@@ -59,23 +66,19 @@ void notify_forget(uint64_t incident, const struct change *ch);
  * notify look afresh at the deliveries there are. */
 void notify_resume(const struct watch_now *now);
 
-/* Before a commit: journal the attempts that are due. */
+/* Before a commit: journal what is to be told, and the attempts that are
+ * due. */
 void notify_due(const struct watch_now *now);
 /* After it: send them. */
 void notify_send(const struct watch_now *now);
 
-/* Write the whole job of a delivery, as its recipient's channel wants it
- * (channel.h); of its incidents as many as there is room for.  0, or -1: it
- * cannot be made now. */
-int notify_job(const struct delivery *d, struct buf *b, struct fail *why);
-
 /* The settings changed. */
 void notify_reload(void);
 
-/* The descriptor of the delivery child, or -1; and what to do when it is
- * readable. */
-int notify_fd(void);
-void notify_ready(const struct watch_now *now);
+/* The descriptor of child i of NOTIFY_WAYS, or -1: there is none now; and
+ * what to do when it is readable. */
+int notify_fd(unsigned i);
+void notify_ready(unsigned i, const struct watch_now *now);
 
 /* When something is due next on the watch clock; INT64_MAX: nothing. */
 int64_t notify_next(void);

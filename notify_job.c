@@ -3,7 +3,7 @@
 
 #include "child.h"
 #include "json.h"
-#include "notify.h"
+#include "notify_impl.h"
 
 #define PUSHOVER_URL	"https://api.pushover.net/1/messages.json"
 
@@ -73,7 +73,8 @@ put_pushover(struct buf *b, const struct delivery *d,
 	    s->pushover_url : PUSHOVER_URL));
 	json_add(b, "token", str_of(s->pushover_token));
 	json_add(b, "user", str_of(r->address));
-	json_add_int(b, "priority", d->severity > STATUS_OK ? 1 : 0);
+	json_add_int(b, "priority", d->severity == STATUS_CRITICAL &&
+	    r->emergency ? 2 : d->severity > STATUS_OK);
 	if (s->public[0] != '\0')
 		json_add(b, "link_title", STR("vilicus status"));
 	return 0;

@@ -49,7 +49,7 @@ static struct store *store;
 static int sockets[CONFIG_LISTEN];
 static struct identity shown[CONFIG_LISTEN];	/* of "tls CERT KEY" */
 static bool shaking;		/* with handshakes; none is accepted */
-static int child_fd = -1;
+static int child_fd[NOTIFY_WAYS];	/* watched; 0: none */
 
 /* The store's job that a child is at; fd -1: none. */
 static struct {
@@ -611,19 +611,26 @@ reload(void)
 	log_line("configuration reloaded");
 }
 
-/* The delivery's child comes and goes, and a new one may have the number of
- * the one before: watch the one there is. */
+/* The children that deliver come and go, and a new one may have the number
+ * of the one before: watch those there are. */
 static void
-follow_child(void)
+follow_children(void)
 {
-	int fd = notify_fd();
 	struct fail why;
 
-	if (child_fd != -1 && child_fd != fd)
-		loop_del(child_fd);
-	child_fd = fd;
-	if (fd != -1)
-		loop_set(fd, LOOP_IN, TAG_CHILD, &why);
+	for (unsigned i = 0; i < NOTIFY_WAYS; i++) {
+		int fd = notify_fd(i);
+
+		if (child_fd[i] > 0 && child_fd[i] != fd)
+			loop_del(child_fd[i]);
+	}
+	for (unsigned i = 0; i < NOTIFY_WAYS; i++) {
+		int fd = notify_fd(i);
+
+		if (fd != -1)
+			loop_set(fd, LOOP_IN, TAG_CHILD | i, &why);
+		child_fd[i] = fd;
+	}
 }
 
 /* ---- the store's jobs ---- */
@@ -702,11 +709,11 @@ event(const struct loop_event *ev)
 		end_job();
 	} else if (ev->tag < TAG_CHILD) {
 		accept_all(low);
-	} else if (notify_fd() != -1) {
+	} else {
 		/* The child may be another by now: the one there is, is
 		 * asked, and has nothing to say if it was not this one. */
-		notify_ready(&now);
-		follow_child();
+		notify_ready(low, &now);
+		follow_children();
 	}
 }
 
@@ -737,11 +744,12 @@ turn(struct fail *why)
 	if (asked_reload)
 		reload();
 	notify_due(&now);
+	follow_children();
 	release(commit());
 	if (ticks)
 		begin_job();
 	notify_send(&now);
-	follow_child();
+	follow_children();
 	return 0;
 }
 

@@ -1,8 +1,8 @@
 /* watch.c: see watch.h. */
 #include "change.h"
 #include "log.h"
+#include "silence.h"
 #include "watch.h"
-
 
 /* One change of state of a check or agent, on its way to an incident. */
 struct event {
@@ -24,27 +24,48 @@ put(enum kind k, void *draft, const struct watch_now *now)
 	return change_keep(k, draft, &ch);
 }
 
-/* The oldest closed incident beyond what is kept goes, with its deliveries
- * that are done. */
+/* The oldest closed incidents beyond what is kept go, with their deliveries
+ * that are done; but not what somebody is still to be told of. */
 static void
 prune(const struct watch_now *now)
 {
 	struct change ch = { "rule", "server", now->now_ms, true };
 	const struct incident *in;
 	struct fail why;
-	uint64_t oldest = 0;
-	size_t closed = 0;
+	uint64_t id;
+	size_t closed = 0, i = 0;
 
 	MODEL_ALL(in, KIND_INCIDENT)
-		if (in->closed != 0 && closed++ == 0)
-			oldest = in->o.id;
-	if (closed <= MODEL_CLOSED_MAX)
-		return;
-	if (change_remove(KIND_INCIDENT, oldest, &ch, &why) == 0)
-		notify_forget(oldest, &ch);
-	else
-		log_line("incident %llu stays: %s",
-		    (unsigned long long)oldest, why.msg);
+		closed += in->closed != 0;
+	while (closed > MODEL_CLOSED_MAX &&
+	    (in = (void *)model_at(KIND_INCIDENT, i++)) != NULL) {
+		if (in->closed == 0 || notify_owes(in))
+			continue;
+		id = in->o.id;
+		if (change_remove(KIND_INCIDENT, id, &ch, &why) == -1) {
+			log_line("incident %llu stays: %s",
+			    (unsigned long long)id, why.msg);
+			return;
+		}
+		notify_forget(id, &ch);
+		closed--;
+		i--;			/* the next stands there now */
+	}
+}
+
+/* Silences that ended long ago go. */
+static void
+prune_silences(const struct watch_now *now)
+{
+	struct change ch = { "rule", "server", now->now_ms, true };
+	const struct silence *s;
+	struct fail why;
+
+	for (size_t i = 0;
+	    (s = (void *)model_at(KIND_SILENCE, i)) != NULL; i++)
+		if (s->until != 0 && now->now_ms - s->until > WATCH_SILENCE_MS
+		    && change_remove(KIND_SILENCE, s->o.id, &ch, &why) == 0)
+			i--;
 }
 
 /* "process nginx on web1 changed from ok to critical at ...: 0 running,
@@ -78,10 +99,14 @@ happened(uint64_t id, const struct event *e, const struct watch_now *now)
 	struct incident *in;
 	char text[WATCH_TEXT_MAX];
 	struct buf b = BUF(text);
-	bool worse = was == NULL || e->to > was->status;
 
 	if (was == NULL && e->to == STATUS_OK)
 		return;
+	/* What nobody was told yet is decided before it is over. */
+	if (was != NULL && e->to < was->status && was->look_ms == 0) {
+		notify_look(now);
+		was = model_incident(id);
+	}
 	in = model_draft(KIND_INCIDENT, was);
 	if (was == NULL) {
 		in->opened = e->at_ms;
@@ -105,10 +130,7 @@ happened(uint64_t id, const struct event *e, const struct watch_now *now)
 	model_text(&in->text, str_from(&b));
 	in = put(KIND_INCIDENT, in, now);
 	log_info("%s", in->text);
-	if (worse || e->to == STATUS_OK)
-		notify_event(in, now);
-	if (e->to == STATUS_OK)
-		prune(now);
+	notify_event(in);
 }
 
 /* ---- agents ---- */
@@ -135,6 +157,8 @@ watch_heard(struct agent *a, const struct watch_now *now)
 	a->heard_ms = now->watch_ms;
 	if (a->state == AGENT_UP)
 		return;
+	if (a->state == AGENT_SILENT)	/* and its checks were not seen */
+		a->held_ms = now->watch_ms - 1;
 	happened(a->incident, &e, now);
 	agent_state(a, AGENT_UP, now);
 }
@@ -147,26 +171,70 @@ watch_stopped(struct agent *a, const struct watch_now *now)
 	agent_state(a, AGENT_STOPPED, now);
 }
 
+/* What holds its news back is for all to see. */
+static void
+agent_held(struct agent *a, const char *by, const struct watch_now *now)
+{
+	struct agent *d;
+
+	if (strcmp(a->held_by, by) == 0)
+		return;
+	d = model_draft(KIND_AGENT, a);
+	model_text(&d->held_by, str_of(by));
+	put(KIND_AGENT, d, now);
+}
+
+/* A silent agent's incident opens once nothing holds it back.  What is behind
+ * a parent is waited for anew when that is back, and for as long as a parent
+ * may yet turn out to be the reason. */
+static void
+silent(struct agent *a, const char *from, int64_t limit,
+    const struct watch_now *now)
+{
+	struct event e = { a, NULL, STATUS_CRITICAL, now->now_ms, from,
+	    "silent", { NULL, 0 }, NULL };
+	char held[SILENCE_WHY_MAX], why[128];
+	int64_t since = a->heard_ms > a->held_ms ? a->heard_ms : a->held_ms;
+	int64_t unheard = now->now_ms - a->last_checkin;
+	struct buf b = BUF(why);
+
+	if (silence_holds(a, NULL, now->now_ms, held)) {
+		agent_held(a, held, now);
+		return;
+	}
+	if (!alert_silent(now->watch_ms, since, limit) ||
+	    silence_waits(a, since + limit, now->watch_ms))
+		return;
+	buf_addz(&b, "nothing heard for ");
+	buf_duration(&b, a->held_by[0] != '\0' && unheard > limit ?
+	    unheard / 1000 * 1000 : limit);
+	e.why = str_from(&b);
+	agent_held(a, "", now);
+	happened(0, &e, now);
+}
+
 static void
 look_at_agent(struct agent *a, const struct watch_now *now)
 {
 	int64_t limit = a->state == AGENT_STOPPED ? WATCH_STOPPED_MS :
 	    model_late_after_ms(a);
-	struct event e = { a, NULL, STATUS_CRITICAL, now->now_ms,
-	    model_agent_states[a->state], "silent", { NULL, 0 }, NULL };
-	char why[128];
-	struct buf b = BUF(why);
+	const char *from = model_agent_states[a->state];
+	char held[SILENCE_WHY_MAX];
 
 	if (a->heard_ms == 0)
 		limit += WATCH_START_MS;
-	if (!a->enabled || (a->state != AGENT_UP && a->state != AGENT_STOPPED)
-	    || !alert_silent(now->watch_ms, a->heard_ms, limit))
-		return;
-	buf_addz(&b, "nothing heard for ");
-	buf_duration(&b, limit);
-	e.why = str_from(&b);
-	agent_state(a, AGENT_SILENT, now);
-	happened(a->incident, &e, now);
+	if (a->enabled && (a->state == AGENT_UP || a->state == AGENT_STOPPED)
+	    && alert_silent(now->watch_ms, a->heard_ms, limit))
+		agent_state(a, AGENT_SILENT, now);
+	if (a->state != AGENT_SILENT)
+		agent_held(a, "", now);
+	else if (a->incident == 0)
+		silent(a, from, limit, now);
+	else
+		agent_held(a, silence_holds(a, NULL, now->now_ms, held) ?
+		    held : "", now);
+	if (silence_unseen(a, NULL, NULL))
+		a->held_ms = now->watch_ms;
 }
 
 void
@@ -187,52 +255,15 @@ watch_own(const char *what, enum status to, const char *why,
 		happened(open == NULL ? 0 : open->o.id, &e, now);
 }
 
-/* An open incident: is its acknowledgement over, or is it to be told again?
- * What is not seen now, as the agent that would is silent, is not. */
+/* The end of an acknowledgement. */
 static void
-look_at_incident(struct incident *in, const struct watch_now *now)
+forget_ack(struct incident *in, const struct watch_now *now)
 {
-	const struct check *c = model_check_by_id(in->check);
-	struct incident *d;
+	struct incident *d = model_draft(KIND_INCIDENT, in);
 
-	if (in->acknowledged_until != 0 &&
-	    now->now_ms >= in->acknowledged_until) {
-		d = model_draft(KIND_INCIDENT, in);
-		d->acknowledged = d->acknowledged_until = 0;
-		model_text(&d->acknowledged_by, STR(""));
-		in = put(KIND_INCIDENT, d, now);
-	}
-	in->looked_ms = now->watch_ms;
-	if (in->acknowledged == 0 && (c == NULL || check_is_beat(c->type) ||
-	    c->agent->state != AGENT_SILENT))
-		notify_repeat(in, c == NULL ? 0 : c->renotify_s * 1000, now);
-}
-
-void
-watch_tick(const struct watch_now *now)
-{
-	struct event e = { .to = STATUS_OK, .at_ms = now->now_ms };
-	struct incident *in;
-	struct agent *a;
-	uint64_t gone = 0;
-
-	MODEL_ALL(a, KIND_AGENT)
-		look_at_agent(a, now);
-	/* What an incident is about may be gone without its end being told:
-	 * its record was damaged, or making it was undone.  One in a tick: the
-	 * list does not stay as it is. */
-	MODEL_ALL(in, KIND_INCIDENT) {
-		if (in->closed != 0)
-			continue;
-		if (in->agent != 0 && (in->check != 0 ?
-		    model_check_by_id(in->check) == NULL :
-		    model_agent(in->agent) == NULL))
-			gone = in->o.id;
-		if (now->watch_ms - in->looked_ms >= WATCH_LOOK_MS)
-			look_at_incident(in, now);
-	}
-	if (gone != 0)
-		happened(gone, &e, now);
+	d->acknowledged = d->acknowledged_until = 0;
+	model_text(&d->acknowledged_by, STR(""));
+	notify_event(put(KIND_INCIDENT, d, now));
 }
 
 /* ---- checks ---- */
@@ -261,7 +292,8 @@ watch_judge(const struct check *c, const struct store_result *r)
 	return alert_judge(&c->rule, &res, NULL);
 }
 
-/* The state goes into the journal beside the decision it made. */
+/* The state goes into the journal beside the decision it made.  What is held
+ * back opens nothing. */
 static void
 check_event(struct check *c, struct alert_change ch, struct str why,
     const struct watch_now *now)
@@ -269,9 +301,51 @@ check_event(struct check *c, struct alert_change ch, struct str why,
 	struct event e = { c->agent, c, ch.to, ch.at_ms,
 	    ch.from == STATUS_NONE ? "no result" : status_name(ch.from),
 	    status_name(ch.to), why, NULL };
+	char held[SILENCE_WHY_MAX];
+	struct check *d = model_draft(KIND_CHECK, c);
 
-	put(KIND_CHECK, model_draft(KIND_CHECK, c), now);
-	happened(c->incident, &e, now);
+	if (ch.to == STATUS_OK ||
+	    !silence_holds(c->agent, c, now->now_ms, held))
+		held[0] = '\0';
+	model_text(&d->held_by, str_of(held));
+	c = put(KIND_CHECK, d, now);
+	if (c->incident != 0 || held[0] == '\0')
+		happened(c->incident, &e, now);
+}
+
+/* What is bad, and was held back, is told of once nothing holds it; but of
+ * what was not to be seen, not before its next result. */
+static void
+look_at_check(struct check *c, const struct watch_now *now)
+{
+	enum status st = c->alert.held;
+	bool bad = c->enabled && c->agent->enabled && st != STATUS_OK &&
+	    st != STATUS_NONE;
+	struct event e = { c->agent, c, st, c->alert.since_ms, "ok",
+	    status_name(st), { NULL, 0 }, NULL };
+	char text[WATCH_HOW_MAX], held[SILENCE_WHY_MAX] = "";
+	struct buf b = BUF(text);
+	struct check *d;
+	bool holds;
+
+	if (!bad && c->held_by[0] == '\0')
+		return;
+	holds = bad && silence_holds(c->agent, c, now->now_ms, held);
+	if (!holds && bad && c->incident == 0 && !check_is_beat(c->type) &&
+	    c->heard_ms <= c->agent->held_ms)
+		return;
+	if (strcmp(c->held_by, holds ? held : "") != 0) {
+		d = model_draft(KIND_CHECK, c);
+		model_text(&d->held_by, str_of(holds ? held : ""));
+		c = put(KIND_CHECK, d, now);
+		if (c->incident != 0)
+			notify_event(model_incident(c->incident));
+	}
+	if (!bad || holds || c->incident != 0)
+		return;
+	model_check_text(&b, c);
+	e.why = str_from(&b);
+	happened(0, &e, now);
 }
 
 void
@@ -294,6 +368,8 @@ watch_result(struct check *c, const struct store_result *r, uint64_t seq,
 		c->value = r->value;
 		if (!str_is(r->text, c->message))
 			model_text(&c->message, r->text);
+		if (silence_unseen(c->agent, c, NULL))
+			c->agent->held_ms = now->watch_ms;
 	}
 	if (r->late || !c->enabled || !c->agent->enabled ||
 	    (now->replay && seq <= c->o.stepped_seq))
@@ -340,4 +416,39 @@ watch_agent_back(struct agent *a, const struct watch_now *now)
 	/* What came meanwhile was not stepped, and never shall be. */
 	for (c = a->checks; c != NULL; c = c->next)
 		put(KIND_CHECK, model_draft(KIND_CHECK, c), now);
+}
+
+/* ---- all of it ---- */
+
+void
+watch_tick(const struct watch_now *now)
+{
+	struct event e = { .to = STATUS_OK, .at_ms = now->now_ms };
+	struct incident *in;
+	struct agent *a;
+	struct check *c;
+	uint64_t gone = 0;
+
+	MODEL_ALL(a, KIND_AGENT)
+		look_at_agent(a, now);
+	MODEL_ALL(c, KIND_CHECK)
+		look_at_check(c, now);
+	/* What an incident is about may be gone without its end being told:
+	 * its record was damaged, or making it was undone.  One in a tick: the
+	 * list does not stay as it is. */
+	MODEL_ALL(in, KIND_INCIDENT) {
+		if (in->closed != 0)
+			continue;
+		if (in->agent != 0 && (in->check != 0 ?
+		    model_check_by_id(in->check) == NULL :
+		    model_agent(in->agent) == NULL))
+			gone = in->o.id;
+		if (in->acknowledged_until != 0 &&
+		    now->now_ms >= in->acknowledged_until)
+			forget_ack(in, now);
+	}
+	if (gone != 0)
+		happened(gone, &e, now);
+	prune(now);
+	prune_silences(now);
 }

@@ -18,7 +18,7 @@
 #define WATCH_START_MS	30000	/* more, until first heard after a start:
 				   agents that backed off come back */
 #define WATCH_STOPPED_MS	900000	/* a stopped agent may stay away */
-#define WATCH_LOOK_MS	10000	/* between looks at an open incident */
+#define WATCH_SILENCE_MS 604800000	/* a silence that ended is kept */
 #define WATCH_TEXT_MAX	1024	/* bytes of what is told of an incident */
 #define WATCH_HOW_MAX	512	/* and, in it, of how it came to be */
 

@@ -339,6 +339,7 @@ put_random(enum kind k, const struct change *ch)
 	if (d->id == 0) {		/* what every object has */
 		set(k, d, k == KIND_AGENT ? "hostname" : "name", "\"n\"");
 		set(k, d, "address", "\"x\"");
+		set(k, d, "match", "\"x\"");
 		set(k, d, "hash", "\"0123456789012345678901234567890123456789"
 		    "012345678901234567890123\"");
 	}

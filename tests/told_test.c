@@ -3,13 +3,19 @@
  * and bad, agents silent and stopped, attempts of every outcome, crashes at
  * every point.  A run is made of its seed alone.
  */
+#include "../silence.h"
 #include "watch_world.h"
 
 #define RUNS	250		/* or as many as the argument says */
-#define STEPS	60
+#define STEPS	200
+#define AGENTS	3
+#define OF_RUN	512		/* incidents of one run */
 
 static uint32_t seed;
 static uint64_t late;		/* told only of what is 20 s old */
+static uint64_t hook;		/* by webhook, of type:cpu and web2/c */
+static uint64_t hours;		/* in certain minutes only */
+static bool was_held[OF_RUN];	/* incidents whose news something held */
 static unsigned run;
 
 static uint32_t
@@ -44,9 +50,31 @@ set_up(void)
 	r->after_s = 20;
 	late = r->o.id;
 	change_put(KIND_RECIPIENT, r, &client, &why);
-	for (i = 0; i < 2; i++) {
-		struct agent *a = add_agent(i == 0 ? "web1" : "web2");
+	r = model_draft(KIND_RECIPIENT, add_recipient("hook",
+	    STATUS_WARNING));
+	r->channel = TO_WEBHOOK;
+	model_text(&r->address, STR("https://hook.example.org/"));
+	model_text(&r->match, STR("type:cpu, web2/c"));
+	hook = r->o.id;
+	change_put(KIND_RECIPIENT, r, &client, &why);
+	r = model_draft(KIND_RECIPIENT, add_recipient("hours",
+	    STATUS_WARNING));
+	model_text(&r->hours, STR("06:54-06:56,06:58-07:03,07:10-24:00"));
+	hours = r->o.id;
+	change_put(KIND_RECIPIENT, r, &client, &why);
+	memset(was_held, 0, sizeof was_held);
+	for (i = 0; i < AGENTS; i++) {
+		static const struct {
+			const char *name, *parent;
+		} hosts[AGENTS] = {
+			{ "gw", "" }, { "web1", "gw" }, { "web2", "gw/a" },
+		};
+		struct agent *a = (struct agent *)model_draft(KIND_AGENT,
+		    NULL);
 
+		model_text(&a->hostname, str_of(hosts[i].name));
+		model_text(&a->parent, str_of(hosts[i].parent));
+		a = change_put(KIND_AGENT, a, &client, &why);
 		for (k = 0; k < COUNT(kinds); k++) {
 			struct check *c = (struct check *)model_draft(
 			    KIND_CHECK, NULL);
@@ -70,7 +98,7 @@ set_up(void)
 static struct agent *
 any_agent(void)
 {
-	return (struct agent *)model_at(KIND_AGENT, rnd(2));
+	return (struct agent *)model_at(KIND_AGENT, rnd(AGENTS));
 }
 
 static struct check *
@@ -172,33 +200,138 @@ do_acknowledge(void)
 	change_keep(KIND_INCIDENT, d, &ch);
 }
 
+/* How often a list says something of an incident: its end, or (!ok) that it
+ * is bad. */
+static unsigned
+times(const char *items, uint64_t incident, bool ok)
+{
+	unsigned n = 0;
+	const char *p = items;
+
+	while ((p = strchr(p, '[')) != NULL) {
+		char *end;
+		uint64_t from, to;
+
+		if (*++p == '[')
+			continue;
+		from = to = strtoull(p, &end, 10);
+		if (end == p)
+			break;
+		if (end[0] == ',' && end[1] != '"')
+			to = strtoull(end + 1, &end, 10);
+		n += from <= incident && incident <= to &&
+		    (strncmp(end, ",\"ok\"]", 6) == 0) == ok;
+	}
+	return n;
+}
+
+static bool
+says(const char *items, uint64_t incident, bool ok)
+{
+	return times(items, incident, ok) > 0;
+}
+
+/* How often all deliveries say that it is bad. */
+static unsigned
+alarms(uint64_t incident)
+{
+	unsigned n = 0;
+	size_t k;
+
+	for (k = 0; k < model_count(KIND_DELIVERY); k++)
+		n += times(delivery_at(k)->items, incident, false);
+	return n;
+}
+
 /* How often deliveries say something of checks' incidents that someone sees
  * to, and goes on seeing to. */
 static unsigned
 said_of_seen(void)
 {
 	unsigned n = 0;
-	size_t i, k;
-	char head[32];
+	size_t i;
 
 	for (i = 0; i < model_count(KIND_INCIDENT); i++) {
 		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
 
-		if (in->acknowledged == 0 || in->check == 0 ||
-		    (in->acknowledged_until != 0 &&
-		    in->acknowledged_until <= now.now_ms))
-			continue;
-		snprintf(head, sizeof head, "[%llu,",
-		    (unsigned long long)in->o.id);
-		for (k = 0; k < model_count(KIND_DELIVERY); k++) {
-			const char *p = delivery_at(k)->items;
-
-			for (; (p = strstr(p, head)) != NULL; p++)
-				n++;
-		}
+		if (in->acknowledged != 0 && in->check != 0 &&
+		    (in->acknowledged_until == 0 ||
+		    in->acknowledged_until > now.now_ms))
+			n += alarms(in->o.id);
 	}
 	return n;
 }
+
+/* ---- what holds news back, as this test sees it ---- */
+
+static const char *const patterns[] = { "web1", "web2/*", "type:cpu",
+    "*/a, gw" };
+
+static bool
+is_meant(const char *pattern, const struct agent *a, const struct check *c)
+{
+	switch (pattern[3] == '1' ? 0 : pattern[0] == 'w' ? 1 :
+	    pattern[0] == 't' ? 2 : 3) {
+	case 0:
+		return strcmp(a->hostname, "web1") == 0;
+	case 1:
+		return c != NULL && strcmp(a->hostname, "web2") == 0;
+	case 2:
+		return c != NULL && strcmp(c->type->name, "cpu") == 0;
+	default:
+		return strcmp(a->hostname, "gw") == 0 ||
+		    (c != NULL && strcmp(c->name, "a") == 0);
+	}
+}
+
+static bool
+is_held(const struct incident *in)
+{
+	const struct agent *a = model_agent(in->agent), *gw = (void *)
+	    model_at(KIND_AGENT, 0);
+	const struct check *c = model_check_by_id(in->check), *ping;
+	const struct silence *s;
+
+	if (a == NULL || (c == NULL && in->check != 0))
+		return false;
+	MODEL_ALL(s, KIND_SILENCE)
+		if (now.now_ms >= s->from && now.now_ms < s->until &&
+		    is_meant(s->match, a, c))
+			return true;
+	if (c != NULL && a->state == AGENT_SILENT)
+		return true;
+	if (a == gw)
+		return false;
+	ping = model_check_named(gw, STR("a"));
+	if (a->parent[2] == '/' && ping == NULL)
+		return false;		/* what is not there holds nothing */
+	return gw->state == AGENT_SILENT || (a->parent[2] == '/' &&
+	    ping->enabled && gw->enabled && (ping->raw % STATUS_NONE != 0 ||
+	    ping->alert.held % STATUS_NONE != 0));
+}
+
+/* An operator says that something is to be quiet, or no longer. */
+static void
+do_silence(void)
+{
+	struct silence *s;
+
+	if (rnd(3) == 0 && (s = (void *)model_at(KIND_SILENCE,
+	    rnd(1 + (uint32_t)model_count(KIND_SILENCE)))) != NULL) {
+		CHECK(change_remove(KIND_SILENCE, s->o.id, &client, &why) ==
+		    0);
+		commit();
+		return;
+	}
+	s = model_draft(KIND_SILENCE, NULL);
+	model_text(&s->match, str_of(patterns[rnd(COUNT(patterns))]));
+	s->from = now.now_ms + (rnd(3) == 0 ? rnd(30000) : 0);
+	s->until = s->from + 1 + rnd(90000);
+	change_put(KIND_SILENCE, s, &client, &why);
+	commit();
+}
+
+/* ---- */
 
 /* Who was not heard in time is silent, and nobody else; and what someone sees
  * to is not told again. */
@@ -269,51 +402,29 @@ incidents_hold(void)
 		bool is = c->alert.held != STATUS_OK &&
 		    c->alert.held != STATUS_NONE;
 
-		CHECK_ROW(run, is == (c->incident != 0));
-		bad += is;
+		/* or it is there for all to see why not */
+		CHECK_ROW(run, is == (c->incident != 0) ||
+		    (is && c->held_by[0] != '\0'));
+		bad += c->incident != 0;
 	}
 	for (i = 0; i < model_count(KIND_AGENT); i++) {
 		const struct agent *a = (void *)model_at(KIND_AGENT, i);
 
-		CHECK_ROW(run, (a->state == AGENT_SILENT) ==
-		    (a->incident != 0));
+		CHECK_ROW(run, a->state == AGENT_SILENT || a->incident == 0);
 		bad += a->incident != 0;
 	}
 	CHECK_ROW(run, open == bad);
 }
 
-/* How often it says the end of an incident. */
-static unsigned
-ends_in(const char *items, uint64_t incident)
-{
-	char text[64];
-	unsigned n = 0;
-
-	snprintf(text, sizeof text, "[%llu,\"ok\"]",
-	    (unsigned long long)incident);
-	for (; (items = strstr(items, text)) != NULL; items++)
-		n++;
-	return n;
-}
-
-/* Does this list say anything bad (or, ok: the end) of an incident? */
 static bool
-says(const char *items, uint64_t incident, bool ok)
+is_for(uint64_t recipient, const struct incident *in)
 {
-	static const char *const words[] = { "warning", "unknown",
-	    "critical" };
-	char text[64];
-	unsigned i;
+	const struct recipient *r = model_recipient(recipient);
 
-	if (ok)
-		return ends_in(items, incident) > 0;
-	for (i = 0; i < COUNT(words); i++) {
-		snprintf(text, sizeof text, "[%llu,\"%s\"]",
-		    (unsigned long long)incident, words[i]);
-		if (strstr(items, text) != NULL)
-			return true;
-	}
-	return false;
+	/* what web2/c is called is known as long as it is there */
+	return in->severity >= r->severity && recipient != late &&
+	    (recipient != hook || (in->check != 0 &&
+	    strcmp(in->what + strlen(in->what) - 2, " a") != 0));
 }
 
 /* Each incident is in a delivery to each who wants it, done or visibly
@@ -329,8 +440,8 @@ all_told_of(void)
 			    model_at(KIND_INCIDENT, i);
 			const struct recipient *rc = (void *)
 			    model_at(KIND_RECIPIENT, r);
-			bool in_one = in->severity < rc->severity ||
-			    rc->o.id == late;
+			bool in_one = !is_for(rc->o.id, in) ||
+			    was_held[in->o.id % OF_RUN];
 
 			for (k = 0; k < model_count(KIND_DELIVERY); k++)
 				in_one = in_one || (delivery_at(k)->recipient
@@ -374,8 +485,8 @@ attempt_holds(size_t at)
 		CHECK_ROW(run, tries[i].delivery != t->delivery ||
 		    tries[i].end != YES);
 	for (i = 0; i < model_count(KIND_INCIDENT); i++)
-		CHECK_ROW(run, ends_in(t->items, model_at(KIND_INCIDENT,
-		    i)->id) <= 1);
+		CHECK_ROW(run, times(t->items, model_at(KIND_INCIDENT,
+		    i)->id, true) <= 1);
 	for (i = 0; i < model_count(KIND_INCIDENT) && !t->unknown; i++) {
 		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
 
@@ -384,6 +495,8 @@ attempt_holds(size_t at)
 		    says(t->items, in->o.id, true) ||
 		    end_waits(t->recipient, in->o.id));
 	}
+	CHECK_ROW(run, t->recipient != hours ||
+	    hours_hold(&model_recipient(hours)->when, now.now_ms));
 	sending();
 }
 
@@ -435,8 +548,9 @@ do_turn(void)
 	size_t n = tries_n;
 
 	turn();
-	if (tries_n > n && tries[n].end == OPEN)
-		attempt_holds(n);
+	for (; n < tries_n; n++)
+		if (tries[n].end == OPEN)
+			attempt_holds(n);
 }
 
 static char was[1u << 20], is[1u << 20];
@@ -496,10 +610,9 @@ do_restart(void)
 }
 
 static void
-step(void)
+something(void)
 {
-	pass(rnd(3) == 0 ? rnd(200) : rnd(12000));
-	switch (rnd(25)) {
+	switch (rnd(27)) {
 	case 0:
 		do_stop();
 		break;
@@ -526,6 +639,10 @@ step(void)
 	case 24:
 		do_acknowledge();
 		break;
+	case 25:
+	case 26:
+		do_silence();
+		break;
 	case 8:
 	case 9:
 	case 10:
@@ -541,8 +658,88 @@ step(void)
 		do_report();
 		break;
 	}
+}
+
+/* Of what is held back before and after, nobody hears anything bad. */
+static void
+step(void)
+{
+	unsigned said[OF_RUN] = { 0 };
+	bool held[OF_RUN] = { false };
+	const struct incident *in;
+
+	pass(rnd(3) == 0 ? rnd(200) : rnd(12000));
+	MODEL_ALL(in, KIND_INCIDENT) {
+		held[in->o.id % OF_RUN] = is_held(in);
+		said[in->o.id % OF_RUN] = alarms(in->o.id);
+	}
+	something();
+	notify_look(&now);
+	MODEL_ALL(in, KIND_INCIDENT) {
+		bool still = in->closed == 0 && is_held(in);
+
+		/* a restart goes through what was not held back then */
+		if (still && held[in->o.id % OF_RUN] && now.watch_ms > 0)
+			CHECK_ROW(run, alarms(in->o.id) ==
+			    said[in->o.id % OF_RUN]);
+		was_held[in->o.id % OF_RUN] |= still;
+	}
 	if (rnd(3) > 0)
 		do_turn();
+	incidents_hold();
+}
+
+static bool
+told_all(const struct incident *in)
+{
+	bool all = true;
+	size_t i, k;
+
+	for (i = 0; i < model_count(KIND_RECIPIENT); i++) {
+		uint64_t id = model_at(KIND_RECIPIENT, i)->id;
+		bool told = !is_for(id, in);
+
+		for (k = 0; k < model_count(KIND_DELIVERY); k++)
+			told = told || (delivery_at(k)->recipient == id &&
+			    says(delivery_at(k)->items, in->o.id, false));
+		all = all && told;
+	}
+	return all;
+}
+
+/* Whatever is bad when nothing holds it back any longer, is told. */
+static void
+lift(void)
+{
+	const struct incident *in;
+	struct silence *s;
+	struct agent *a;
+	struct check *c;
+	unsigned i;
+
+	while ((s = (void *)model_at(KIND_SILENCE, 0)) != NULL)
+		CHECK(change_remove(KIND_SILENCE, s->o.id, &client, &why) ==
+		    0);
+	for (i = 0; i < 6; i++) {
+		pass(6000);
+		MODEL_ALL(a, KIND_AGENT) {
+			struct report *rep = begin_report(a);
+
+			for (c = a->checks; c != NULL; c = c->next)
+				add_result(rep, c, now.now_ms,
+				    strcmp(c->name, "a") != 0 ? 99 :
+				    strcmp(a->hostname, "gw") == 0,
+				    STORE_NO_CODE);
+			the_store.head++;
+		}
+		watch_tick(&now);
+		notify_look(&now);
+	}
+	MODEL_ALL(c, KIND_CHECK)
+		CHECK_ROW(run, !c->enabled || !c->agent->enabled ||
+		    c->alert.held == STATUS_OK || c->incident != 0);
+	MODEL_ALL(in, KIND_INCIDENT)
+		CHECK_ROW(run, in->closed != 0 || told_all(in));
 	incidents_hold();
 }
 
@@ -556,7 +753,7 @@ settle(void)
 	size_t k;
 
 	for (i = 0; i < 8; i++)
-		for (k = 0; k < 2; k++) {
+		for (k = 0; k < AGENTS; k++) {
 			struct report *rep;
 
 			pass(6000);
@@ -592,6 +789,7 @@ story(uint32_t from)
 	set_up();
 	for (i = 0; i < STEPS; i++)
 		step();
+	lift();
 	settle();
 	for (i = 0; i < model_count(KIND_INCIDENT); i++) {
 		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);

@@ -10,7 +10,7 @@
 
 #include "../channel.h"
 #include "../log.h"
-#include "../notify.h"
+#include "../notify_impl.h"
 #include "../watch.h"
 #include "test.h"
 
@@ -157,9 +157,11 @@ static struct try {
 	bool unknown;		/* some try before may have arrived */
 	enum end end;
 	bool safe;		/* its outcome is in the journal */
+	int fd;			/* of its child */
 } tries[TRIES_MAX];
 static size_t tries_n, starts;
-static bool child_broken, answered;
+static bool child_broken;
+static int answering = -1;	/* the child that has an answer */
 static struct channel_outcome outcome;
 static char job[CHILD_JOB_MAX + 1];
 
@@ -188,48 +190,83 @@ add_try(const struct delivery *d, enum end end)
 	if (tries_n == TRIES_MAX)
 		abort();
 	*t = (struct try){ d->o.id, d->recipient, malloc(n), d->unknown, end,
-	    false };
+	    false, -1 };
 	if (t->items == NULL)
 		abort();
 	memcpy(t->items, d->items, n);
 }
 
-static struct delivery *
+static bool
+is_pushed(const struct delivery *d)
+{
+	const struct recipient *r = model_recipient(d->recipient);
+
+	return r != NULL && r->channel == TO_PUSHOVER;
+}
+
+/* The first that is on its way; of those to Pushover and those to each other
+ * recipient there is at most one. */
+MAY_GO static struct delivery *
 sending(void)
 {
-	struct delivery *d = NULL;
-	size_t i;
+	struct delivery *d, *first = NULL;
+	size_t i, k;
 
 	for (i = 0; i < model_count(KIND_DELIVERY); i++) {
-		if (delivery_at(i)->state != DELIVERY_SENDING)
-			continue;
-		CHECK(d == NULL);		/* at most one */
 		d = delivery_at(i);
+		if (d->state != DELIVERY_SENDING)
+			continue;
+		for (k = 0; k < i; k++)
+			CHECK(delivery_at(k)->state != DELIVERY_SENDING ||
+			    (delivery_at(k)->recipient != d->recipient &&
+			    !(is_pushed(delivery_at(k)) && is_pushed(d))));
+		if (first == NULL)
+			first = d;
 	}
-	return d;
+	return first;
+}
+
+/* The one on its way that this job is of: each recipient has an address of
+ * its own. */
+static const struct delivery *
+job_of(const char *text)
+{
+	const struct recipient *r;
+	const struct delivery *d;
+
+	MODEL_ALL(d, KIND_DELIVERY) {
+		r = d->state != DELIVERY_SENDING ? NULL :
+		    model_recipient(d->recipient);
+		if (r != NULL && strstr(text, r->address) != NULL)
+			return d;
+	}
+	return NULL;
 }
 
 int
 child_job(int fd, struct str text, struct fail *why)
 {
-	const struct delivery *d = sending();
+	const struct delivery *d;
 
-	(void)fd;
 	if (child_broken)
 		return fail(why, "no child");
-	if (CHECK(d != NULL && text.n < sizeof job))
-		add_try(d, OPEN);
+	if (!CHECK(text.n < sizeof job))
+		abort();
 	memcpy(job, text.p, text.n);
 	job[text.n] = '\0';
+	d = job_of(job);
+	if (CHECK(d != NULL)) {
+		add_try(d, OPEN);
+		tries[tries_n - 1].fd = fd;
+	}
 	return 0;
 }
 
 int
 child_answer(int fd, char dst[CHILD_ANSWER + 1])
 {
-	(void)fd;
 	dst[0] = '\0';
-	return child_broken ? -1 : answered;
+	return child_broken ? -1 : fd == answering;
 }
 
 int
@@ -283,32 +320,59 @@ turn(void)
 	notify_send(&now);
 }
 
-/* The child answers what is on its way, if anything is. */
 static void
-answer(enum channel_end end, unsigned after_s)
+all_ready(void)
 {
-	struct try *t = tries_n == 0 ? NULL : &tries[tries_n - 1];
+	for (unsigned i = 0; i < NOTIFY_WAYS; i++)
+		if (notify_fd(i) != -1)
+			notify_ready(i, &now);
+}
 
-	if (t == NULL || t->end != OPEN)
+/* The n'th of those that are on their way; NULL: they are fewer. */
+static struct try *
+open_try(unsigned n)
+{
+	for (size_t i = 0; i < tries_n; i++)
+		if (tries[i].end == OPEN && n-- == 0)
+			return &tries[i];
+	return NULL;
+}
+
+/* The child of the n'th answers. */
+static void
+answer_one(unsigned n, enum channel_end end, unsigned after_s)
+{
+	struct try *t = open_try(n);
+
+	if (t == NULL)
 		return;
 	outcome = (struct channel_outcome){ .end = end, .after_s = after_s,
 	    .code = end == CHANNEL_ACCEPTED ? 200 : 500, .id = "id-1",
 	    .reason = "because" };
 	t->end = end == CHANNEL_ACCEPTED ? YES : end == CHANNEL_UNKNOWN ?
 	    MAYBE : NO;
-	answered = true;
-	notify_ready(&now);
-	answered = false;
+	answering = t->fd;
+	all_ready();
+	answering = -1;
 }
 
-static void
+/* What is on its way is answered, if anything is. */
+MAY_GO static void
+answer(enum channel_end end, unsigned after_s)
+{
+	for (size_t n = tries_n; n > 0 && open_try(0) != NULL; n--)
+		answer_one(0, end, after_s);
+}
+
+MAY_GO static void
 child_dies(void)
 {
-	if (tries_n > 0 && tries[tries_n - 1].end == OPEN)
-		tries[tries_n - 1].end = MAYBE;
+	struct try *t;
+
+	while ((t = open_try(0)) != NULL)
+		t->end = MAYBE;
 	child_broken = true;
-	if (notify_fd() != -1)
-		notify_ready(&now);
+	all_ready();
 	child_broken = false;
 }
 
@@ -318,8 +382,7 @@ forget_way(void)
 {
 	child_broken = true;
 	notify_send(&now);
-	if (notify_fd() != -1)
-		notify_ready(&now);
+	all_ready();
 	child_broken = false;
 }
 
@@ -327,19 +390,27 @@ forget_way(void)
 static void
 lose_outcomes(void)
 {
-	const struct delivery *d = sending();
-	size_t i;
+	const struct delivery *d;
+	bool known[TRIES_MAX] = { false };
+	size_t i, n = tries_n;
 
-	for (i = 0; i < tries_n; i++) {
+	for (i = 0; i < n; i++) {
 		if (tries[i].end == OPEN || !tries[i].safe) {
 			tries[i].end = MAYBE;
-			if (d != NULL && tries[i].delivery == d->o.id)
-				d = NULL;
+			known[i] = true;
 		}
 		tries[i].safe = true;
 	}
-	if (d != NULL)		/* the journal cannot tell it was not sent */
-		add_try(d, MAYBE);
+	/* The journal cannot tell it was not sent. */
+	MODEL_ALL(d, KIND_DELIVERY) {
+		if (d->state != DELIVERY_SENDING)
+			continue;
+		for (i = 0; i < n; i++)
+			if (known[i] && tries[i].delivery == d->o.id)
+				break;
+		if (i == n)
+			add_try(d, MAYBE);
+	}
 }
 
 /* kill -9 and a start, as server.c does it.  heads: how many reports made it
@@ -407,6 +478,7 @@ fresh(void)
 	memset(heard_ms, 0, sizeof heard_ms);
 	change_store(&the_store);
 	settings("token");
+	notify_resume(&now);
 }
 
 static struct recipient *
@@ -416,13 +488,14 @@ add_recipient(const char *name, enum status severity)
 	    model_draft(KIND_RECIPIENT, NULL);
 
 	model_text(&r->name, str_of(name));
-	model_text(&r->address, STR("abcdefghijklmnopqrstuvwxyz0123"));
+	model_textf(&r->address, "%.30s%.*s", name, 30 - (int)strlen(name),
+	    "abcdefghijklmnopqrstuvwxyz0123");
 	r->severity = (uint8_t)severity;
 	return (struct recipient *)change_put(KIND_RECIPIENT, &r->o, &client,
 	    &why);
 }
 
-static struct agent *
+MAY_GO static struct agent *
 add_agent(const char *name)
 {
 	struct agent *a = (struct agent *)model_draft(KIND_AGENT, NULL);
@@ -480,6 +553,15 @@ result(struct check *c, int64_t value)
 
 	add_result(rep, c, now.now_ms, value, STORE_NO_CODE);
 	the_store.head++;
+	notify_look(&now);
+}
+
+/* As the server does it each second. */
+MAY_GO static void
+tick(void)
+{
+	watch_tick(&now);
+	notify_look(&now);
 }
 
 MAY_GO static struct delivery *
