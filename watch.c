@@ -308,7 +308,8 @@ watch_result(struct check *c, const struct store_result *r, uint64_t seq,
 void
 watch_check_gone(struct check *c, const char *why, const struct watch_now *now)
 {
-	struct alert_change ch = { c->alert.held, STATUS_OK, now->now_ms };
+	struct alert_change ch = { .from = c->alert.held, .to = STATUS_OK,
+	    .at_ms = now->now_ms };
 
 	if (c->alert.held == STATUS_NONE)
 		return;
