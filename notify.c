@@ -224,6 +224,36 @@ notify_repeat(const struct incident *in, int64_t every_ms,
 	}
 }
 
+/* Was it, as bad as it is now, or may it have been told? */
+static bool
+is_told(const struct recipient *r, const struct incident *in)
+{
+	const struct delivery *d;
+	enum status said;
+
+	MODEL_ALL(d, KIND_DELIVERY) {
+		said = d->recipient != r->o.id ? STATUS_NONE :
+		    model_delivery_says(d, in->o.id);
+		if (said != STATUS_NONE && said >= in->status && (d->unknown ||
+		    d->state == DELIVERY_ACCEPTED || d->state == DELIVERY_SEEN))
+			return true;
+	}
+	return false;
+}
+
+void
+notify_again(const struct incident *in, const struct watch_now *now)
+{
+	const struct recipient *r;
+	struct delivery *open;
+
+	MODEL_ALL(r, KIND_RECIPIENT) {
+		(void)told_ms(r, in, &open);
+		if (r->enabled && in->status >= r->severity && is_told(r, in))
+			queue(r, open, &(struct news){ in, in->text }, now);
+	}
+}
+
 /* The outcome of a delivery is known: its incidents that ended meanwhile. */
 static void
 tell_ended(const struct delivery *d, const struct watch_now *now)

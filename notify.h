@@ -41,6 +41,10 @@ struct watch_now {
  * recipient. */
 void notify_event(const struct incident *in, const struct watch_now *now);
 
+/* It flaps from now on: those who were told of it, and of nothing less, are
+ * told of that once more; the others notify_event tells. */
+void notify_again(const struct incident *in, const struct watch_now *now);
+
 /* It is open, and nobody acknowledged it: those whose newest message of it
  * ended every_ms ago or longer (0: nobody) are told again that it is still
  * so, and those who are told of what is so for after_s. */

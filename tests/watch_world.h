@@ -301,7 +301,7 @@ answer(enum channel_end end, unsigned after_s)
 	answered = false;
 }
 
-static void
+MAY_GO static void
 child_dies(void)
 {
 	if (tries_n > 0 && tries[tries_n - 1].end == OPEN)
