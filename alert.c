@@ -144,18 +144,56 @@ worst(const struct alert_state *st)
 	return (enum status)(STATUS_OK + i);
 }
 
+/* What the signals say was `was`, passed_ms ago. */
+static void
+flap_step(struct alert_state *st, enum status was, int64_t passed_ms,
+    struct alert_change *c)
+{
+	const unsigned most = COUNT(st->ago_ms);
+	bool flapped = st->flaps, changed;
+	unsigned n = 0, i;
+
+	while (n < st->changes && passed_ms <= ALERT_FLAP_MS - st->ago_ms[n])
+		st->ago_ms[n++] += (uint32_t)passed_ms;
+	c->calm = flapped && (n == 0 || st->ago_ms[0] >= ALERT_CALM_MS);
+	if (c->calm)
+		n = 0;
+	c->to = worst(st);
+	changed = c->from != STATUS_NONE && c->to != was;
+	c->flaps = !flapped && changed && n == most;
+	st->flaps = c->flaps || (flapped && !c->calm);
+	if (st->flaps && c->from > c->to)
+		c->to = c->from;
+	for (i = 0; i < n && c->flaps; i++)
+		if (st->was[i] > c->to)
+			c->to = (enum status)st->was[i];
+	if (changed) {
+		n += n < most;
+		for (i = n - 1; i > 0; i--) {
+			st->ago_ms[i] = st->ago_ms[i - 1];
+			st->was[i] = st->was[i - 1];
+		}
+		st->ago_ms[0] = 0;
+		st->was[0] = (uint8_t)was;
+	}
+	st->changes = (uint8_t)n;
+}
+
 struct alert_change
 alert_step(const struct alert_rule *r, struct alert_state *st,
     const struct alert_result *res)
 {
-	struct alert_change c = { st->held, st->held, res->at_ms };
+	struct alert_change c = { .from = st->held, .to = st->held,
+	    .at_ms = res->at_ms };
+	enum status s, was = worst(st);
 	struct alert_signal *w = &st->signal[WARN], *k = &st->signal[CRIT];
 	struct alert_signal *u = &st->signal[UNKNOWN];
-	enum status s;
+	int64_t passed_ms;
 	bool kept;
 
 	if (res->at_ms <= st->at_ms)
 		return c;
+	passed_ms = res->at_ms - st->at_ms;
 	st->at_ms = res->at_ms;
 	s = alert_judge(r, res, NULL);
 	/* Unknown has a patience of its own. */
@@ -172,7 +210,7 @@ alert_step(const struct alert_rule *r, struct alert_state *st,
 		signal_step(r, k, s == STATUS_CRITICAL || (k->on && kept),
 		    res->at_ms);
 	}
-	c.to = worst(st);
+	flap_step(st, was, passed_ms, &c);
 	if (c.to != c.from) {
 		st->held = c.to;
 		st->since_ms = res->at_ms;
@@ -206,6 +244,39 @@ alert_state_put(struct buf *b, const struct alert_state *st)
 		buf_addf(b, " %d,%lld,%llu", st->signal[i].on,
 		    (long long)st->signal[i].since_ms,
 		    (unsigned long long)st->signal[i].bits);
+	if (st->changes > 0)
+		buf_addf(b, " %d", st->flaps ? (int)st->held : 0);
+	for (unsigned i = 0; i < st->changes; i++)
+		buf_addf(b, ",%u,%u", (unsigned)st->ago_ms[i], st->was[i]);
+}
+
+/* "HELD,AGO,WAS" and so on, of a state whose signals are known. */
+static int
+changes_get(struct str s, struct alert_state *st)
+{
+	uint64_t v[1 + 2 * COUNT(st->ago_ms)], *ago = v + 1;
+	unsigned n = 0, i;
+	struct str word;
+
+	for (; n < COUNT(v) && str_cut(&s, ',', &word) == 0; n++)
+		if (str_u64(word, 0, n % 2 == 1 ? ALERT_FLAP_MS :
+		    STATUS_CRITICAL, &v[n]) == -1)
+			return -1;
+	if (s.p != NULL || n < 3 || n % 2 == 0 ||
+	    (v[0] != STATUS_OK && v[0] < st->held))
+		return -1;
+	for (i = 0; i < n / 2; i++, ago += 2) {
+		if ((int64_t)ago[0] >= st->at_ms ||
+		    (i > 0 && ago[0] <= ago[-2]))
+			return -1;
+		st->ago_ms[i] = (uint32_t)ago[0];
+		st->was[i] = (uint8_t)ago[1];
+	}
+	st->changes = (uint8_t)i;
+	st->flaps = v[0] != STATUS_OK;
+	if (st->flaps)
+		st->held = (enum status)v[0];
+	return 0;
 }
 
 int
@@ -219,7 +290,7 @@ alert_state_get(struct str s, struct alert_state *st)
 		if (str_cut(&s, i < 2 || i % 3 == 1 ? ' ' : ',', &word) == -1 ||
 		    str_u64(word, 0, UINT64_MAX, &v[i]) == -1)
 			return -1;
-	if (s.p != NULL || v[0] > INT64_MAX || v[1] > v[0])
+	if (v[0] > INT64_MAX || v[1] > v[0])
 		return -1;
 	got.at_ms = (int64_t)v[0];
 	got.since_ms = (int64_t)v[1];
@@ -234,6 +305,8 @@ alert_state_get(struct str s, struct alert_state *st)
 	}
 	if (got.at_ms > 0)
 		got.held = worst(&got);
+	if (s.p != NULL && changes_get(s, &got) == -1)
+		return -1;
 	*st = got;
 	return 0;
 }

@@ -10,7 +10,15 @@
  *	       <------------------------------          each of warning,
  *	        behind clear for as long                unknown, critical
  *
- *	held = the worst signal that is on, else ok
+ *	what they say = the worst signal that is on, else ok
+ *
+ *	           the 5th change of it within 30 min
+ *	   steady --------------------------------------> flapping
+ *	          <--------------------------------------
+ *	               a result, and no change for 15 min
+ *
+ *	held = what they say; while flapping, the worst that was since before
+ *	       the first of those changes
  */
 #ifndef ALERT_H
 #define ALERT_H
@@ -27,6 +35,9 @@
 #define ALERT_STATE_TEXT	256	/* bytes of a state as text */
 #define ALERT_UNKNOWN_MS	300000	/* patience with unknown */
 #define ALERT_LATE_MS		10000	/* late: after 2 intervals and this */
+#define ALERT_FLAP_CHANGES	5	/* as many changes */
+#define ALERT_FLAP_MS		1800000	/* within this are flapping, */
+#define ALERT_CALM_MS		900000	/* until there is none for this */
 
 enum status {
 	STATUS_OK, STATUS_WARNING, STATUS_UNKNOWN, STATUS_CRITICAL,
@@ -90,11 +101,17 @@ struct alert_state {
 	int64_t since_ms;	/* when the held status began (result's at) */
 	enum status held;	/* NONE before the first result */
 	struct alert_signal signal[3];	/* warning, unknown, critical */
+	bool flaps;
+	/* The last changes of what the signals say, newest first: how long
+	 * before at_ms, at most ALERT_FLAP_MS, and what they said before. */
+	uint8_t changes, was[ALERT_FLAP_CHANGES - 1];
+	uint32_t ago_ms[ALERT_FLAP_CHANGES - 1];
 };
 
 struct alert_change {
-	enum status from, to;	/* held before and after; equal: nothing */
+	enum status from, to;	/* held before and after; equal: nothing, */
 	int64_t at_ms;
+	bool flaps, calm;	/* but that flapping began with it, or ended */
 };
 
 /* The value or metric that a bound is about.  0, or -1: the result has none,
@@ -138,6 +155,12 @@ enum status alert_judge(const struct alert_rule *r,
  * So for_ms and hits/of both must be met where both are given.  With the
  * first result NONE becomes ok, or what is on at once.  What went off keeps
  * counting: under 2 of 10 an old bad result and a new one are two.
+ *
+ * What the signals say after the first result is no change.  Flapping begins
+ * with the last of ALERT_FLAP_CHANGES changes that lie within ALERT_FLAP_MS,
+ * both ends counted.  A still worse signal is held as ever.  It ends with the
+ * first result ALERT_CALM_MS or more after the newest change before it; those
+ * changes count no more, one that this result makes is the first of others.
  */
 struct alert_change alert_step(const struct alert_rule *r,
     struct alert_state *st, const struct alert_result *res);
@@ -148,9 +171,11 @@ bool alert_late(int64_t at_ms, int64_t received_ms, int64_t interval_ms);
 
 /*
  * The state as text for the journal, and back: "AT SINCE W U C", each signal
- * "ON,SINCE,BITS", all decimal; held follows from the signals.  No byte of it
- * needs an escape in JSON.  get: 0, or -1 with *st untouched (not this form,
- * a time after AT, signals without a result).
+ * "ON,SINCE,BITS", all decimal, and if there were changes lately " HELD" and
+ * for each ",AGO,WAS"; HELD is 0 unless it flaps: else held follows from the
+ * signals.  No byte of it needs an escape in JSON.  get: 0, or -1 with *st
+ * untouched (not this form, a time after AT, signals or changes without a
+ * result, changes out of order, less held than the signals say).
  */
 void alert_state_put(struct buf *b, const struct alert_state *st);
 int alert_state_get(struct str s, struct alert_state *st);

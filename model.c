@@ -298,6 +298,8 @@ model_check_text(struct buf *b, const struct check *c)
 	if (c->alert.held == STATUS_OK)
 		bound = NULL;		/* it has not lasted yet */
 	check_text(b, c->type, &rule, &res, bound, str_of(c->message));
+	if (c->alert.flaps)
+		buf_addz(b, " (flapping)");
 }
 
 bool

@@ -119,6 +119,7 @@ struct incident {
 					 * or the start; when to look whom to
 					 * tell of it (0: now) */
 	bool held;			/* something holds its news back */
+	bool again;			/* it is told once more: it flaps */
 	struct said *said;		/* the deliveries it is in */
 	unsigned said_n;
 };

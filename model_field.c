@@ -176,6 +176,7 @@ static const struct field check_fields[] = {
 	{ F(check, of, INT, CONF), 1, ALERT_OF_MAX, 1 },
 	{ F(check, renotify_s, INT, CONF | F_NULL), 60, 30 * 86400 },
 	SHOW("status", F_STATE, show_status),
+	{ AS(check, "flapping", alert.flaps, BOOL, F_STATE) },
 	SHOW("value", F_STATE, show_value),
 	SHOW("unit", F_STATE, show_unit),
 	{ F(check, message, TEXT, LIVE), .max = MODEL_MESSAGE_MAX },

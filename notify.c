@@ -105,7 +105,7 @@ wants(const struct recipient *r, const struct incident *in)
 	    c == NULL ? NULL : c->type->name });
 }
 
-enum news { NOTHING, CHANGE, STILL };
+enum news { NOTHING, CHANGE, STILL, AGAIN };
 
 /* What is to be told now.  The end is told to those who were told of the
  * beginning, and to those who may have been; where that is on its way, what
@@ -127,6 +127,9 @@ decide(const struct recipient *r, const struct incident *in,
 		    r->after_s * 1000 ? STILL : NOTHING;
 	if (in->status > h->said)
 		return CHANGE;
+	if (in->again && h->any)
+		return h->told >= in->status || (h->waits && h->open == NULL) ?
+		    AGAIN : CHANGE;
 	return h->any && !h->waits && every_ms > 0 && in->acknowledged == 0 &&
 	    watch_ms - (h->ended_ms > in->open_ms ? h->ended_ms :
 	    in->open_ms) >= every_ms ? STILL : NOTHING;
@@ -370,7 +373,8 @@ look_for(const struct recipient *r, const struct watch_now *now)
 		buf_init(&b, text, sizeof text - 1);
 		put_still(&b, in, now->now_ms);
 		text[b.n] = '\0';
-		add_news(draft, in, news == STILL ? text : NULL);
+		add_news(draft, in, news == STILL ? text :
+		    news == AGAIN ? in->text : NULL);
 	}
 	if (draft != NULL)
 		queue(draft, r, now);
@@ -400,6 +404,8 @@ notify_look(const struct watch_now *now)
 	asked = false;
 	next_look_ms = now->watch_ms + NOTIFY_LOOK_MS;
 	MODEL_ALL(in, KIND_INCIDENT) {
+		if (in->look_ms <= now->watch_ms && !in->held)
+			in->again = false;
 		if (in->look_ms <= now->watch_ms)
 			in->look_ms = in->closed != 0 ? INT64_MAX :
 			    now->watch_ms + NOTIFY_LOOK_MS;

@@ -4,14 +4,16 @@
 #include "silence.h"
 #include "watch.h"
 
+static const char flapping[] = "flapping";
+
 /* One change of state of a check or agent, on its way to an incident. */
 struct event {
 	const struct agent *agent;	/* NULL: of the server: */
 	const struct check *check;	/* NULL: of the agent itself */
 	enum status to;
 	int64_t at_ms;
-	const char *from, *into;	/* "ok", "critical"; NULL: what it is
-					   about is gone */
+	const char *from, *into;	/* "ok", "critical", or flapping; NULL:
+					   what it is about is gone */
 	struct str why;
 	const char *own;		/* "disk" */
 };
@@ -69,7 +71,7 @@ prune_silences(const struct watch_now *now)
 }
 
 /* "process nginx on web1 changed from ok to critical at ...: 0 running,
- * at least 1 expected". */
+ * at least 1 expected"; "process nginx on web1 is flapping: ...". */
 static void
 put_text(struct buf *b, const struct event *e, const struct incident *in)
 {
@@ -83,8 +85,14 @@ put_text(struct buf *b, const struct event *e, const struct incident *in)
 		buf_addf(b, "agent %s", e->agent->hostname);
 	else
 		buf_addf(b, "%s on %s", e->check->name, e->agent->hostname);
-	buf_addf(b, " changed from %s to %s at ", e->from, e->into);
-	buf_time_human(b, e->at_ms);
+	if (e->into == flapping) {
+		buf_addf(b, " is flapping: %d changes in %d min, held at %s "
+		    "until it is calm", ALERT_FLAP_CHANGES,
+		    ALERT_FLAP_MS / 60000, status_name(e->to));
+	} else {
+		buf_addf(b, " changed from %s to %s at ", e->from, e->into);
+		buf_time_human(b, e->at_ms);
+	}
 	if (e->why.n > 0) {
 		buf_addz(b, ": ");
 		buf_line(b, e->why);	/* one line stays one */
@@ -130,6 +138,7 @@ happened(uint64_t id, const struct event *e, const struct watch_now *now)
 	model_text(&in->text, str_from(&b));
 	in = put(KIND_INCIDENT, in, now);
 	log_info("%s", in->text);
+	in->again = in->again || e->into == flapping;
 	notify_event(in);
 }
 
@@ -299,7 +308,8 @@ check_event(struct check *c, struct alert_change ch, struct str why,
     const struct watch_now *now)
 {
 	struct event e = { c->agent, c, ch.to, ch.at_ms,
-	    ch.from == STATUS_NONE ? "no result" : status_name(ch.from),
+	    ch.from == STATUS_NONE ? "no result" : ch.from == ch.to ?
+	    flapping : status_name(ch.from), ch.flaps ? flapping :
 	    status_name(ch.to), why, NULL };
 	char held[SILENCE_WHY_MAX];
 	struct check *d = model_draft(KIND_CHECK, c);
@@ -375,8 +385,11 @@ watch_result(struct check *c, const struct store_result *r, uint64_t seq,
 	    (now->replay && seq <= c->o.stepped_seq))
 		return;
 	ch = alert_step(&c->rule, &c->alert, &res);
-	if (ch.from == ch.to || (ch.from == STATUS_NONE && ch.to == STATUS_OK))
+	if ((ch.from == ch.to && !ch.flaps && !ch.calm) ||
+	    (ch.from == STATUS_NONE && ch.to == STATUS_OK))
 		return;
+	if (ch.calm && ch.to <= ch.from)
+		buf_addf(&b, "calm for %d min: ", ALERT_CALM_MS / 60000);
 	check_text(&b, c->type, &c->rule, &res, bound, r->text);
 	check_event(c, ch, str_from(&b), now);
 }
@@ -384,7 +397,8 @@ watch_result(struct check *c, const struct store_result *r, uint64_t seq,
 void
 watch_check_gone(struct check *c, const char *why, const struct watch_now *now)
 {
-	struct alert_change ch = { c->alert.held, STATUS_OK, now->now_ms };
+	struct alert_change ch = { .from = c->alert.held, .to = STATUS_OK,
+	    .at_ms = now->now_ms };
 
 	if (c->alert.held == STATUS_NONE)
 		return;

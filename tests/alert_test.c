@@ -22,7 +22,8 @@ list(struct alert_list *l, const char *text)
  * Rows: the rule; the results, 10 s apart; the status held after each.
  * A result is a value, m=VALUE (a metric alone), ? (unknown), K W C (given
  * ok, warning, critical, no value), ~ (nothing at all); K95: given and value.
- * @S: the next one is stamped S seconds after the first.
+ * @S: the next one is stamped S seconds after the first.  Held while it flaps
+ * is in capitals.
  */
 static const struct row {
 	const char *warn, *crit, *clear;
@@ -109,6 +110,63 @@ static const struct row {
 	    "occcc" },
 	{ 0, 0, 0, 0, 1, 1, "5 @300 ? @200 ? @599 ? @400 5 @600 ?",
 	    "ooooou" },
+	/* flapping: the fifth change within 30 minutes of the first */
+	{ 0, "above 90", 0, 0, 1, 1, "5 95 5 95 5 95 5 95", "ococoCCC" },
+	{ 0, "above 90", 0, 0, 1, 1,
+	    "5 95 @600 5 @1200 95 @1790 5 @1809.999 95 5", "ococoCC" },
+	{ 0, "above 90", 0, 0, 1, 1,
+	    "5 95 @600 5 @1200 95 @1790 5 @1810 95 5", "ococoCC" },
+	{ 0, "above 90", 0, 0, 1, 1,
+	    "5 95 @600 5 @1200 95 @1790 5 @1810.001 95 5 95", "ocococCC" },
+	{ 0, "above 90", 0, 0, 1, 1,
+	    "5 95 @600 5 @1200 95 @1790 5 @1810.001 95 @2400.001 5 @3001 95 5",
+	    "ococococC" },
+	/* ... what the first result says is none */
+	{ 0, "above 90", 0, 0, 1, 1, "95 5 95 5 95 5 5", "cococCC" },
+	{ 0, "above 90", 0, 0, 1, 1, "95 5 95 5 95 @1811 5", "cococo" },
+	/* ... the worst of them and of before, not of long ago, and a worse */
+	{ "above 80", "above 90", 0, 0, 1, 1, "5 95 5 85 5 85", "ocowoC" },
+	{ "above 80", "above 90", 0, 0, 1, 1, "95 85 5 85 5 85", "cwowoC" },
+	{ "above 80", "above 90", 0, 0, 1, 1,
+	    "95 85 @1830 5 85 5 85 5", "cwowowW" },
+	{ "above 80", 0, 0, 0, 1, 1, "85 5 85 5 85 5", "wowowW" },
+	{ "above 80", "above 90", 0, 0, 1, 1, "5 85 5 85 5 85 95 5 85",
+	    "owowoWCCC" },
+	/* ... until no change for 15 minutes, whatever it is then */
+	{ 0, "above 90", 0, 0, 1, 1, "5 95 5 95 5 95 5 @959.999 5 @960 5",
+	    "ococoCCCo" },
+	{ 0, "above 90", 0, 0, 1, 1, "5 95 5 95 5 95 @949 95 @950 95 5",
+	    "ococoCCco" },
+	{ "above 80", "above 90", 0, 0, 1, 1,
+	    "5 95 5 95 5 95 85 @959 85 @960 85", "ococoCCCw" },
+	{ 0, "above 90", 0, 0, 1, 1, "5 95 5 95 5 95 @949 5 @1848 5 @1849 5",
+	    "ococoCCCo" },
+	/* ... and a change then is the first of five others */
+	{ 0, "above 90", 0, 0, 1, 1, "5 95 5 95 5 95 @949.999 5", "ococoCC" },
+	{ 0, "above 90", 0, 0, 1, 1, "5 95 5 95 5 95 @950 5 95 5 95 5 95",
+	    "ococoCococCC" },
+	{ 0, "above 90", 0, 0, 1, 1, "5 95 5 95 5 95 @86400 5", "ococoCo" },
+	{ 0, "above 90", 0, 0, 1, 1, "5 95 5 95 5 95 5 @960 5 95 5 95 5 95",
+	    "ococoCCococoC" },
+	/* ... of what lasts alone: clear, for_s, hits */
+	{ 0, "above 90", "above 75", 0, 1, 1,
+	    "80 91 80 91 80 91 76 75 91 75 91 75 91", "occccccocoCCC" },
+	{ 0, "above 90", "above 75", 0, 1, 1,
+	    "91 75 91 75 91 80 80 91 75 75 @1000 75", "cococcccCCo" },
+	{ 0, "above 90", 0, 20, 1, 1,
+	    "95 95 95 5 5 5 95 95 95 5 5 5 95 95 95 5 5 5",
+	    "oocccooocccoooCCCC" },
+	{ 0, "above 90", 0, 0, 2, 2, "95 95 5 5 95 95 5 5 95 95 5",
+	    "occooccooCC" },
+	{ 0, "above 90", 0, 0, 2, 2, "95 5 95 5 95 5 95 5 95", "ooooooooo" },
+	/* ... unknown is a state as others, and no change while it waits */
+	{ 0, 0, 0, 0, 1, 1, "5 ? @310 ? 5 ? @630 ? 5 ? @950 ? 5 @1860 5",
+	    "oouoouooUUo" },
+	{ 0, "above 90", 0, 0, 1, 1, "5 95 5 95 5 95 ? ? @949 ? @950 ?",
+	    "ococoCCCCc" },
+	/* ... and what is not newer is nothing */
+	{ 0, "above 90", 0, 0, 1, 1, "5 95 5 95 5 @40 95 @45 95 @0 5",
+	    "ococooCC" },
 };
 
 /* Read one result off *in.  false at its end. */
@@ -176,19 +234,24 @@ test_rows(void)
 		alert_reset(&st);
 		for (n = 0; next_result(&in, &r, &m, &at); n++) {
 			enum status was = st.held;
+			bool flapped = st.flaps;
 			struct alert_change c = alert_step(&rule, &st, &r);
+			char want = n < strlen(rows[i].want) ?
+			    rows[i].want[n] : '\0';
 
 			if (r.at_ms > newest)
 				newest = r.at_ms;
 			if (st.held != was)
 				since = r.at_ms;
-			if (!CHECK_ROW(i, n < strlen(rows[i].want)) ||
-			    !CHECK_ROW(i, status_name(st.held)[0] ==
-			    rows[i].want[n]))
+			if (!CHECK_ROW(i, want != '\0') ||
+			    !CHECK_ROW(i, status_name(st.held)[0] -
+			    (st.flaps ? 'a' - 'A' : 0) == want))
 				printf("\tresult %d: %s\n", (int)n,
 				    status_name(st.held));
 			CHECK_ROW(i, c.from == was && c.to == st.held);
 			CHECK_ROW(i, c.at_ms == r.at_ms);
+			CHECK_ROW(i, c.flaps == (st.flaps && !flapped) &&
+			    c.calm == (flapped && !st.flaps));
 			CHECK_ROW(i, st.at_ms == newest);
 			CHECK_ROW(i, st.since_ms == since);
 		}
@@ -435,8 +498,12 @@ same(const struct alert_state *a, const struct alert_state *b)
 		    a->signal[i].since_ms != b->signal[i].since_ms ||
 		    a->signal[i].bits != b->signal[i].bits)
 			return false;
+	for (i = 0; i < a->changes && i < b->changes; i++)
+		if (a->ago_ms[i] != b->ago_ms[i] || a->was[i] != b->was[i])
+			return false;
 	return a->at_ms == b->at_ms && a->since_ms == b->since_ms &&
-	    a->held == b->held;
+	    a->held == b->held && a->flaps == b->flaps &&
+	    a->changes == b->changes;
 }
 
 #define M	INT64_MAX
@@ -445,20 +512,42 @@ static const struct {
 	struct alert_state st;
 	const char *text;
 } states[] = {
-	{ { 0, 0, STATUS_NONE, { { 0 }, { 0 }, { 0 } } },
+	{ { .held = STATUS_NONE },
 	    "0 0 0,0,0 0,0,0 0,0,0" },
-	{ { 5, 0, STATUS_OK, { { false, 5, 1 }, { 0 }, { 0 } } },
+	{ { .at_ms = 5, .signal = { { false, 5, 1 } } },
 	    "5 0 0,5,1 0,0,0 0,0,0" },
-	{ { 1, 1, STATUS_WARNING, { { true, 0, 1 }, { 0 }, { 0 } } },
+	{ { .at_ms = 1, .since_ms = 1, .held = STATUS_WARNING,
+	    .signal = { { true, 0, 1 } } },
 	    "1 1 1,0,1 0,0,0 0,0,0" },
-	{ { 2, 1, STATUS_UNKNOWN, { { true, 2, 2 }, { true, 0, 0 }, { 0 } } },
+	{ { .at_ms = 2, .since_ms = 1, .held = STATUS_UNKNOWN,
+	    .signal = { { true, 2, 2 }, { true, 0, 0 } } },
 	    "2 1 1,2,2 1,0,0 0,0,0" },
-	{ { M, M, STATUS_CRITICAL, { { true, M, UINT64_MAX },
-	    { true, M, UINT64_MAX }, { true, M, UINT64_MAX } } },
+	{ { .at_ms = M, .since_ms = M, .held = STATUS_CRITICAL,
+	    .signal = { { true, M, UINT64_MAX }, { true, M, UINT64_MAX },
+	    { true, M, UINT64_MAX } } },
 	    "9223372036854775807 9223372036854775807"
 	    " 1,9223372036854775807,18446744073709551615"
 	    " 1,9223372036854775807,18446744073709551615"
 	    " 1,9223372036854775807,18446744073709551615" },
+	{ { .at_ms = 5, .since_ms = 5, .signal = { { false, 0, 2 } },
+	    .changes = 1, .was = { STATUS_WARNING }, .ago_ms = { 0 } },
+	    "5 5 0,0,2 0,0,0 0,0,0 0,0,1" },
+	{ { .at_ms = 2000000, .since_ms = 1500000, .held = STATUS_CRITICAL,
+	    .signal = { { true, 0, 5 } }, .flaps = true, .changes = 3,
+	    .was = { STATUS_OK, STATUS_UNKNOWN, STATUS_CRITICAL },
+	    .ago_ms = { 1, 2000, 1800000 } },
+	    "2000000 1500000 1,0,5 0,0,0 0,0,0 3,1,0,2000,2,1800000,3" },
+	{ { .at_ms = M, .since_ms = M, .held = STATUS_CRITICAL,
+	    .signal = { { true, M, UINT64_MAX }, { true, M, UINT64_MAX },
+	    { true, M, UINT64_MAX } }, .flaps = true, .changes = 4,
+	    .was = { STATUS_CRITICAL, STATUS_CRITICAL, STATUS_CRITICAL,
+	    STATUS_CRITICAL },
+	    .ago_ms = { 1799997, 1799998, 1799999, 1800000 } },
+	    "9223372036854775807 9223372036854775807"
+	    " 1,9223372036854775807,18446744073709551615"
+	    " 1,9223372036854775807,18446744073709551615"
+	    " 1,9223372036854775807,18446744073709551615"
+	    " 3,1799997,3,1799998,3,1799999,3,1800000,3" },
 };
 
 static const char *const bad_states[] = {
@@ -485,7 +574,50 @@ static const char *const bad_states[] = {
 	"5 5 a,0,0 0,0,0 0,0,0",
 	"5 5 0,0,1f 0,0,0 0,0,0",
 	"{\"at\":5}",
+	"5 5 0,0,0 0,0,0 0,0,0 0,",
+	"5 5 0,0,0 0,0,0 0,0,0 0,1",
+	"5 5 0,0,0 0,0,0 0,0,0 0,1,",
+	"5 5 0,0,0 0,0,0 0,0,0 0,1,0 ",
+	"5 5 0,0,0 0,0,0 0,0,0 0,1,0,",
+	"5 5 0,0,0 0,0,0 0,0,0 0,1,0,2",
+	"5 5 0,0,0 0,0,0 0,0,0 0,1,0 0,2,0",
+	"5 5 0,0,0 0,0,0 0,0,0  0,1,0",
+	"5 5 0,0,0 0,0,0 0,0,0 ,1,0",
+	"5 5 0,0,0 0,0,0 0,0,0 -1,1,0",
+	"5 5 0,0,0 0,0,0 0,0,0 4,1,0",
+	"5 5 0,0,0 0,0,0 0,0,0 0,1,4",
+	"5 5 0,0,0 0,0,0 0,0,0 0,2,0,2,0",	/* out of order */
+	"5 5 0,0,0 0,0,0 0,0,0 0,2,0,1,0",
+	"5 5 0,0,0 0,0,0 0,0,0 0,5,0",		/* before a result */
+	"0 0 0,0,0 0,0,0 0,0,0 0,0,0",
+	"0 0 0,0,0 0,0,0 0,0,0 3,0,0",
+	"2000000 5 0,0,0 0,0,0 0,0,0 0,1800001,0",
+	"2000000 5 0,0,0 0,0,0 0,0,0 0,1,0,2,1,3,0,4,1,5,0",
+	"5 5 0,0,0 0,0,0 1,0,0 2,1,0",		/* held is less */
+	"5 5 0,0,0 1,0,0 0,0,0 1,1,0",
 };
+
+/* Cut short it is refused, or else itself a state: one without its changes,
+ * or some of them, or the last digits. */
+static void
+cut_row(size_t i, struct str s)
+{
+	struct alert_state st = states[3].st;
+	char text[ALERT_STATE_TEXT];
+	struct buf b = BUF(text);
+	unsigned commas = 0;
+	size_t n;
+
+	for (n = 0; n < s.n; n++)
+		commas += s.p[n] == ',';
+	if (alert_state_get(s, &st) == -1) {
+		CHECK_ROW(i, same(&st, &states[3].st));
+		return;
+	}
+	alert_state_put(&b, &st);
+	CHECK_ROW(i, str_eq(str_from(&b), s));
+	CHECK_ROW(i, commas >= 6 && commas % 2 == 0);
+}
 
 static void
 test_state(void)
@@ -503,14 +635,8 @@ test_state(void)
 		CHECK_ROW(i, !b.full && str_is(s, states[i].text));
 		CHECK_ROW(i, alert_state_get(s, &st) == 0 &&
 		    same(&st, &states[i].st));
-		for (n = 0; n < s.n; n++) {	/* up to the last field */
-			struct alert_state cut = states[3].st;
-			int rc = alert_state_get((struct str){ s.p, n }, &cut);
-
-			CHECK_ROW(n, rc == 0 || same(&cut, &states[3].st));
-			CHECK_ROW(n, rc == -1 ||
-			    memchr(s.p + n, ',', s.n - n) == NULL);
-		}
+		for (n = 0; n < s.n; n++)
+			cut_row(i, (struct str){ s.p, n });
 	}
 	for (i = 0; i < COUNT(bad_states); i++) {
 		st = states[3].st;
@@ -585,6 +711,11 @@ struct slow {
 	int64_t unknown_since;
 	bool unknown;
 	int64_t newest;
+	unsigned changes;		/* of what the signals say */
+	int64_t change_at[RUN];
+	enum status from[RUN];
+	bool flaps;
+	enum status held;
 };
 
 static void
@@ -608,10 +739,45 @@ slow_signal(const struct alert_rule *r, struct slow *s, int k)
 }
 
 static enum status
+slow_status(const struct slow *s)
+{
+	return s->newest == 0 ? STATUS_NONE : s->on[1] ? STATUS_CRITICAL :
+	    s->unknown ? STATUS_UNKNOWN : s->on[0] ? STATUS_WARNING :
+	    STATUS_OK;
+}
+
+/* They said `was` before the newest result. */
+static void
+slow_flap(struct slow *s, enum status was)
+{
+	enum status now = slow_status(s);
+	unsigned n = s->changes, i;
+	bool flapped = s->flaps;
+
+	if (flapped && s->newest - s->change_at[n - 1] >= 15 * 60000) {
+		s->flaps = false;
+		s->changes = n = 0;
+	}
+	if (was != STATUS_NONE && was != now) {
+		s->change_at[n] = s->newest;
+		s->from[n] = was;
+		s->changes++;
+	}
+	if (s->changes > n && n >= 4 && s->newest - s->change_at[n - 4] <=
+	    30 * 60000)
+		s->flaps = true;
+	if (!flapped || !s->flaps || now > s->held)
+		s->held = now;
+	for (i = n - 4; s->flaps && !flapped && i <= n; i++)
+		if (s->from[i] > s->held)
+			s->held = s->from[i];
+}
+
+static enum status
 slow_step(const struct alert_rule *r, struct slow *s,
     const struct alert_result *res)
 {
-	enum status j = alert_judge(r, res, NULL);
+	enum status j = alert_judge(r, res, NULL), was = slow_status(s);
 	struct alert_rule clear = { .warn = r->clear };
 	struct alert_result plain = *res;
 	bool kept;
@@ -633,11 +799,11 @@ slow_step(const struct alert_rule *r, struct slow *s,
 			slow_signal(r, s, k);
 		}
 	}
-	if (res->at_ms > s->newest)
+	if (res->at_ms > s->newest) {
 		s->newest = res->at_ms;
-	return s->newest == 0 ? STATUS_NONE : s->on[1] ? STATUS_CRITICAL :
-	    s->unknown ? STATUS_UNKNOWN : s->on[0] ? STATUS_WARNING :
-	    STATUS_OK;
+		slow_flap(s, was);
+	}
+	return s->held;
 }
 
 static void
@@ -664,6 +830,8 @@ random_result(struct alert_result *r, struct alert_metric *m, int64_t *at)
 
 	*r = (struct alert_result){ .given = STATUS_NONE, .metric = m };
 	*at += pick(12) == 0 ? 200000 : pick(10) * 2000 + 1000;
+	if (pick(40) == 0)
+		*at += pick(2) * 880000 + pick(2) * 20000 + pick(2) * 900000;
 	r->at_ms = *at;
 	if (pick(8) == 0)			/* doubled, or out of order */
 		r->at_ms -= pick(40) * 1000 + 1000;
@@ -710,12 +878,13 @@ tell(struct teller *t, const struct alert_change *c)
 static void
 test_random(void)
 {
+	unsigned began = 0, calm = 0, other = 0, raised = 0;
 	int run, i;
 
 	for (run = 0; run < 2500; run++) {
 		struct alert_state st, twin, saved;
 		struct alert_rule rule;
-		struct slow slow = { 0 };
+		struct slow slow = { .held = STATUS_NONE };
 		struct teller t = { .wants = (enum status)(1 + pick(3)),
 		    .told = STATUS_OK };
 		int64_t at = T0;
@@ -735,18 +904,25 @@ test_random(void)
 			c = alert_step(&rule, &st, &r);
 			CHECK_ROW(run, c.from == saved.held &&
 			    c.to == st.held && c.at_ms == r.at_ms);
+			CHECK_ROW(run, c.flaps == (st.flaps && !saved.flaps) &&
+			    c.calm == (!st.flaps && saved.flaps));
+			began += c.flaps;
+			calm += c.calm;
+			raised += saved.flaps && c.to > c.from;
+			other += c.calm && st.changes > 0;
 			CHECK_ROW(run, r.at_ms > saved.at_ms ||
 			    same(&saved, &st));
 			/* the twin lives from text to text */
 			d = alert_step(&rule, &twin, &r);
-			CHECK_ROW(run, d.from == c.from && d.to == c.to);
+			CHECK_ROW(run, d.from == c.from && d.to == c.to &&
+			    d.flaps == c.flaps && d.calm == c.calm);
 			buf_init(&b, text, sizeof text);
 			alert_state_put(&b, &twin);
 			alert_reset(&twin);
 			CHECK_ROW(run, alert_state_get(str_from(&b), &twin) ==
 			    0 && same(&twin, &st));
 			if (!CHECK_ROW(run, slow_step(&rule, &slow, &r) ==
-			    st.held))
+			    st.held && slow.flaps == st.flaps))
 				break;
 			tell(&t, &c);
 			CHECK_ROW(run, t.opened == t.closed + t.open);
@@ -755,6 +931,7 @@ test_random(void)
 			    t.recoveries <= t.closed);
 		}
 	}
+	CHECK(began > 500 && calm > 100 && other > 10 && raised > 10);
 }
 
 /* A rule that is never bad never goes on, whatever its patience. */

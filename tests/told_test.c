@@ -16,6 +16,7 @@ static uint64_t late;		/* told only of what is 20 s old */
 static uint64_t hook;		/* by webhook, of type:cpu and web2/c */
 static uint64_t hours;		/* in certain minutes only */
 static bool was_held[OF_RUN];	/* incidents whose news something held */
+static uint64_t flapping;	/* how often a check was seen to */
 static unsigned run;
 
 static uint32_t
@@ -405,6 +406,8 @@ incidents_hold(void)
 		/* or it is there for all to see why not */
 		CHECK_ROW(run, is == (c->incident != 0) ||
 		    (is && c->held_by[0] != '\0'));
+		CHECK_ROW(run, is || !c->alert.flaps);
+		flapping += c->alert.flaps;
 		bad += c->incident != 0;
 	}
 	for (i = 0; i < model_count(KIND_AGENT); i++) {
@@ -756,7 +759,8 @@ settle(void)
 		for (k = 0; k < AGENTS; k++) {
 			struct report *rep;
 
-			pass(6000);
+			/* what flaps is held until it is calm */
+			pass(i == 7 && k == 0 ? ALERT_CALM_MS : 6000);
 			a = (struct agent *)model_at(KIND_AGENT, k);
 			rep = begin_report(a);
 			for (c = a->checks; c != NULL; c = c->next)
@@ -818,6 +822,7 @@ main(int argc, char **argv)
 		if (run % 16 == 0)	/* the same again: to the byte */
 			CHECK_ROW(run, story(run) == sum);
 	}
+	CHECK(flapping > runs);		/* or it was not tried */
 	fresh();
 	return test_end();
 }

@@ -317,7 +317,7 @@ test_forget(void)
 	turn();
 	answer(CHANNEL_ACCEPTED, 0);
 	for (i = 0; i <= 2 * MODEL_CLOSED_MAX; i++) {
-		pass(6000);
+		pass(ALERT_FLAP_MS);
 		result(c, i % 2 == 0 ? 1 : 0);
 		turn();
 		answer(CHANNEL_ACCEPTED, 0);
@@ -630,7 +630,7 @@ test_beat_clocks(void)
 	    newest()->value == 330001);
 	CHECK(look(300000) == 1 && newest()->value == 630001);
 	CHECK(beat(c, STATUS_OK, "") == 0 && c->incident == 0);
-	now.now_ms += 86400000;
+	now.now_ms += 2 * 86400000;
 	CHECK(look(330000) == 0);
 	/* A silent agent's beats are none the less beats, and missing. */
 	watch_heard(a, &now);

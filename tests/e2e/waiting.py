@@ -22,14 +22,10 @@ class Queue:
             "process_check", agent=agent, process_name="p%d" % i,
             interval_ms=3600000)["id"] for i in range(WAITING)]
         self.users = ["u%029d" % i for i in range(WAITING // 2)]
-        self.recipients = [server.add(
-            "recipient", name="r%d" % i, channel="pushover", address=u,
-            enabled=False)["resource_uri"]
-            for i, u in enumerate(self.users)]
-
-    def enable(self, i, on):
-        uri = self.recipients[i % len(self.recipients)]
-        same(self.server.api("PATCH", uri, {"enabled": on})[0], 200, uri)
+        for i, u in enumerate(self.users):
+            server.add("recipient", name="r%d" % i, channel="pushover",
+                       address=u, match="*/process p%d, */process p%d"
+                       % (i, i + len(self.users)))
 
     def at(self, i):
         """When incident i begins, in ms: some minutes ago, as of an agent
@@ -38,12 +34,10 @@ class Queue:
 
     def open(self, first, last):
         for i in range(first, last):
-            self.enable(i, True)
             status, obj = self.server.api("POST", "check_history/", {
                 "check": self.checks[i], "value": 0,
                 "timestamp": vil.stamp(self.at(i))})
             same(status, 201, "a result", obj) if status != 201 else None
-            self.enable(i, False)
 
     def deliveries(self, **is_):
         return [d for d in self.server.objects("delivery/?limit=0")
