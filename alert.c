@@ -181,6 +181,21 @@ alert_step(const struct alert_rule *r, struct alert_state *st,
 }
 
 bool
+alert_alike(const struct alert_state *a, const struct alert_state *b)
+{
+	const struct alert_signal *x = a->signal, *y = b->signal;
+	unsigned n = COUNT(a->signal);
+
+	while (n > 0 && x->on == y->on && x->since_ms == y->since_ms &&
+	    x->bits == y->bits) {
+		x++;
+		y++;
+		n--;
+	}
+	return n == 0;
+}
+
+bool
 alert_silent(int64_t now_ms, int64_t heard_ms, int64_t late_after_ms)
 {
 	/* No pair of times overflows. */

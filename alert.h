@@ -142,6 +142,16 @@ enum status alert_judge(const struct alert_rule *r,
 struct alert_change alert_step(const struct alert_rule *r,
     struct alert_state *st, const struct alert_result *res);
 
+/*
+ * All states lie between ALERT_RESET and ALERT_WORST, and stay between what
+ * these become with the same results.  Once those two are alike (from then on
+ * the same follows for both), what came before the results is of no account.
+ */
+#define ALERT_WORST	((struct alert_state){ .held = STATUS_CRITICAL, \
+	.signal = { { true, 0, UINT64_MAX }, { .on = true }, \
+	    { true, 0, UINT64_MAX } } })
+bool alert_alike(const struct alert_state *a, const struct alert_state *b);
+
 /* Is a result received at received_ms, stamped at_ms, late?  More than two
  * intervals and ALERT_LATE_MS; any int64 may be given. */
 bool alert_late(int64_t at_ms, int64_t received_ms, int64_t interval_ms);

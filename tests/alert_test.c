@@ -784,6 +784,47 @@ test_never(void)
 	}
 }
 
+/* What comes between the two ends of all states: once they are alike, every
+ * state is like them. */
+static void
+test_alike(void)
+{
+	unsigned run, i, k, alike = 0;
+
+	for (run = 0; run < 2000; run++) {
+		struct alert_state st[3] = { ALERT_RESET, ALERT_WORST };
+		struct alert_rule rule;
+		struct alert_result r;
+		struct alert_metric m;
+		bool were = false;
+		int64_t at = T0;
+
+		random_rule(&rule);
+		/* A third with a past of its own. */
+		alert_reset(&st[2]);
+		for (i = pick(40); i > 0; i--) {
+			random_result(&r, &m, &at);
+			alert_step(&rule, &st[2], &r);
+		}
+		for (i = 0; i < 4 * RUN; i++) {
+			random_result(&r, &m, &at);
+			if (r.at_ms <= st[2].at_ms)
+				continue;
+			for (k = 0; k < 3; k++)
+				alert_step(&rule, &st[k], &r);
+			for (k = 0; k < 3; k++)
+				CHECK_ROW(run, st[0].signal[k].on <=
+				    st[2].signal[k].on && st[2].signal[k].on <=
+				    st[1].signal[k].on);
+			were = were || alert_alike(&st[0], &st[1]);
+			CHECK_ROW(run, !were || (alert_alike(&st[0], &st[1]) &&
+			    alert_alike(&st[0], &st[2])));
+		}
+		alike += were;
+	}
+	CHECK(alike > 1000);
+}
+
 int
 main(void)
 {
@@ -798,5 +839,6 @@ main(void)
 	test_tell();
 	test_random();
 	test_never();
+	test_alike();
 	return test_end();
 }
