@@ -29,14 +29,14 @@ PIELD	= -pie -Wl,-z,relro -Wl,-z,now
 TLS	= tls.o tls_cert.o tls_client.o tls_pem.o
 COMMON	= client.o fail.o http.o json.o key.o log.o loop_$(SYS).o str.o \
 	  stream.o $(TLS)
-SERVER	= server.o alert.o api.o api_list.o api_object.o api_result.o api_series.o \
+SERVER	= server.o alert.o api.o api_list.o api_object.o api_replay.o api_result.o api_series.o \
 	  api_who.o beat.o change.o channel.o channel_exec.o channel_mail.o channel_push.o channel_web.o check.o child.o config.o conn.o file.o gzip.o identity.o login.o mail.o model.o \
 	  model_field.o model_set.o notify.o notify_job.o page.o pool.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
 	  alert.o check.o child.o probe.o proc_$(SYS).o
-CTL	= ctl.o ctl_edit.o ctl_show.o ctl_table.o alert.o check.o store.o \
+CTL	= ctl.o ctl_edit.o ctl_replay.o ctl_show.o ctl_table.o alert.o check.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o store_verify.o
 HDR	= agent.h alert.h api.h api_impl.h beat.h change.h channel.h channel_impl.h check.h child.h \
