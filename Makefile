@@ -49,7 +49,7 @@ TESTS	= tests/agent_test tests/alert_test tests/block_test \
 	  tests/crash_test tests/child_test tests/channel_test tests/channel_exec_test tests/channel_push_test tests/channel_web_test tests/client_test \
 	  tests/config_test tests/conn_test tests/full_test tests/gzip_test tests/http_test tests/json_test \
 	  tests/key_test tests/login_test tests/loop_test tests/mail_test tests/model_test tests/pool_test \
-	  tests/probe_test tests/store_test tests/str_test tests/tls_server_test tests/tls_test \
+	  tests/probe_test tests/replay_test tests/store_test tests/str_test tests/tls_server_test tests/tls_test \
 	  tests/told_test tests/watch_test
 
 all: $(PROGS)
@@ -156,6 +156,8 @@ tests/watch_test: tests/watch_test.o $(T_watch)
 	$(LINK) tests/watch_test.o $(T_watch) $(LDLIBS)
 tests/probe_test: tests/probe_test.o $(T_probe)
 	$(LINK) tests/probe_test.o $(T_probe) $(LDLIBS)
+tests/replay_test: tests/replay_test.o $(MODEL)
+	$(LINK) tests/replay_test.o $(MODEL) $(LDLIBS)
 tests/store_test: tests/store_test.o $(T_store)
 	$(LINK) tests/store_test.o $(T_store) $(LDLIBS)
 tests/str_test: tests/str_test.o $(T_str)
@@ -170,6 +172,7 @@ tests/tls_test: tests/tls_test.o $(T_tls)
 
 tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/channel_exec_test.o tests/channel_push_test.o tests/channel_web_test.o tests/client_test.o tests/config_test.o tests/gzip_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/login_test.o tests/loop_test.o tests/mail_test.o tests/mail_try.o tests/model_test.o tests/probe_test.o tests/store_test.o tests/str_test.o tests/tls_server_test.o tests/tls_test.o tests/tls_try.o: $(HDR) tests/test.h
 tests/login_test.o: login.c
+tests/replay_test.o: api_replay.c $(HDR) tests/test.h
 tests/channel_exec_test.o: channel_exec.c tests/channel_help.h
 tests/channel_push_test.o: channel_push.c tests/channel_help.h
 tests/channel_web_test.o: channel_web.c tests/channel_help.h
@@ -197,7 +200,8 @@ E2E	= tests/e2e/main.py tests/e2e/crash.py tests/e2e/kill9.py \
 	  tests/e2e/hostile.py tests/e2e/try.py tests/e2e/roles.py \
 	  tests/e2e/ctl.py tests/e2e/format.py tests/e2e/disk.py \
 	  tests/e2e/verify.py tests/e2e/chains.py tests/e2e/tls.py \
-	  tests/e2e/beat.py tests/e2e/repeat.py tests/e2e/hooks.py tests/e2e/mail.py
+	  tests/e2e/beat.py tests/e2e/repeat.py tests/e2e/hooks.py tests/e2e/mail.py \
+	  tests/e2e/replay.py
 
 check: everything
 	tests/run $(TESTS) tests/style tests/e2e/cpu.py -p $(E2E)
