@@ -265,7 +265,7 @@ def refused(bench):
     server, ctl = fixture(bench)
     ctl("agent", "add", "web1")
     ctl.faults(USAGE, [
-        ("", "usage: vilicus .*\n(\t.*\n){24}$"),
+        ("", "usage: vilicus .*\n(\t.*\n){25}$"),
         ("sing", "usage: "),
         ("agent", "usage: "),
         ("agent dance x", "usage: "),
