@@ -219,6 +219,21 @@ alert_step(const struct alert_rule *r, struct alert_state *st,
 }
 
 bool
+alert_alike(const struct alert_state *a, const struct alert_state *b)
+{
+	const struct alert_signal *x = a->signal, *y = b->signal;
+	unsigned n = COUNT(a->signal);
+
+	while (n > 0 && x->on == y->on && x->since_ms == y->since_ms &&
+	    x->bits == y->bits) {
+		x++;
+		y++;
+		n--;
+	}
+	return n == 0;
+}
+
+bool
 alert_silent(int64_t now_ms, int64_t heard_ms, int64_t late_after_ms)
 {
 	/* No pair of times overflows. */
@@ -309,15 +324,4 @@ alert_state_get(struct str s, struct alert_state *st)
 		return -1;
 	*st = got;
 	return 0;
-}
-
-enum alert_tell
-alert_tell(enum status wants, enum status told, enum status now)
-{
-	if (told == STATUS_NONE)
-		told = STATUS_OK;
-	if (now == STATUS_OK && told != STATUS_OK)
-		return ALERT_TELL_RECOVERY;
-	return now == STATUS_OK || now == STATUS_NONE || now < wants ||
-	    now <= told ? ALERT_TELL_NOTHING : ALERT_TELL_ALARM;
 }

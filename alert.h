@@ -165,6 +165,18 @@ enum status alert_judge(const struct alert_rule *r,
 struct alert_change alert_step(const struct alert_rule *r,
     struct alert_state *st, const struct alert_result *res);
 
+/*
+ * The signals of all states lie between those of ALERT_RESET and ALERT_WORST,
+ * and stay between what these become with the same results.  Once those two
+ * are alike (from then on the same follows for both), and ALERT_FLAP_MS have
+ * passed in which neither changed and at whose end neither flaps, what came
+ * before the results is of no account.
+ */
+#define ALERT_WORST	((struct alert_state){ .held = STATUS_CRITICAL, \
+	.flaps = true, .changes = 1, .signal = { \
+	{ true, 0, UINT64_MAX }, { .on = true }, { true, 0, UINT64_MAX } } })
+bool alert_alike(const struct alert_state *a, const struct alert_state *b);
+
 /* Is a result received at received_ms, stamped at_ms, late?  More than two
  * intervals and ALERT_LATE_MS; any int64 may be given. */
 bool alert_late(int64_t at_ms, int64_t received_ms, int64_t interval_ms);
@@ -179,17 +191,6 @@ bool alert_late(int64_t at_ms, int64_t received_ms, int64_t interval_ms);
  */
 void alert_state_put(struct buf *b, const struct alert_state *st);
 int alert_state_get(struct str s, struct alert_state *st);
-
-/*
- * Whom to tell.  A recipient wants what is at least `wants`, was told
- * `told` (OK: nothing) of this incident, and the incident is now `now`
- * (OK: closed).  An alarm when it is now worse than told and bad enough for
- * the recipient; a recovery when it closed and anything was told.  NONE is
- * never told of.
- */
-enum alert_tell { ALERT_TELL_NOTHING, ALERT_TELL_ALARM, ALERT_TELL_RECOVERY };
-enum alert_tell alert_tell(enum status wants, enum status told,
-    enum status now);
 
 /* Is an agent silent: unheard for longer than its limit?  All three on a
  * clock that stands while the server does not look. */

@@ -19,6 +19,9 @@
 #define API_AHEAD_MS	60000	/* a result may be this far ahead */
 #define API_POINTS	300	/* of a series by default */
 #define API_POINTS_MAX	10000
+#define API_REPLAY	8192	/* results before what is replayed, and as
+				 * many in one call */
+#define API_REPLAY_BYTES (256u << 10) /* of what they came to, and one more */
 #define API_PACK_MIN	1024	/* bytes of an answer worth packing */
 #define API_PACK_MAX	(1u << 20) /* and that do not take too long */
 
@@ -91,6 +94,13 @@ int api_body(struct call *k);
 /* An object as this call shows it. */
 void api_show(struct call *k, const struct object *o);
 
+/* The object that the path names, or NULL (answered).  A draft of it, or of a
+ * new one (live NULL), with every member of the body; NULL: answered.  Is it
+ * whole?  0, or -1: it was dropped, and that was answered. */
+struct object *api_find(struct call *k);
+struct object *api_draft(struct call *k, const struct object *live);
+int api_check(struct call *k, enum kind kind, void *draft);
+
 /* ETag: the revision.  Is it the one that the client has? */
 bool api_etag(struct call *k, int64_t revision);
 
@@ -123,7 +133,7 @@ int api_heard(struct call *k);
 typedef int api_fn(struct call *k);
 api_fn api_list, api_get, api_put, api_delete, api_test, api_ack;
 api_fn api_history, api_history_one, api_history_post, api_history_patch;
-api_fn api_series;
+api_fn api_series, api_replay;
 api_fn api_events, api_event, api_root, api_schema;
 api_fn api_sessions, api_enter, api_leave, api_tls_key;
 api_fn page_status, page_home, page_health, page_login, page_logout,

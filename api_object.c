@@ -4,8 +4,8 @@
 #include "api_impl.h"
 #include "log.h"
 
-static struct object *
-find(struct call *k)
+struct object *
+api_find(struct call *k)
 {
 	struct object *o = k->id == 0 ? NULL : model_get(k->kind, k->id);
 
@@ -51,7 +51,7 @@ answer(struct call *k, const struct object *o)
 int
 api_get(struct call *k)
 {
-	struct object *o = find(k);
+	struct object *o = api_find(k);
 
 	return o == NULL ? -1 : answer(k, o);
 }
@@ -169,10 +169,8 @@ set_params(struct call *k, struct check *c)
 	return 0;
 }
 
-/* Every member of the body into a draft of a live object, or of a new one
- * (NULL).  Or NULL: answered. */
-static struct object *
-draft_of(struct call *k, const struct object *live)
+struct object *
+api_draft(struct call *k, const struct object *live)
 {
 	const struct kind_table *t = &model_kinds[k->kind];
 	struct json j = JSON(k->c->body);
@@ -214,6 +212,19 @@ draft_of(struct call *k, const struct object *live)
 	return NULL;
 }
 
+int
+api_check(struct call *k, enum kind kind, void *draft)
+{
+	const char *field = NULL;
+	bool conflict;
+	struct fail why;
+
+	if (model_check(kind, draft, &field, &conflict, &why) == 0)
+		return 0;
+	model_drop(kind, draft);
+	return bad(k, conflict ? 409 : 400, field, &why);
+}
+
 /* What an agent says of itself: with the journal only when it is new. */
 static int
 put_own(struct call *k, struct agent *live, struct object *draft)
@@ -248,18 +259,13 @@ static void *
 put_named(struct call *k, enum kind kind, void *draft, char **name,
     const char *more)
 {
-	const char *field = NULL;
-	bool conflict;
 	struct fail why;
 	void *o;
 
 	if (model_named(kind, str_of(*name)) != NULL)
 		model_textf(name, "%.57s-%.6s", *name, more);
-	if (model_check(kind, draft, &field, &conflict, &why) == -1) {
-		model_drop(kind, draft);
-		bad(k, conflict ? 409 : 400, field, &why);
+	if (api_check(k, kind, draft) == -1)
 		return NULL;
-	}
 	o = change_put(kind, draft, &k->asked, &why);
 	if (o == NULL)
 		api_no_room(k, &why);
@@ -332,17 +338,16 @@ sign(struct silence *s, const struct call *k)
 int
 api_put(struct call *k)
 {
-	bool make = k->c->head->method == HTTP_POST, was_on, conflict;
+	bool make = k->c->head->method == HTTP_POST, was_on;
 	const struct key *new;
-	struct object *o = make ? NULL : find(k), *draft;
+	struct object *o = make ? NULL : api_find(k), *draft;
 	struct agent *a;
 	char secret[KEY_TEXT] = "";
-	const char *field = NULL;
 	struct fail why;
 
 	if (k->role == ROLE_ENROL)
 		return enrol(k);
-	if ((o == NULL && !make) || (draft = draft_of(k, o)) == NULL)
+	if ((o == NULL && !make) || (draft = api_draft(k, o)) == NULL)
 		return -1;
 	if (k->agent != NULL)
 		return put_own(k, k->agent, draft);
@@ -353,10 +358,8 @@ api_put(struct call *k)
 	}
 	if (make && k->kind == KIND_SILENCE)
 		sign((struct silence *)draft, k);
-	if (model_check(k->kind, draft, &field, &conflict, &why) == -1) {
-		model_drop(k->kind, draft);
-		return bad(k, conflict ? 409 : 400, field, &why);
-	}
+	if (api_check(k, k->kind, draft) == -1)
+		return -1;
 	new = (const struct key *)draft;
 	if (o == &k->key->o && new->state != KEY_APPROVED) {
 		model_drop(k->kind, draft);
@@ -403,7 +406,7 @@ remove_one(struct call *k, enum kind kind, uint64_t id)
 int
 api_delete(struct call *k)
 {
-	struct object *o = find(k);
+	struct object *o = api_find(k);
 	struct agent *a = k->kind == KIND_AGENT ? (struct agent *)o : NULL;
 	struct key *key;
 	size_t i = 0;
@@ -432,7 +435,7 @@ api_delete(struct call *k)
 int
 api_test(struct call *k)
 {
-	struct object *o = find(k);
+	struct object *o = api_find(k);
 	struct fail why;
 	uint64_t id;
 
@@ -480,7 +483,7 @@ take_ack(struct call *k, struct incident *d, const char *name,
 int
 api_ack(struct call *k)
 {
-	struct object *o = find(k);
+	struct object *o = api_find(k);
 	struct incident *in = (struct incident *)o, *d;
 	struct json j = JSON(k->c->body);
 	enum json_tok tok;

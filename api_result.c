@@ -433,9 +433,11 @@ take_all(struct call *k)
 			continue;
 		}
 		/* Of a second one with the same time neither the rules nor
-		 * the history take note. */
+		 * the history take note.  One out of turn is kept as late: the
+		 * rules pass over it, now and whenever history is replayed. */
 		e->r.late = alert_late(e->r.at_ms, k->c->now_ms,
-		    model_interval(e->check));
+		    model_interval(e->check)) ||
+		    e->r.at_ms <= e->check->alert.at_ms;
 		e->r.code = (uint8_t)watch_judge(e->check, &e->r);
 		store_report_add(api_the_store, &e->r);
 		watch_result(e->check, &e->r, seq, &k->now);

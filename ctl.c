@@ -63,6 +63,8 @@ static const struct command {
 	{ "silence rm",	1, 1,  ctl_rm,	      "ID" },
 	{ "ack",	1, 99, ctl_ack,	      "INCIDENT [for DURATION] "
 	    "[COMMENT ...]" },
+	{ "replay",	1, 99, ctl_replay,    "HOST/CHECK [from TIME] "
+	    "[until TIME] [RULE ...]" },
 	{ "verify",	0, 1,  ctl_verify,    "[DIR]" },
 };
 

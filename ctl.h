@@ -3,10 +3,11 @@
  *
  * ctl.c has the options, the commands and the exchange with the server;
  * ctl_table.c what goes to the terminal; ctl_show.c and ctl_edit.c the
- * commands that look and those that change.  Everything goes through the
- * HTTP API; nothing here but verify reads the server's files, but for its
- * key, and what the server can judge is left to it.  What cannot go on says
- * why and exits: a command has nothing to clean up.
+ * commands that look and those that change; ctl_replay.c what other rules
+ * would have told.  Everything goes through the HTTP API; nothing here but
+ * verify reads the server's files, but for its key, and what the server can
+ * judge is left to it.  What cannot go on says why and exits: a command has
+ * nothing to clean up.
  */
 #ifndef CTL_H
 #define CTL_H
@@ -109,6 +110,10 @@ void ctl_put(struct buf *b, struct str obj, const char *member);
  * steer it as '?'. */
 void ctl_json(struct str json);
 
+/* The words from argv[2] on as one object into body: of a rule as check add
+ * has them, from and until. */
+void ctl_words(int argc, char **argv, struct buf *body);
+
 /* The commands: argv[0] is the first word of the command.  The exit code. */
 int ctl_status(int argc, char **argv);
 int ctl_show(int argc, char **argv);
@@ -121,6 +126,7 @@ int ctl_key_tls(int argc, char **argv);
 int ctl_ack(int argc, char **argv);
 int ctl_enrol(int argc, char **argv);
 int ctl_login(int argc, char **argv);
+int ctl_replay(int argc, char **argv);
 int ctl_recipient_test(int argc, char **argv);
 
 #endif

@@ -16,8 +16,9 @@ struct words {
 };
 
 /* What the value of a word becomes.  NUMBER: a text, too, if it is none: the
- * server says what is wrong. */
-enum value { TEXT, NUMBER, DURATION, UNTIL, AGENT, TYPE, BOUNDS, YES };
+ * server says what is wrong.  AGO: a time; a duration is one so long ago.
+ * UNTIL: a duration from now on. */
+enum value { TEXT, NUMBER, DURATION, UNTIL, AGO, AGENT, TYPE, BOUNDS, YES };
 
 /* A word, and the field that the value after it becomes; of one of the first
  * words of a kind, which are values, the kind. */
@@ -114,6 +115,10 @@ put(struct words *w, struct buf *to, const char *field, enum value value)
 			json_add_int(to, field, ms / unit);
 		return;
 	}
+	if (value == AGO && str_duration(str_of(s), &ms) == 0) {
+		json_put_time(json_key(to, field), ctl.now_ms - ms);
+		return;
+	}
 	if (value == NUMBER && is_number(s)) {
 		json_put_raw(json_key(to, field), str_of(s));
 		return;
@@ -162,11 +167,13 @@ static const struct word words[] = {
 	{ "match",	"match",		TEXT },
 	{ "hours",	"hours",		TEXT },
 	{ "emergency",	"emergency",		YES },
-	{ "from",	"from",			TEXT },
-	{ "until",	"until",		TEXT },
+	{ "from",	"from",			AGO },
+	{ "until",	"until",		AGO },
 	{ "weekly",	"weekly",		TEXT },
 	{ "comment",	"comment",		TEXT },
 	{ "agent",	"agent",		AGENT },
+	{ "hits",	"hits",			NUMBER },
+	{ "of",		"of",			NUMBER },
 }, lasts = { "for",	"until",		UNTIL };
 
 /* A parameter of the type, or NULL: by its name, or by what of it stands
@@ -189,6 +196,53 @@ value_of(const struct check_param *p, const char *word)
 	    DURATION : NUMBER;
 }
 
+/* All that is left.  The next value, and the word before it if it has one: a
+ * parameter of the type, one of words, a bound by itself (which is critical),
+ * "3 of 5", or the first parameter. */
+static void
+put_rest(struct words *w)
+{
+	const struct check_param *p;
+	const struct word *row;
+
+	while (w->i < w->n) {
+		p = param(w, peek(w));
+		row = STR_ROW(words, str_of(peek(w)));
+		if (row != NULL && w->word[0][0] == 's' &&
+		    strcmp(row->name, lasts.name) == 0)
+			row = &lasts;	/* of a silence it is no rule */
+		if (p != NULL || row != NULL) {
+			w->i++;
+		} else if (w->type != NULL && is_direction(peek(w))) {
+			row = STR_ROW(words, STR("crit"));
+		} else if (w->n - w->i >= 3 &&
+		    strcmp(w->word[w->i + 1], "of") == 0) {
+			row = STR_ROW(words, STR("hits"));
+		} else if ((p = w->first) == NULL) {
+			ctl_die(CTL_USAGE, "\"%s\" is not understood here",
+			    peek(w));
+		}
+		w->first = p == w->first ? NULL : w->first;
+		if (p == NULL)
+			put(w, &w->body, row->field, row->value);
+		else
+			put(w, &w->params, p->name, value_of(p, peek(w)));
+	}
+}
+
+void
+ctl_words(int argc, char **argv, struct buf *body)
+{
+	struct words w = { .word = argv, .n = argc, .i = 2, .body = *body };
+
+	json_obj(&w.body);
+	put_rest(&w);
+	json_obj_end(&w.body);
+	if (w.body.full)
+		ctl_die(CTL_USAGE, "too many words");
+	*body = w.body;
+}
+
 /* Make an object of the words: the server's answer. */
 static struct str
 add(int argc, char **argv)
@@ -196,7 +250,6 @@ add(int argc, char **argv)
 	char body[CTL_BODY], params[CTL_BODY / 2];
 	struct words w = { .word = argv, .n = argc, .i = 2,
 	    .body = BUF(body), .params = BUF(params) };
-	const struct check_param *p;
 	const struct word *row;
 	struct str json;
 
@@ -205,34 +258,7 @@ add(int argc, char **argv)
 	for (row = firsts; row < firsts + COUNT(firsts); row++)
 		if (strcmp(row->name, argv[0]) == 0)
 			put(&w, &w.body, row->field, row->value);
-	/* The next value, and the word before it if it has one: a parameter
-	 * of the type, one of words, a bound by itself (which is critical),
-	 * "3 of 5", or the first parameter. */
-	while (w.i < w.n) {
-		p = param(&w, peek(&w));
-		row = STR_ROW(words, str_of(peek(&w)));
-		if (row != NULL && argv[0][0] == 's' &&
-		    strcmp(row->name, lasts.name) == 0)
-			row = &lasts;	/* of a silence it is no rule */
-		if (p != NULL || row != NULL) {
-			w.i++;
-		} else if (w.type != NULL && is_direction(peek(&w))) {
-			row = STR_ROW(words, STR("crit"));
-		} else if (w.n - w.i >= 3 && strcmp(argv[w.i + 1], "of") == 0) {
-			put(&w, &w.body, "hits", NUMBER);
-			w.i++;
-			put(&w, &w.body, "of", NUMBER);
-			continue;
-		} else if ((p = w.first) == NULL) {
-			ctl_die(CTL_USAGE, "\"%s\" is not understood here",
-			    peek(&w));
-		}
-		w.first = p == w.first ? NULL : w.first;
-		if (p == NULL)
-			put(&w, &w.body, row->field, row->value);
-		else
-			put(&w, &w.params, p->name, value_of(p, peek(&w)));
-	}
+	put_rest(&w);
 	json_obj_end(&w.params);
 	if (w.type != NULL)
 		json_put_raw(json_key(&w.body, "params"), str_from(&w.params));

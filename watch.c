@@ -301,16 +301,31 @@ watch_judge(const struct check *c, const struct store_result *r)
 	return alert_judge(&c->rule, &res, NULL);
 }
 
+static struct event
+event_of(const struct check *c, struct alert_change ch, struct str why)
+{
+	return (struct event){ c->agent, c, ch.to, ch.at_ms,
+	    ch.from == STATUS_NONE ? "no result" : ch.from == ch.to ?
+	    flapping : status_name(ch.from), ch.flaps ? flapping :
+	    status_name(ch.to), why, NULL };
+}
+
+void
+watch_text(struct buf *b, const struct check *c, struct alert_change ch,
+    struct str how)
+{
+	struct event e = event_of(c, ch, how);
+
+	put_text(b, &e, NULL);
+}
+
 /* The state goes into the journal beside the decision it made.  What is held
  * back opens nothing. */
 static void
 check_event(struct check *c, struct alert_change ch, struct str why,
     const struct watch_now *now)
 {
-	struct event e = { c->agent, c, ch.to, ch.at_ms,
-	    ch.from == STATUS_NONE ? "no result" : ch.from == ch.to ?
-	    flapping : status_name(ch.from), ch.flaps ? flapping :
-	    status_name(ch.to), why, NULL };
+	struct event e = event_of(c, ch, why);
 	char held[SILENCE_WHY_MAX];
 	struct check *d = model_draft(KIND_CHECK, c);
 
@@ -358,13 +373,29 @@ look_at_check(struct check *c, const struct watch_now *now)
 	happened(0, &e, now);
 }
 
+struct alert_change
+watch_step(const struct check *c, struct alert_state *st,
+    const struct store_result *r, struct buf *how)
+{
+	struct alert_result res = result_of(r);
+	struct alert_change ch = alert_step(&c->rule, st, &res);
+	const struct alert_bound *bound;
+
+	if (ch.from == STATUS_NONE && ch.to == STATUS_OK)
+		ch.from = STATUS_OK;
+	if (ch.calm && ch.to <= ch.from)
+		buf_addf(how, "calm for %d min: ", ALERT_CALM_MS / 60000);
+	if (ch.from != ch.to || ch.flaps || ch.calm) {
+		(void)alert_judge(&c->rule, &res, &bound);
+		check_text(how, c->type, &c->rule, &res, bound, r->text);
+	}
+	return ch;
+}
+
 void
 watch_result(struct check *c, const struct store_result *r, uint64_t seq,
     const struct watch_now *now)
 {
-	struct alert_result res = result_of(r);
-	const struct alert_bound *bound;
-	enum status raw = alert_judge(&c->rule, &res, &bound);
 	struct alert_change ch;
 	char how[WATCH_HOW_MAX];
 	struct buf b = BUF(how);
@@ -373,7 +404,7 @@ watch_result(struct check *c, const struct store_result *r, uint64_t seq,
 	if (r->at_ms > c->last_result) {
 		c->last_result = r->at_ms;
 		c->heard_ms = now->watch_ms;
-		c->raw = (uint8_t)raw;
+		c->raw = (uint8_t)watch_judge(c, r);
 		c->has_value = r->has_value;
 		c->value = r->value;
 		if (!str_is(r->text, c->message))
@@ -384,14 +415,9 @@ watch_result(struct check *c, const struct store_result *r, uint64_t seq,
 	if (r->late || !c->enabled || !c->agent->enabled ||
 	    (now->replay && seq <= c->o.stepped_seq))
 		return;
-	ch = alert_step(&c->rule, &c->alert, &res);
-	if ((ch.from == ch.to && !ch.flaps && !ch.calm) ||
-	    (ch.from == STATUS_NONE && ch.to == STATUS_OK))
-		return;
-	if (ch.calm && ch.to <= ch.from)
-		buf_addf(&b, "calm for %d min: ", ALERT_CALM_MS / 60000);
-	check_text(&b, c->type, &c->rule, &res, bound, r->text);
-	check_event(c, ch, str_from(&b), now);
+	ch = watch_step(c, &c->alert, r, &b);
+	if (ch.from != ch.to || ch.flaps || ch.calm)
+		check_event(c, ch, str_from(&b), now);
 }
 
 void

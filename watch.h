@@ -32,6 +32,15 @@ void watch_stopped(struct agent *a, const struct watch_now *now);
 void watch_result(struct check *c, const struct store_result *r, uint64_t seq,
     const struct watch_now *now);
 
+/* What of it is judged: a state of the check's goes on by one result under its
+ * rule.  Where something changed (else from and to are alike, as they are when
+ * the first result is ok) `how` is how it came to be.  And how such a change
+ * is told: "cpu on web1 changed from ok to critical at ...: HOW". */
+struct alert_change watch_step(const struct check *c, struct alert_state *st,
+    const struct store_result *r, struct buf *how);
+void watch_text(struct buf *b, const struct check *c, struct alert_change ch,
+    struct str how);
+
 /* What this result is by itself: the status kept with it. */
 enum status watch_judge(const struct check *c, const struct store_result *r);
 

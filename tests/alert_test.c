@@ -648,41 +648,6 @@ test_state(void)
 	CHECK(same(&st, &states[0].st));
 }
 
-/* One recipient, all states: by now, told o w u c n: N A R. */
-static void
-tell_rows(int wants)
-{
-	static const char *const want[5] = {
-		"NRRRN",	/* ok */
-		"ANNNA",	/* warning */
-		"AANNA",	/* unknown */
-		"AAANA",	/* critical */
-		"NNNNN",	/* none */
-	};
-	static const char letter[] = "NAR";
-	int i;
-
-	for (i = 0; i < 25; i++) {
-		int told = i / 5, now = i % 5;
-		char w = want[now][told];
-
-		if (w == 'A' && now < wants)
-			w = 'N';
-		CHECK_ROW(wants * 100 + i, letter[alert_tell(
-		    (enum status)wants, (enum status)told,
-		    (enum status)now)] == w);
-	}
-}
-
-static void
-test_tell(void)
-{
-	int wants;
-
-	for (wants = 0; wants < 4; wants++)
-		tell_rows(wants);
-}
-
 /* The properties, over random rules and results (xorshift64). */
 
 static uint64_t seed = UINT64_C(88172645463325252);
@@ -847,34 +812,6 @@ random_result(struct alert_result *r, struct alert_metric *m, int64_t *at)
 		r->given = (enum status)pick(4);
 }
 
-/* One recipient, as the server would keep it. */
-struct teller {
-	enum status wants, told;
-	bool open;
-	unsigned opened, closed, alarms, recoveries;
-};
-
-static void
-tell(struct teller *t, const struct alert_change *c)
-{
-	enum alert_tell what;
-	bool bad = c->to != STATUS_OK && c->to != STATUS_NONE;
-
-	t->opened += bad && !t->open;
-	t->closed += !bad && t->open;
-	t->open = bad;
-	what = alert_tell(t->wants, t->told, c->to);
-	if (what == ALERT_TELL_ALARM) {
-		CHECK(t->open && c->to >= t->wants && c->to > t->told);
-		t->told = c->to;
-		t->alarms++;
-	} else if (what == ALERT_TELL_RECOVERY) {
-		CHECK(!t->open && t->told != STATUS_OK);
-		t->told = STATUS_OK;
-		t->recoveries++;
-	}
-}
-
 static void
 test_random(void)
 {
@@ -885,8 +822,6 @@ test_random(void)
 		struct alert_state st, twin, saved;
 		struct alert_rule rule;
 		struct slow slow = { .held = STATUS_NONE };
-		struct teller t = { .wants = (enum status)(1 + pick(3)),
-		    .told = STATUS_OK };
 		int64_t at = T0;
 
 		random_rule(&rule);
@@ -924,11 +859,6 @@ test_random(void)
 			if (!CHECK_ROW(run, slow_step(&rule, &slow, &r) ==
 			    st.held && slow.flaps == st.flaps))
 				break;
-			tell(&t, &c);
-			CHECK_ROW(run, t.opened == t.closed + t.open);
-			CHECK_ROW(run, t.open || t.told == STATUS_OK);
-			CHECK_ROW(run, t.alarms >= t.recoveries &&
-			    t.recoveries <= t.closed);
 		}
 	}
 	CHECK(began > 500 && calm > 100 && other > 10 && raised > 10);
@@ -961,6 +891,47 @@ test_never(void)
 	}
 }
 
+/* What comes between the two ends of all states: once they are alike, every
+ * state is like them. */
+static void
+test_alike(void)
+{
+	unsigned run, i, k, alike = 0;
+
+	for (run = 0; run < 2000; run++) {
+		struct alert_state st[3] = { ALERT_RESET, ALERT_WORST };
+		struct alert_rule rule;
+		struct alert_result r;
+		struct alert_metric m;
+		bool were = false;
+		int64_t at = T0;
+
+		random_rule(&rule);
+		/* A third with a past of its own. */
+		alert_reset(&st[2]);
+		for (i = pick(40); i > 0; i--) {
+			random_result(&r, &m, &at);
+			alert_step(&rule, &st[2], &r);
+		}
+		for (i = 0; i < 4 * RUN; i++) {
+			random_result(&r, &m, &at);
+			if (r.at_ms <= st[2].at_ms)
+				continue;
+			for (k = 0; k < 3; k++)
+				alert_step(&rule, &st[k], &r);
+			for (k = 0; k < 3; k++)
+				CHECK_ROW(run, st[0].signal[k].on <=
+				    st[2].signal[k].on && st[2].signal[k].on <=
+				    st[1].signal[k].on);
+			were = were || alert_alike(&st[0], &st[1]);
+			CHECK_ROW(run, !were || (alert_alike(&st[0], &st[1]) &&
+			    alert_alike(&st[0], &st[2])));
+		}
+		alike += were;
+	}
+	CHECK(alike > 1000);
+}
+
 int
 main(void)
 {
@@ -972,8 +943,8 @@ main(void)
 	test_status();
 	test_late();
 	test_state();
-	test_tell();
 	test_random();
 	test_never();
+	test_alike();
 	return test_end();
 }
