@@ -45,6 +45,38 @@ notify_put(struct delivery *d, const struct watch_now *now)
 	return change_keep(KIND_DELIVERY, d, &ch);
 }
 
+static void
+hang_up(struct way *w)
+{
+	if (w->fd > 0)
+		close(w->fd);
+	w->fd = 0;
+	w->old = false;
+}
+
+/* Have a child, unless there is one.  0 or -1. */
+static int
+start(struct way *w, struct fail *why)
+{
+	int fd = w->fd;
+
+	if (fd == 0)
+		fd = child_start(0, str_of(model_setting()->ca_file), why);
+	w->fd = fd == -1 ? 0 : fd;
+	return fd == -1 ? -1 : 0;
+}
+
+/* Where there is somebody to tell, let a child read the trust anchors before
+ * it is in a hurry: of a whole system's that takes longer than all else. */
+static void
+warm_up(void)
+{
+	struct fail why;
+
+	if (model_count(KIND_RECIPIENT) > 0)
+		(void)start(&ways[0], &why);	/* or later, then */
+}
+
 void
 notify_resume(const struct watch_now *now)
 {
@@ -64,15 +96,7 @@ notify_resume(const struct watch_now *now)
 	}
 	MODEL_ALL(in, KIND_INCIDENT)
 		notify_event(in);
-}
-
-static void
-hang_up(struct way *w)
-{
-	if (w->fd > 0)
-		close(w->fd);
-	w->fd = 0;
-	w->old = false;
+	warm_up();
 }
 
 /* The way to a recipient, if it is free; or NULL. */
@@ -213,11 +237,7 @@ hand_over(struct way *w, const struct delivery *d, struct fail *why)
 		return -1;
 	if (w->old)
 		hang_up(w);
-	if (w->fd == 0)
-		w->fd = child_start(0, str_of(model_setting()->ca_file), why);
-	if (w->fd == -1)
-		w->fd = 0;
-	return w->fd == 0 ? -1 : child_job(w->fd, str_from(&b), why);
+	return start(w, why) == -1 ? -1 : child_job(w->fd, str_from(&b), why);
 }
 
 /* 5 s, 10 s, 20 s ... and a little apart, so that not all come at once. */

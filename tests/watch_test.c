@@ -390,6 +390,30 @@ test_recipients(void)
 	    last_delivery()->last_error[0] != '\0');
 }
 
+/* Who may have to tell somebody has a child that is ready; one that is not
+ * used ends. */
+static void
+test_warm(void)
+{
+	fresh();
+	CHECK(notify_fd(0) == -1);
+	add_recipient("alice", STATUS_WARNING);
+	commit();
+	restart(0);
+	CHECK(notify_fd(0) != -1);
+	starts = 0;
+	result(add_nginx(), 0);
+	turn();
+	CHECK(tries_n == 1 && starts == 0);
+	answer(CHANNEL_ACCEPTED, 0);
+	pass(NOTIFY_IDLE_MS);
+	turn();
+	CHECK(notify_fd(0) != -1);
+	pass(1);
+	turn();
+	CHECK(notify_fd(0) == -1);
+}
+
 /* What cannot be sent waits in plain sight. */
 static void
 test_cannot_send(void)
@@ -866,6 +890,7 @@ main(void)
 	test_many();
 	test_forget();
 	test_recipients();
+	test_warm();
 	test_cannot_send();
 	test_late();
 	test_agents();
