@@ -72,7 +72,7 @@ void notify_due(const struct watch_now *now);
 /* After it: send them. */
 void notify_send(const struct watch_now *now);
 
-/* The settings changed. */
+/* The settings changed, or were read first. */
 void notify_reload(void);
 
 /* The descriptor of child i of NOTIFY_WAYS, or -1: there is none now; and

@@ -66,17 +66,6 @@ start(struct way *w, struct fail *why)
 	return fd == -1 ? -1 : 0;
 }
 
-/* Where there is somebody to tell, let a child read the trust anchors before
- * it is in a hurry: of a whole system's that takes longer than all else. */
-static void
-warm_up(void)
-{
-	struct fail why;
-
-	if (model_count(KIND_RECIPIENT) > 0)
-		(void)start(&ways[0], &why);	/* or later, then */
-}
-
 void
 notify_resume(const struct watch_now *now)
 {
@@ -96,7 +85,6 @@ notify_resume(const struct watch_now *now)
 	}
 	MODEL_ALL(in, KIND_INCIDENT)
 		notify_event(in);
-	warm_up();
 }
 
 /* The way to a recipient, if it is free; or NULL. */
@@ -335,13 +323,22 @@ notify_send(const struct watch_now *now)
 		send_on(w, now);
 }
 
+/* Where there is somebody to tell, a child reads the trust anchors before it
+ * is in a hurry: of a whole system's that takes longer than all else. */
 void
 notify_reload(void)
 {
+	struct fail why;
 	struct way *w;
 
-	for ALL_WAYS(w)		/* the next delivery has a new child */
-		w->old = w->fd > 0;
+	for ALL_WAYS(w) {
+		if (w->delivery == 0)
+			hang_up(w);
+		else
+			w->old = true;	/* the next has a new child */
+	}
+	if (model_count(KIND_RECIPIENT) > 0)
+		(void)start(&ways[0], &why);	/* or later, then */
 }
 
 int

@@ -832,6 +832,7 @@ serve(struct fail *why)
 	if (open_identity(why) == -1)
 		return -1;
 	take_settings(&config);
+	notify_reload();
 	for (unsigned i = 0; i < config.listens; i++) {
 		if (config.listen[i].cert[0] != '\0' &&
 		    identity_read(&shown[i], config.listen[i].cert,

@@ -455,8 +455,9 @@ restart(size_t heads)
 	if (change_unwritten())
 		CHECK(change_snapshot(NULL, now.now_ms, &why) == 0);
 	commit();
-	settings("token");
 	notify_resume(&now);
+	settings("token");
+	notify_reload();
 }
 
 static void
