@@ -85,7 +85,7 @@ takes(enum kind k, struct object *d, const char *name, const char *json,
 static const char *
 quoted(size_t n)
 {
-	static char text[8192];
+	static char text[8192 + 4];
 
 	memset(text, 'x', n + 2);
 	text[0] = text[n + 1] = '"';
@@ -219,7 +219,7 @@ word_rows(enum kind k, struct object *d, const struct field *f)
 static void
 json_limits(enum kind k, struct object *d, const struct field *f)
 {
-	static char text[8192];
+	static char text[8192 + 2];
 	size_t n = (size_t)f->max;
 
 	memset(text, 'x', sizeof text);

@@ -430,8 +430,19 @@ is_for(uint64_t recipient, const struct incident *in)
 	    strcmp(in->what + strlen(in->what) - 2, " a") != 0));
 }
 
+/* How the last attempt of a delivery ended. */
+static enum end
+last_end(uint64_t delivery)
+{
+	size_t n = tries_n;
+
+	while (n > 0 && tries[n - 1].delivery != delivery)
+		n--;
+	return n == 0 ? OPEN : tries[n - 1].end;
+}
+
 /* Each incident is in a delivery to each who wants it, done or visibly
- * not. */
+ * not: none is given up but for an answer. */
 static void
 all_told_of(void)
 {
@@ -458,6 +469,8 @@ all_told_of(void)
 		CHECK_ROW(run, d->state == DELIVERY_ACCEPTED ||
 		    d->state == DELIVERY_SENDING || d->attempts == 0 ||
 		    d->last_error[0] != '\0');
+		CHECK_ROW(run, d->state != DELIVERY_GIVEN_UP ||
+		    last_end(d->o.id) == NO);
 	}
 }
 
