@@ -329,6 +329,14 @@ model_item(struct str *rest, struct model_item *i)
 	return false;
 }
 
+uint64_t
+model_item_id(struct str *rest, struct model_item *i)
+{
+	if (i->first != i->last)
+		return ++i->first;
+	return model_item(rest, i) ? i->first : 0;
+}
+
 void
 model_item_put(struct buf *b, const struct model_item *i)
 {
@@ -371,13 +379,13 @@ static void
 link_delivery(const struct delivery *d)
 {
 	struct str rest = str_of(d->items);
-	struct model_item i;
+	struct model_item i = { .first = 0 };
 	struct incident *in;
+	uint64_t id;
 
-	while (model_item(&rest, &i))
-		for (uint64_t id = i.first; id <= i.last; id++)
-			if ((in = model_incident(id)) != NULL)
-				say(in, d);
+	while ((id = model_item_id(&rest, &i)) != 0)
+		if ((in = model_incident(id)) != NULL)
+			say(in, d);
 }
 
 /* ---- drafts ---- */

@@ -304,6 +304,9 @@ struct model_item {
 	enum status status;
 };
 bool model_item(struct str *rest, struct model_item *i);
+/* Each incident of such a list in turn, *i being all zero at first: its id,
+ * what is said of it in i->status; 0: there is none left. */
+uint64_t model_item_id(struct str *rest, struct model_item *i);
 /* Add an item to such a list, whose end, a bracket, is yet to come. */
 void model_item_put(struct buf *b, const struct model_item *i);
 /* What it last says of an incident; NONE: it is not of it. */

@@ -191,17 +191,21 @@ are_tags(const char *tags, struct fail *why)
 	return 0;
 }
 
-/* Is what its parent names there, and no agent above itself? */
+/* Is what its parent names there, and no agent above itself?  What was there
+ * and is gone since is no reason to refuse other changes. */
 static int
 is_parent(const struct agent *of, struct fail *why)
 {
 	struct str name = str_of(of->parent);
+	const struct agent *live = model_agent(of->o.id);
 	struct agent *a;
 	struct check *c;
 
 	for (int i = 0; name.n > 0; i++) {
 		if (model_place(name, &a, &c) == -1)
-			return fail(why, "no agent or HOST/CHECK of that name");
+			return i > 0 || (live != NULL &&
+			    strcmp(live->parent, of->parent) == 0) ? 0 :
+			    fail(why, "no agent or HOST/CHECK of that name");
 		if (i == MODEL_PARENTS_MAX || a->o.id == of->o.id)
 			return fail(why, "its parents would be a circle, or "
 			    "more than %d", MODEL_PARENTS_MAX);

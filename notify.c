@@ -26,13 +26,13 @@ void
 notify_again(const struct delivery *d)
 {
 	struct str rest = str_of(d->items);
-	struct model_item i;
+	struct model_item i = { .first = 0 };
 	struct incident *in;
+	uint64_t id;
 
-	while (model_item(&rest, &i))
-		for (uint64_t id = i.first; id <= i.last; id++)
-			if ((in = model_incident(id)) != NULL)
-				notify_event(in);
+	while ((id = model_item_id(&rest, &i)) != 0)
+		if ((in = model_incident(id)) != NULL)
+			notify_event(in);
 }
 
 /* ---- what one recipient has of one incident ---- */
@@ -240,14 +240,18 @@ add_news(struct delivery *d, const struct incident *in, const char *still)
 		    n, status_name(d->severity));
 }
 
-static void
-put_still(struct buf *b, const struct incident *in, int64_t now_ms)
+static const char *
+still_text(char *dst, size_t cap, const struct incident *in, int64_t now_ms)
 {
 	int64_t ms = now_ms - in->opened, unit = ms < 60000 ? 1000 : 60000;
+	struct buf b;
 
-	buf_addf(b, "%s is still %s after ", in->what, state_of(in));
-	buf_duration(b, ms / unit * unit);
-	buf_addf(b, ": %s", in->text);
+	buf_init(&b, dst, cap - 1);
+	buf_addf(&b, "%s is still %s after ", in->what, state_of(in));
+	buf_duration(&b, ms / unit * unit);
+	buf_addf(&b, ": %s", in->text);
+	dst[b.n] = '\0';
+	return dst;
 }
 
 /* ---- the look ---- */
@@ -258,16 +262,16 @@ static bool
 is_of_agents(const struct delivery *d, bool well)
 {
 	struct str rest = str_of(d->items);
-	struct model_item i;
+	struct model_item i = { .first = 0 };
 	const struct incident *in;
+	uint64_t id;
 
-	while (model_item(&rest, &i))
-		for (; i.first <= i.last; i.first++) {
-			in = model_incident(i.first);
-			if (in == NULL || in->check != 0 || in->agent == 0 ||
-			    (i.status == STATUS_OK) != well)
-				return false;
-		}
+	while ((id = model_item_id(&rest, &i)) != 0) {
+		in = model_incident(id);
+		if (in == NULL || in->check != 0 || in->agent == 0 ||
+		    (i.status == STATUS_OK) != well)
+			return false;
+	}
 	return true;
 }
 
@@ -356,10 +360,10 @@ look_for(const struct recipient *r, const struct watch_now *now)
 {
 	struct delivery *draft = NULL;
 	char text[NOTIFY_MESSAGE_MAX];
+	const char *still;
 	struct incident *in;
 	struct had h;
 	enum news news;
-	struct buf b;
 
 	MODEL_ALL(in, KIND_INCIDENT) {
 		if (in->look_ms > now->watch_ms)
@@ -370,11 +374,10 @@ look_for(const struct recipient *r, const struct watch_now *now)
 			continue;
 		draft = draft_for(draft, &h, r, now);
 		draft->event = news == STILL ? now->now_ms : in->changed;
-		buf_init(&b, text, sizeof text - 1);
-		put_still(&b, in, now->now_ms);
-		text[b.n] = '\0';
-		add_news(draft, in, news == STILL ? text :
-		    news == AGAIN ? in->text : NULL);
+		still = news == AGAIN ? in->text : NULL;
+		if (news == STILL)
+			still = still_text(text, sizeof text, in, now->now_ms);
+		add_news(draft, in, still);
 	}
 	if (draft != NULL)
 		queue(draft, r, now);
@@ -456,25 +459,32 @@ notify_test(const struct recipient *r, const struct change *ch,
 	return d == NULL ? 0 : d->o.id;
 }
 
+/* Is there one yet that it tells of? */
+static bool
+has_incident(const struct delivery *d)
+{
+	struct str rest = str_of(d->items);
+	struct model_item i = { .first = 0 };
+	uint64_t id;
+
+	do
+		id = model_item_id(&rest, &i);
+	while (id != 0 && model_incident(id) == NULL);
+	return id != 0;
+}
+
 void
 notify_forget(uint64_t incident, const struct change *ch)
 {
-	struct delivery *d;
-	struct model_item i;
+	const struct delivery *d;
 	struct fail why;
-	struct str rest;
 	size_t at = 0;
-	bool kept;
 
 	while ((d = (void *)model_at(KIND_DELIVERY, at++)) != NULL) {
 		if (d->state < DELIVERY_ACCEPTED ||
 		    model_delivery_says(d, incident) == STATUS_NONE)
 			continue;
-		rest = str_of(d->items);
-		for (kept = false; !kept && model_item(&rest, &i);)
-			while (!kept && i.first <= i.last)
-				kept = model_incident(i.first++) != NULL;
-		if (!kept && change_remove(KIND_DELIVERY, d->o.id, ch,
+		if (!has_incident(d) && change_remove(KIND_DELIVERY, d->o.id, ch,
 		    &why) == 0)
 			at--;		/* the next stands there now */
 	}

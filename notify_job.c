@@ -9,16 +9,18 @@
 
 /* What the recipient was told of an incident by others. */
 static void
-put_told(struct buf *b, const struct delivery *than, uint64_t incident)
+put_told(struct buf *b, const struct delivery *than, const struct incident *in)
 {
 	bool told[STATUS_NONE + 1] = { false };
 	const struct delivery *d;
 
-	MODEL_ALL(d, KIND_DELIVERY)
-		if (d != than && d->recipient == than->recipient &&
+	for (unsigned i = 0; i < in->said_n; i++) {
+		d = model_delivery(in->said[i].delivery);
+		if (d != NULL && d != than && d->recipient == than->recipient &&
 		    ((d->state >= DELIVERY_ACCEPTED &&
 		    d->state != DELIVERY_GIVEN_UP) || d->unknown))
-			told[model_delivery_says(d, incident)] = true;
+			told[model_delivery_says(d, in->o.id)] = true;
+	}
 	json_arr(json_key(b, "told"));
 	for (unsigned i = 0; i < STATUS_NONE; i++)
 		if (told[i])
@@ -48,7 +50,7 @@ put_items(struct buf *b, const struct delivery *d)
 		json_add(&one, "what", str_of(in->what));
 		json_add(&one, "text", str_of(in->text));
 		json_add_int(&one, "opened", in->opened / 1000);
-		put_told(&one, d, in->o.id);
+		put_told(&one, d, in);
 		json_obj_end(&one);
 		/* A comma, and the two brackets behind it. */
 		if (one.full || b->n - begin + one.n > NOTIFY_JOB_ITEMS ||
@@ -84,22 +86,15 @@ put_pushover(struct buf *b, const struct delivery *d,
 static uint64_t
 thread_of(const struct delivery *d)
 {
-	struct json j = JSON(str_of(d->items));		/* [[INCIDENT, ... */
-	const struct delivery *first;
-	int64_t incident = 0;
-	struct str text;
+	struct str rest = str_of(d->items);
+	struct model_item i = { .first = 0 };
+	const struct incident *in = model_incident(model_item_id(&rest, &i));
 
-	if (json_next(&j, &text) != JSON_ARR ||
-	    json_next(&j, &text) != JSON_ARR ||
-	    json_next(&j, &text) != JSON_NUM ||
-	    json_int(text, 1, INT64_MAX, &incident) == -1)
-		return d->o.id;
-	MODEL_ALL(first, KIND_DELIVERY)
-		if (first->recipient == d->recipient &&
-		    model_delivery_says(first, (uint64_t)incident) !=
-		    STATUS_NONE)
-			break;
-	return first == NULL ? d->o.id : first->o.id;
+	for (unsigned k = 0; in != NULL && k < in->said_n; k++)
+		if (in->said[k].recipient == d->recipient &&
+		    model_delivery(in->said[k].delivery) != NULL)
+			return in->said[k].delivery;
+	return d->o.id;
 }
 
 /* What an e-mail wants. */
