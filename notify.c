@@ -494,6 +494,7 @@ size_t
 notify_waiting(int64_t now_ms, int64_t *oldest_ms)
 {
 	const struct delivery *d;
+	int64_t since;
 	size_t n = 0;
 
 	*oldest_ms = 0;
@@ -501,8 +502,11 @@ notify_waiting(int64_t now_ms, int64_t *oldest_ms)
 		if (d->state >= DELIVERY_ACCEPTED)
 			continue;
 		n++;
-		if (now_ms - d->queued > *oldest_ms)
-			*oldest_ms = now_ms - d->queued;
+		/* One that waits for its hours is not late. */
+		since = d->attempts == 0 ? d->next : d->attempts == 1 &&
+		    d->state == DELIVERY_SENDING ? now_ms : d->queued;
+		if (now_ms - since > *oldest_ms)
+			*oldest_ms = now_ms - since;
 	}
 	return n;
 }

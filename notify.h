@@ -83,7 +83,8 @@ void notify_ready(unsigned i, const struct watch_now *now);
 /* When something is due next on the watch clock; INT64_MAX: nothing. */
 int64_t notify_next(void);
 
-/* Deliveries not done, and the age of the oldest in ms (wall clock). */
+/* Deliveries not done, and for how long the one that is late most is, in ms
+ * (wall clock). */
 size_t notify_waiting(int64_t now_ms, int64_t *oldest_ms);
 
 #endif

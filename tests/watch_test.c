@@ -414,6 +414,33 @@ test_warm(void)
 	CHECK(notify_fd(0) == -1);
 }
 
+/* What waits for its recipient's hours is late once they begin, not before. */
+static void
+test_waits(void)
+{
+	struct recipient *r;
+	int64_t oldest = -1;
+
+	fresh();			/* a sunday, 06:53:11 UTC */
+	r = model_draft(KIND_RECIPIENT, add_recipient("alice",
+	    STATUS_WARNING));
+	model_text(&r->hours, STR("sun 09:00-10:00"));
+	change_put(KIND_RECIPIENT, r, &client, &why);
+	result(add_nginx(), 0);
+	turn();
+	CHECK(tries_n == 0 && last_delivery()->next == START_MS + 7609000);
+	pass(3600000);
+	turn();
+	CHECK(notify_waiting(now.now_ms, &oldest) == 1 && oldest == 0);
+	pass(4009000);
+	turn();
+	CHECK(tries_n == 1 && notify_waiting(now.now_ms, &oldest) == 1 &&
+	    oldest == 0);
+	answer(CHANNEL_RETRY, 0);
+	pass(600000);
+	CHECK(notify_waiting(now.now_ms, &oldest) == 1 && oldest > 600000);
+}
+
 /* What cannot be sent waits in plain sight. */
 static void
 test_cannot_send(void)
@@ -891,6 +918,7 @@ main(void)
 	test_forget();
 	test_recipients();
 	test_warm();
+	test_waits();
 	test_cannot_send();
 	test_late();
 	test_agents();

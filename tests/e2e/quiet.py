@@ -176,6 +176,13 @@ def parents(bench):
             "agent/?hostname=" + host)[0]["id"], {"parent": parent})
         same((status, got.get("field")), (400, "parent"),
              "%s above %s" % (parent, host))
+    # What a parent names may go; that is no reason to refuse other changes.
+    server.ctl("check", "rm", "gw/ping")
+    web1 = "agent/%d/" % server.objects("agent/?hostname=web1")[0]["id"]
+    same([server.api("PATCH", web1, {"description": "x"})[0],
+          server.api("PATCH", web1, {"parent": "gw/pong"})[0],
+          server.api("PATCH", web1, {"parent": None})[0]], [200, 400, 200],
+         "without its parent")
     same(server.stop(), 0, "SIGTERM ends the server cleanly")
 
 
