@@ -245,6 +245,13 @@ word_ca_file(struct config *c, const struct line *l, struct fail *why)
 	return set_text(c->ca_file, l->word[1], "ca-file", why);
 }
 
+/* Whether there is such a zone, its reader sees (zone.h). */
+static int
+word_zone(struct config *c, const struct line *l, struct fail *why)
+{
+	return set_text(c->zone, l->word[1], "zone", why);
+}
+
 static int
 word_exec_dir(struct config *c, const struct line *l, struct fail *why)
 {
@@ -276,6 +283,7 @@ static const struct word {
 	{ "smtp",	"HOST[:PORT] [user USER password-file /PATH] "
 	    "[from ADDRESS] [tls|plain]",	1, 8, word_smtp },
 	{ "ca-file",	"/PATH",			1, 1, word_ca_file },
+	{ "zone",	"NAME|TZ",			1, 1, word_zone },
 	{ "exec-dir",	"/PATH",			1, 1, word_exec_dir },
 	{ "webhook-local", "",				0, 0,
 	    word_webhook_local },
@@ -294,8 +302,8 @@ read_line(struct config *c, struct str text, struct fail *why)
 	w = STR_ROW(words, l.word[0]);
 	if (w == NULL)
 		return fail(why, "\"%.*s\" is no word of vilicus.conf; listen, "
-		    "public, disk, sync, pushover, smtp, ca-file, exec-dir "
-		    "and webhook-local are",
+		    "public, disk, sync, pushover, smtp, ca-file, zone, "
+		    "exec-dir and webhook-local are",
 		    (int)(l.word[0].n > 32 ? 32 : l.word[0].n), l.word[0].p);
 	if (l.n - 1 < w->min || l.n - 1 > w->max)
 		return fail(why, "write it \"%s %s\"", w->name, w->usage);

@@ -484,8 +484,8 @@ notify_forget(uint64_t incident, const struct change *ch)
 		if (d->state < DELIVERY_ACCEPTED ||
 		    model_delivery_says(d, incident) == STATUS_NONE)
 			continue;
-		if (!has_incident(d) && change_remove(KIND_DELIVERY, d->o.id, ch,
-		    &why) == 0)
+		if (!has_incident(d) &&
+		    change_remove(KIND_DELIVERY, d->o.id, ch, &why) == 0)
 			at--;		/* the next stands there now */
 	}
 }
@@ -503,8 +503,11 @@ notify_waiting(int64_t now_ms, int64_t *oldest_ms)
 			continue;
 		n++;
 		/* One that waits for its hours is not late. */
-		since = d->attempts == 0 ? d->next : d->attempts == 1 &&
-		    d->state == DELIVERY_SENDING ? now_ms : d->queued;
+		since = d->queued;
+		if (d->attempts == 0)
+			since = d->next;
+		else if (d->attempts == 1 && d->state == DELIVERY_SENDING)
+			since = now_ms;
 		if (now_ms - since > *oldest_ms)
 			*oldest_ms = now_ms - since;
 	}

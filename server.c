@@ -127,6 +127,7 @@ read_config(struct config *c)
 	static char text_room[CONFIG_BYTES + 1], fault_room[SERVER_FAULTS_MAX];
 	struct buf text = BUF(text_room), faults = BUF(fault_room);
 	const char *listen = options.listen;
+	struct zone zone;
 	struct fail why;
 	unsigned bad, i;
 
@@ -137,6 +138,8 @@ read_config(struct config *c)
 	if (faults.full)
 		fprintf(stderr, "vilicus-server: and more\n");
 	bad += read_password(c);
+	if (zone_load(str_of(c->zone), &zone, &why) == -1)
+		bad += complain("zone ", &why);
 	/* It may come yet (a mount, a package): no reason not to start. */
 	if ((c->pushover_token[0] != '\0' || (c->smtp[0] != '\0' &&
 	    strcmp(c->smtp_tls, "plain") != 0)) &&
@@ -182,6 +185,7 @@ take_settings(const struct config *c)
 	model_text(&s->smtp_from, str_of(c->smtp_from));
 	model_text(&s->smtp_tls, str_of(c->smtp_tls));
 	model_text(&s->ca_file, str_of(c->ca_file));
+	model_text(&s->zone, str_of(c->zone));
 	model_text(&s->exec_dir, str_of(c->exec_dir));
 	s->webhook_local = c->webhook_local;
 	model_text(&s->sync, str_of(c->sync[0] != '\0' ? c->sync : "always"));
@@ -198,6 +202,7 @@ take_settings(const struct config *c)
 	s->disk = (int64_t)c->disk;
 	store_sync(store, c->sync_ms);
 	model_install(KIND_SETTING, &s->o, NULL);
+	model_zone();
 }
 
 /* ---- the start ---- */

@@ -59,6 +59,7 @@ static const struct {
 	{ "pushover url http://127.0.0.1:1/x token " T30, NULL, "", T30,
 	    "http://127.0.0.1:1/x", NULL, 0, false },
 	{ "ca-file /etc/ca.crt", NULL, "", "", "", "/etc/ca.crt", 0, false },
+	{ "zone <+0330>-3:30", NULL, "", "", "", NULL, 0, false },
 	{ "exec-dir /usr/lib/vilicus\nwebhook-local", NULL, "", "", "", NULL,
 	    0, false },
 	{ "ca-file \"/etc/a b # c.crt\"", NULL, "", "", "",
@@ -97,6 +98,8 @@ test_good(void)
 		CHECK_ROW(i, c.disk == good[i].disk);
 		CHECK_ROW(i, c.webhook_local == (strstr(good[i].text,
 		    "webhook-local") != NULL));
+		CHECK_ROW(i, strcmp(c.zone, strstr(good[i].text, "zone") ?
+		    "<+0330>-3:30" : "") == 0);
 		CHECK_ROW(i, strcmp(c.exec_dir, c.webhook_local ?
 		    "/usr/lib/vilicus" : "") == 0);
 	}
@@ -197,6 +200,8 @@ static const struct {
 	{ "disk 18446744073709551616",	1, "at least 4M" },
 	{ "disk 4M\ndisk 4M",		2, "disk is set twice" },
 	{ "pushover",			1, "pushover token TOKEN" },
+	{ "zone",			1, "zone NAME|TZ" },
+	{ "zone UTC\nzone UTC",		2, "set twice" },
 	{ "exec-dir",			1, "exec-dir /PATH" },
 	{ "exec-dir bin",		1, "a path from / on" },
 	{ "exec-dir /a\nexec-dir /b",	2, "set twice" },

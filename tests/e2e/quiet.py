@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Silences, parents, whom it is for and when: what holds news back, and that
 nothing is swallowed."""
+import signal
 import time
 
 import vil
@@ -142,6 +143,37 @@ def recipients(bench):
     same(server.stop(), 0, "SIGTERM ends the server cleanly")
 
 
+def zones(bench):
+    """Hours that name no zone are those of the file, and follow it."""
+    double = vil.Double(bench, "ok")
+    server = vil.Server(bench, double.conf() + "zone XXX-12\n")
+    same(server.objects("setting/")[0]["zone"], "XXX-12", "it is known")
+    there = (time.gmtime().tm_hour + 12) % 24
+    hours = "%02d:00-%02d:00" % ((there - 1) % 24, (there + 2) % 24)
+    server.ctl("recipient", "add", "alice", "pushover", vil.USER, "hours",
+               hours)
+    server.ctl("recipient", "add", "boss", "pushover", BOSS, "hours",
+               hours + " UTC")
+    web1 = Host(server, "web1")
+    web1.watch("nginx")
+    web1.report(nginx=0)
+    until(vil.SLOW, "alice is told", lambda: told(double))
+    same([u for u, _ in told(double)], [vil.USER], "and alone")
+    vil.write(server.conf, double.conf())
+    server.process.signal(signal.SIGHUP)
+    until(vil.SLOW, "no zone is set", lambda: server.objects(
+        "setting/")[0]["zone"] == "")
+    web1.report(nginx=1)
+    check(vil.never(6, lambda: len(told(double)) > 1), "it is night there",
+          told(double))
+    vil.write(server.conf, double.conf() + "zone Nowhere/Land\n")
+    server.process.signal(signal.SIGHUP)
+    until(vil.SLOW, "it says so", lambda: "zone Nowhere/Land" in
+          vil.read(server.process.err) or "Nowhere/Land" in
+          vil.read(server.process.err))
+    same(server.stop(), 0, "SIGTERM ends the server cleanly")
+
+
 def parents(bench):
     double = vil.Double(bench, "ok")
     server = vil.Server(bench, double.conf())
@@ -186,4 +218,4 @@ def parents(bench):
     same(server.stop(), 0, "SIGTERM ends the server cleanly")
 
 
-vil.run(silences, recipients, parents)
+vil.run(silences, recipients, zones, parents)
