@@ -31,7 +31,7 @@ COMMON	= client.o fail.o http.o json.o key.o log.o loop_$(SYS).o str.o \
 	  stream.o $(TLS)
 SERVER	= server.o alert.o api.o api_list.o api_object.o api_replay.o api_result.o api_series.o \
 	  api_who.o beat.o change.o channel.o channel_exec.o channel_mail.o channel_push.o channel_web.o check.o child.o config.o conn.o file.o gzip.o hours.o identity.o login.o mail.o match.o model.o \
-	  model_field.o model_set.o notify.o notify_job.o notify_way.o page.o pool.o silence.o store.o \
+	  model_field.o model_set.o notify.o notify_job.o notify_ring.o notify_way.o page.o pool.o silence.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o zone.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
@@ -92,7 +92,7 @@ MODEL	= model.o model_field.o model_set.o mail.o http.o check.o alert.o json.o k
 	  str.o fail.o
 T_model	= $(MODEL)
 T_change = change.o log.o $(MODEL)
-T_watch	= beat.o watch.o notify.o notify_job.o notify_way.o silence.o change.o $(MODEL)
+T_watch	= beat.o watch.o notify.o notify_job.o notify_ring.o notify_way.o silence.o change.o $(MODEL)
 T_pool	= pool.o
 T_probe	= probe.o check.o alert.o proc_$(SYS).o json.o str.o fail.o
 T_store	= store.o store_block.o store_code.o store_head.o store_job.o \
@@ -210,8 +210,8 @@ E2E	= tests/e2e/main.py tests/e2e/crash.py tests/e2e/kill9.py \
 	  tests/e2e/ctl.py tests/e2e/format.py tests/e2e/disk.py \
 	  tests/e2e/verify.py tests/e2e/chains.py tests/e2e/tls.py \
 	  tests/e2e/beat.py tests/e2e/repeat.py tests/e2e/hooks.py \
-	  tests/e2e/mail.py tests/e2e/quiet.py tests/e2e/waiting.py \
-	  tests/e2e/many.py tests/e2e/replay.py
+	  tests/e2e/mail.py tests/e2e/quiet.py tests/e2e/seen.py \
+	  tests/e2e/waiting.py tests/e2e/many.py tests/e2e/replay.py
 
 check: everything
 	tests/run $(TESTS) tests/style tests/e2e/cpu.py -p $(E2E)

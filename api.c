@@ -52,6 +52,8 @@ login_page  = { { [LIST] = { [HTTP_GET] = page_login,
 logout_page = { { [LIST] = { [HTTP_POST] = page_logout } } },
 beat_page   = { { [LIST] = { [HTTP_GET] = page_beat,
 		     [HTTP_POST] = page_beat } } },
+seen_page   = { { [LIST] = { [HTTP_GET] = page_seen,
+		     [HTTP_POST] = page_seen } } },
 next_key    = { { [OBJECT] = { [HTTP_POST] = api_tls_key } } },
 switch_key  = { { [OBJECT] = { [HTTP_POST] = api_tls_key } } },
 sessions    = { {
@@ -72,6 +74,7 @@ static const struct route {
 	{ "/healthz",      "",     &health_page, N,        0,     0,     0 },
 	{ "/login",        "",     &login_page,  N,        N,     0,     0 },
 	{ MODEL_BEAT,      "",     &beat_page,   N,        N,     0,     0 },
+	{ MODEL_SEEN,      "",     &seen_page,   N,        N,     0,     0 },
 	{ "/logout",       "",     &logout_page, 0,        READ,  0,     0 },
 	{ "",              "",     &root,        READ | A, 0,     0,     0 },
 	{ "agent",         "",     &objects,     READ | A, M | E, M | A, M },
@@ -311,6 +314,7 @@ take_path(struct call *k, struct str path)
 	if (!str_starts(path, STR(MODEL_API)))
 		return str_copy(k->resource, sizeof k->resource,
 		    str_starts(path, STR(MODEL_BEAT)) ? STR(MODEL_BEAT) :
+		    str_starts(path, STR(MODEL_SEEN)) ? STR(MODEL_SEEN) :
 		    path);
 	path = str_after(path, sizeof MODEL_API - 1);
 	if (part(&path, k->resource, sizeof k->resource) == -1 ||

@@ -137,7 +137,7 @@ api_fn api_series, api_replay;
 api_fn api_events, api_event, api_root, api_schema;
 api_fn api_sessions, api_enter, api_leave, api_tls_key;
 api_fn page_status, page_home, page_health, page_login, page_logout,
-    page_beat;
+    page_beat, page_seen;
 
 /* Read the query: limit, offset and format are taken by the way, each other
  * parameter is given to take, unescaped; it may write into name.  0, or -1

@@ -100,7 +100,10 @@ api_refuse_early(struct api_call *c, struct fail *why)
 	bool body = h->chunked || h->length >= 0, shown, failed;
 	const struct key *k = find_key(h, c->now_ms, &shown);
 	bool beats = str_starts(h->path, STR(MODEL_BEAT));
-	bool beat = beats && api_beat(h, &failed) != NULL;
+	bool links = beats || str_starts(h->path, STR(MODEL_SEEN));
+	/* A path that is good for what it is of, without a key. */
+	bool good = links && (beats ? api_beat(h, &failed) != NULL :
+	    notify_linked(h->path) != NULL);
 
 	c->key = api_is_key(k) ? k->o.id : 0;
 	if ((h->method == HTTP_POST || h->method == HTTP_PUT ||
@@ -122,20 +125,22 @@ api_refuse_early(struct api_call *c, struct fail *why)
 		    "refused", k->name);
 		return 403;
 	}
-	if (c->key == 0 && !beat && (shown || beats || enters(h))) {
+	if (c->key == 0 && !good && (shown || links || enters(h))) {
 		if (login_blocked(c->peer, c->now_ms)) {
 			fail(why, "too many wrong keys or codes from this "
 			    "address; wait a minute");
 			return 429;
 		}
-		if (shown || beats)
+		if (shown || links)
 			login_guessed(c->peer, c->now_ms);
 	}
-	if (beats && !beat) {
-		fail(why, "nothing has this heartbeat's address");
+	if (links && !good) {
+		fail(why, beats ? "nothing has this heartbeat's address" :
+		    "this link leads nowhere: what it told of is long over, "
+		    "or it was cut");
 		return 404;
 	}
-	if (body && !beat && h->length != 0 && c->key == 0 && !enters(h)) {
+	if (body && !good && h->length != 0 && c->key == 0 && !enters(h)) {
 		fail(why, API_NEED_KEY);
 		return 401;
 	}

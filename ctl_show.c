@@ -27,7 +27,7 @@ enum { CRITICAL, UNKNOWN, WARNING, GOOD, NONE, OFF };
 			"CLOSED=~closed TEXT=text"
 #define DELIVERY	"RECIPIENT=name CHANNEL=channel STATE=state " \
 			"ATTEMPTS=attempts SENT=sent RECEIPT=receipt " \
-			"SEEN=seen ERROR=last_error"
+			"SEEN=seen BY=device ERROR=last_error"
 
 static const struct list {
 	const char *command, *path, *columns;

@@ -103,6 +103,21 @@ identity_pins(char text[IDENTITY_PINS])
 		    (TLS_PIN_TEXT - 1), ",%s", next_pin);
 }
 
+void
+identity_secret(struct str use, char text[KEY_TEXT])
+{
+	const br_skey_decoder_context *key = &identity_of(&identity_own)->key;
+	struct str secret = STR("");
+
+	if (key->key_type == BR_KEYTYPE_EC)
+		secret = (struct str){ (const char *)key->key.ec.x,
+		    key->key.ec.xlen };
+	else
+		secret = (struct str){ (const char *)key->key.rsa.p,
+		    key->key.rsa.plen };
+	key_derive("vl_", secret, use, text);
+}
+
 int
 identity_next(struct fail *why)
 {

@@ -6,6 +6,7 @@
 #ifndef IDENTITY_H
 #define IDENTITY_H
 
+#include "key.h"
 #include "tls.h"
 
 #define IDENTITY_FILE_MAX	65536	/* bytes of a PEM file */
@@ -34,6 +35,10 @@ int identity_open(const char *dir, const char *const *more, size_t n,
 
 /* Its pin, and after a comma that of the next one, if there is one. */
 void identity_pins(char text[IDENTITY_PINS]);
+
+/* A secret that nobody knows who has not its key, of this use: one that goes
+ * with it. */
+void identity_secret(struct str use, char text[KEY_TEXT]);
 
 /* Make the next one, if there is none; put it in the place of our own.  0 or
  * -1. */

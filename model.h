@@ -24,6 +24,7 @@
 
 #define MODEL_API		"/api/v1/"
 #define MODEL_BEAT		"/beat/"	/* and TOKEN, of a heartbeat */
+#define MODEL_SEEN		"/seen/"	/* and ID-TOKEN: a delivery */
 #define MODEL_OBJECT_TEXT	16384	/* bytes of one object as JSON */
 #define MODEL_CLOSED_MAX	1000	/* closed incidents kept */
 #define MODEL_CHECKS_MAX	256	/* checks of one agent */
@@ -134,6 +135,8 @@ struct delivery {
 	uint8_t state;			/* enum delivery_state */
 	uint8_t severity;		/* worst told in it; ok: recoveries */
 	bool test, unknown;		/* some attempt may have arrived */
+	bool rings;			/* an emergency that nobody ended */
+	bool ring_ends;			/* not kept: that was tried */
 	char *items;			/* [[incident, "critical"], ...] */
 	char *title, *message;
 	char *last_error, *request, *receipt, *device;
@@ -143,6 +146,7 @@ struct delivery {
 	int64_t due_ms;			/* watch clock; not kept: 0 is now */
 	int64_t floor_ms;		/* likewise: never before, as asked */
 	int64_t ended_ms;		/* likewise: when an attempt ended */
+	int64_t ring_ms;		/* likewise: when to ask who saw it */
 };
 
 struct recipient {
@@ -183,6 +187,7 @@ struct setting {
 	char *smtp;			/* "HOST:PORT", "[V6]:PORT", or "" */
 	char *smtp_user, *smtp_password, *smtp_from, *smtp_tls;
 	char *smtp_mark;		/* of this server's Message-IDs */
+	char *link_secret;		/* of links without a key; "": none */
 	int64_t disk;			/* bytes; 0: the default */
 };
 

@@ -20,6 +20,7 @@ notify_event(struct incident *in)
 {
 	in->look_ms = 0;
 	asked = true;
+	notify_changed();	/* a phone that rings may be for it alone */
 }
 
 void

@@ -2,7 +2,7 @@
  * notify.h: the outbox: what is told to whom, until it is delivered or given
  * up in plain sight.
  *
- *	queued --attempt--> sending --yes--------------> accepted
+ *	queued --attempt--> sending --yes--> accepted --------> seen
  *	  ^  ^                 |---surely not taken--+
  *	  |  +--- back-off ----+                     |
  *	  +------ no answer: may have arrived -------+ refused, a day: given up
@@ -28,6 +28,10 @@
 #define NOTIFY_MESSAGE_MAX	2000	/* bytes of a message before "more" */
 #define NOTIFY_WAYS		8	/* children that deliver, at most */
 #define NOTIFY_IDLE_MS		120000	/* one not used so long ends */
+#define NOTIFY_RING_MS		5000	/* between questions after a receipt: */
+#define NOTIFY_RING_MAX_MS	60000	/* a 20th of how long it rings, within
+					   these two */
+#define NOTIFY_RINGS_MS		10800000 /* it rings no longer */
 #define NOTIFY_LOOK_MS		10000	/* between looks at an open incident */
 #define NOTIFY_AGENTS_MS	15000	/* more, for a group of agents */
 #define NOTIFY_HOURS_MS		3600000	/* between looks at the clock */
@@ -57,6 +61,16 @@ bool notify_owes(const struct incident *in);
 /* Queue a test to one recipient.  The delivery's id, or 0 with *why. */
 uint64_t notify_test(const struct recipient *r, const struct change *ch,
     struct fail *why);
+
+/* The path of a delivery's page, which tells and does what follows to whoever
+ * has it: "/seen/12-TOKEN"; and the delivery of such a path, or NULL. */
+void notify_link(struct buf *b, const struct delivery *d);
+struct delivery *notify_linked(struct str path);
+
+/* Somebody saw a delivery, there, at that time: what it tells of that is still
+ * bad is acknowledged in the recipient's name, if nobody did so before. */
+void notify_seen(struct delivery *d, struct str where, struct str comment,
+    int64_t at_ms, const struct watch_now *now);
 
 /* An incident was removed: its deliveries that are done, and have no other
  * incident left, go too. */

@@ -61,10 +61,9 @@ put_items(struct buf *b, const struct delivery *d)
 	json_arr_end(b);
 }
 
-/* What Pushover wants. */
+/* What Pushover always wants. */
 static int
-put_pushover(struct buf *b, const struct delivery *d,
-    const struct recipient *r, struct fail *why)
+put_keys(struct buf *b, const struct recipient *r, struct fail *why)
 {
 	const struct setting *s = model_setting();
 
@@ -75,10 +74,20 @@ put_pushover(struct buf *b, const struct delivery *d,
 	    s->pushover_url : PUSHOVER_URL));
 	json_add(b, "token", str_of(s->pushover_token));
 	json_add(b, "user", str_of(r->address));
+	return 0;
+}
+
+/* And with a message. */
+static int
+put_pushover(struct buf *b, const struct delivery *d,
+    const struct recipient *r, struct fail *why)
+{
+	if (put_keys(b, r, why) == -1)
+		return -1;
 	json_add_int(b, "priority", d->severity == STATUS_CRITICAL &&
 	    r->emergency ? 2 : d->severity > STATUS_OK);
-	if (s->public[0] != '\0')
-		json_add(b, "link_title", STR("vilicus status"));
+	if (model_setting()->public[0] != '\0')
+		json_add(b, "link_title", STR("details, and a button: seen"));
 	return 0;
 }
 
@@ -156,6 +165,7 @@ notify_job(const struct delivery *d, struct buf *b, struct fail *why)
 	const struct setting *s = model_setting();
 	const struct recipient *r = model_recipient(d->recipient);
 	char link[NOTIFY_LINK_MAX];
+	struct buf l = BUF(link);
 
 	if (r == NULL)
 		return fail(why, "the recipient was removed");
@@ -165,12 +175,31 @@ notify_job(const struct delivery *d, struct buf *b, struct fail *why)
 	json_add(b, "message", str_of(d->message));
 	json_add_int(b, "timestamp", d->event / 1000);
 	if (s->public[0] != '\0') {
-		snprintf(link, sizeof link, "%s/status", s->public);
-		json_add(b, "link", str_of(link));
+		buf_addz(&l, s->public);
+		notify_link(&l, d);
+		json_add(b, "link", str_from(&l));
 	}
 	if ((r->channel == TO_PUSHOVER ? put_pushover : r->channel ==
 	    TO_EMAIL ? put_mail : put_others)(b, d, r, why) == -1)
 		return -1;
 	json_obj_end(b);
 	return b->full ? fail(why, "the message is too long") : 0;
+}
+
+int
+notify_job_ring(const struct delivery *d, enum errand e, struct buf *b,
+    struct fail *why)
+{
+	const struct recipient *r = model_recipient(d->recipient);
+
+	if (r == NULL)
+		return fail(why, "the recipient was removed");
+	json_obj(b);
+	json_add(b, "channel", str_of(model_channels[TO_PUSHOVER]));
+	json_add(b, "what", str_of(e == ASK ? "receipt" : "cancel"));
+	json_add(b, "receipt", str_of(d->receipt));
+	if (put_keys(b, r, why) == -1)
+		return -1;
+	json_obj_end(b);
+	return b->full ? fail(why, "the address is too long") : 0;
 }

@@ -1,9 +1,9 @@
 /* notify_way.c: the attempts of notify.h.
  *
- * A way is a child that delivers to one endpoint, one after the other over a
- * connection it keeps.  Pushover and the mail server have one each; all other
- * recipients share the rest, each with one to itself while it is used.  So
- * whoever does not answer holds up nobody else.
+ * A way is a child that does errands at one endpoint, one after the other over
+ * a connection it keeps.  Pushover and the mail server have one each; all
+ * other recipients share the rest, each with one to itself while it is used.
+ * So whoever does not answer holds up nobody else.
  */
 #include <unistd.h>
 
@@ -15,7 +15,8 @@ static struct way {
 	int fd;			/* 0: no child */
 	bool old;		/* made for settings that were changed since */
 	bool sent;		/* handed to the child */
-	uint64_t delivery;	/* on its way, or 0 */
+	enum errand errand;	/* what it is at, */
+	uint64_t delivery;	/* and of which delivery */
 	uint64_t recipient;	/* whose it was last, where it is shared */
 	int64_t used_ms;	/* watch clock */
 	char answer[CHILD_ANSWER + 1];
@@ -28,6 +29,8 @@ static struct {
 	bool known;
 	int64_t due_ms;		/* INT64_MAX: nothing is queued */
 	uint64_t id;
+	int64_t ring_ms;	/* likewise, of what rings */
+	uint64_t ring;
 } first;
 
 void
@@ -74,10 +77,11 @@ notify_resume(const struct watch_now *now)
 
 	first.known = false;
 	MODEL_ALL(d, KIND_DELIVERY) {
+		d->ring_ms = now->watch_ms + NOTIFY_RING_MS;
 		if (d->state != DELIVERY_SENDING)
 			continue;
 		d = model_draft(KIND_DELIVERY, d);
-		d->state = DELIVERY_QUEUED;
+		d->state = d->seen != 0 ? DELIVERY_SEEN : DELIVERY_QUEUED;
 		d->unknown = true;
 		model_text(&d->last_error, STR("the server ended before the "
 		    "answer came"));
@@ -101,11 +105,11 @@ way_to(uint64_t id)
 			best = w;
 			break;
 		}
-		if (w->delivery == 0 &&
+		if (w->errand == IDLE &&
 		    (best == NULL || w->used_ms < best->used_ms))
 			best = w;
 	}
-	return best == NULL || best->delivery != 0 ? NULL : best;
+	return best == NULL || best->errand != IDLE ? NULL : best;
 }
 
 /* Is an older one to the same recipient not done?  Then this one waits, or
@@ -131,17 +135,23 @@ notify_next(void)
 	const struct delivery *d;
 
 	if (first.known)
-		return first.due_ms;
+		return first.due_ms < first.ring_ms ? first.due_ms :
+		    first.ring_ms;
 	first.known = true;
-	first.due_ms = INT64_MAX;
+	first.due_ms = first.ring_ms = INT64_MAX;
 	MODEL_ALL(d, KIND_DELIVERY) {
+		if (d->rings && notify_ring_ms(d) < first.ring_ms &&
+		    ways[0].errand == IDLE) {
+			first.ring_ms = notify_ring_ms(d);
+			first.ring = d->o.id;
+		}
 		if (d->state != DELIVERY_QUEUED || d->due_ms >= first.due_ms ||
 		    is_behind(d) || way_to(d->recipient) == NULL)
 			continue;
 		first.due_ms = d->due_ms;
 		first.id = d->o.id;
 	}
-	return first.due_ms;
+	return notify_next();
 }
 
 /* Outside of its recipient's hours a delivery waits. */
@@ -184,7 +194,8 @@ begin(const struct watch_now *now)
 	struct delivery *d;
 	struct way *w;
 
-	while (notify_next() <= now->watch_ms) {
+	while (notify_next() <= now->watch_ms &&
+	    first.due_ms <= now->watch_ms) {
 		d = model_delivery(first.id);
 		if (waits_for_hours(d, now))
 			continue;
@@ -198,8 +209,16 @@ begin(const struct watch_now *now)
 		group(model_recipient(d->recipient), now);
 		w->recipient = d->recipient;
 		w->sent = false;
+		w->errand = TELL;
 		w->delivery = notify_put(d, now)->o.id;
 	}
+	/* News come first. */
+	if (first.ring_ms > now->watch_ms)
+		return;
+	ways[0].sent = false;
+	ways[0].errand = notify_ring_errand(model_delivery(first.ring));
+	ways[0].delivery = first.ring;
+	first.known = false;
 }
 
 void
@@ -210,7 +229,7 @@ notify_due(const struct watch_now *now)
 	notify_look(now);
 	begin(now);
 	for ALL_WAYS(w)
-		if (w->delivery == 0 && now->watch_ms - w->used_ms >
+		if (w->errand == IDLE && now->watch_ms - w->used_ms >
 		    NOTIFY_IDLE_MS)
 			hang_up(w);
 }
@@ -221,7 +240,8 @@ hand_over(struct way *w, const struct delivery *d, struct fail *why)
 	static char job[CHILD_JOB_MAX];
 	struct buf b = BUF(job);
 
-	if (notify_job(d, &b, why) == -1)
+	if ((w->errand == TELL ? notify_job(d, &b, why) :
+	    notify_job_ring(d, w->errand, &b, why)) == -1)
 		return -1;
 	if (w->old)
 		hang_up(w);
@@ -242,32 +262,27 @@ back_off(const struct delivery *d, int64_t asked_ms)
 	return ms > asked_ms ? ms : asked_ms;
 }
 
-/* The end of an attempt. */
+/* The end of an attempt to tell. */
 static void
-ended(struct way *w, const struct channel_outcome *o,
+told(struct delivery *d, const struct channel_outcome *o,
     const struct watch_now *now)
 {
-	struct delivery *d = model_delivery(w->delivery);
 	int64_t asked_ms = (int64_t)o->after_s * 1000;
 	bool yes = o->end == CHANNEL_ACCEPTED;
-	struct recipient *r;
+	struct recipient *r = model_recipient(d->recipient);
 
-	w->delivery = 0;
-	w->used_ms = now->watch_ms;
-	first.known = false;
-	if (d == NULL)
-		return;
-	r = model_recipient(d->recipient);
 	group(r, now);
 	d = model_draft(KIND_DELIVERY, d);
 	d->code = o->code;
 	d->ended_ms = now->watch_ms;
 	model_text(&d->last_error, str_of(yes ? "" : o->reason));
-	if (yes) {
-		d->state = DELIVERY_ACCEPTED;
+	if (yes || d->seen != 0) {
+		d->state = d->seen != 0 ? DELIVERY_SEEN : DELIVERY_ACCEPTED;
 		d->sent = now->now_ms;
 		model_text(&d->request, str_of(o->id));
 		model_text(&d->receipt, str_of(o->receipt));
+		d->rings = o->receipt[0] != '\0';
+		d->ring_ms = now->watch_ms + NOTIFY_RING_MS;
 	} else if (o->end == CHANNEL_REFUSED || (now->now_ms - d->queued >
 	    NOTIFY_GIVE_UP_MS && d->attempts >= NOTIFY_GIVE_UP_TRIES)) {
 		d->state = DELIVERY_GIVEN_UP;
@@ -284,6 +299,22 @@ ended(struct way *w, const struct channel_outcome *o,
 		    (long long)d->attempts, o->reason,
 		    d->state == DELIVERY_GIVEN_UP ? "; given up" : "");
 	notify_again(notify_put(d, now));
+}
+
+static void
+ended(struct way *w, const struct channel_outcome *o,
+    const struct watch_now *now)
+{
+	struct delivery *d = model_delivery(w->delivery);
+	enum errand errand = w->errand;
+
+	w->errand = IDLE;
+	w->used_ms = now->watch_ms;
+	first.known = false;
+	if (d != NULL && errand == TELL)
+		told(d, o, now);
+	else if (d != NULL)
+		notify_ring_ended(d, errand, o, now);
 }
 
 /* It ended by our side's failure, and the child with it. */
@@ -304,11 +335,11 @@ send_on(struct way *w, const struct watch_now *now)
 	struct delivery *d = model_delivery(w->delivery);
 	struct fail why;
 
-	if (w->sent || w->delivery == 0)
+	if (w->sent || w->errand == IDLE)
 		return;
 	w->sent = true;
 	if (d == NULL)
-		w->delivery = 0;	/* it is removed */
+		w->errand = IDLE;	/* it is removed */
 	else if (hand_over(w, d, &why) == -1)
 		lost(w, why.msg, model_recipient(d->recipient) == NULL ?
 		    CHANNEL_REFUSED : CHANNEL_RETRY, now);
@@ -332,7 +363,7 @@ notify_reload(void)
 	struct way *w;
 
 	for ALL_WAYS(w) {
-		if (w->delivery == 0)
+		if (w->errand == IDLE)
 			hang_up(w);
 		else
 			w->old = true;	/* the next has a new child */
@@ -354,7 +385,7 @@ notify_ready(unsigned i, const struct watch_now *now)
 	struct way *w = &ways[i];
 	int rc = w->fd > 0 ? child_answer(w->fd, w->answer) : 0;
 
-	if (rc == -1 && w->delivery == 0)
+	if (rc == -1 && w->errand == IDLE)
 		hang_up(w);
 	else if (rc == -1)
 		lost(w, "the delivery's child ended without an answer",

@@ -262,6 +262,78 @@ page_beat(struct call *k)
 	return 0;
 }
 
+/* What a delivery tells of, as it is now.  Is there something that nobody has
+ * taken on yet? */
+static bool
+told_of(struct buf *b, const struct delivery *d)
+{
+	struct str items = str_of(d->items);
+	struct model_item i = { .first = 0 };
+	const struct incident *in;
+	bool open = false;
+	unsigned n = 0;
+	uint64_t id;
+
+	while ((id = model_item_id(&items, &i)) != 0) {
+		in = model_incident(id);
+		if (in == NULL)
+			continue;
+		open = open || (in->closed == 0 && in->acknowledged == 0);
+		if (n++ == 0)
+			put(b, "<table border>\n<tr><th>What<th>Now<th>Since"
+			    "<th>Seen by<th>Last told\n");
+		if (n <= PAGE_TOLD_MAX)
+			put(b, "<tr><td>%s<td>%s<td>%a<td>%s %s<td>%s\n",
+			    in->what, status_name(in->status), in->closed != 0 ?
+			    in->closed : in->opened, in->acknowledged_by,
+			    in->comment, in->text);
+	}
+	put(b, n == 0 ? "<p>%s</p>\n" : "</table>\n", d->message);
+	if (n > PAGE_TOLD_MAX)
+		buf_addf(b, "<p>and %u more</p>\n", n - PAGE_TOLD_MAX);
+	return open;
+}
+
+/* What a delivery's link leads to, without a key: what looks at links in
+ * advance only reads it. */
+int
+page_seen(struct call *k)
+{
+	struct delivery *d = notify_linked(k->c->head->path);
+	struct str rest = k->c->body, name, value;
+	char comment[PAGE_COMMENT_MAX + 1] = "", link[64 + KEY_TEXT];
+	struct buf *b = k->c->out, l = BUF(link);
+	int rc = 0;
+
+	if (d == NULL)		/* removed while the body came */
+		return api_error(k->c, 404, NULL, "it was removed");
+	notify_link(&l, d);
+	buf_addc(&l, '\0');
+	if (k->c->head->method == HTTP_POST) {
+		while (rc == 0 && http_query(&rest, &name, &value) == 0)
+			if (str_is(name, "comment"))
+				rc = http_unescape(value, true, comment,
+				    sizeof comment);
+		if (rc == -1)
+			return api_error(k->c, 400, "comment", "comment: at "
+			    "most %d bytes of text", PAGE_COMMENT_MAX);
+		notify_seen(d, STR("link"), str_of(comment), k->c->now_ms,
+		    &k->now);
+		k->c->wrote |= STORE_RECORDS;
+		return go(k, link);
+	}
+	now_ms = k->c->now_ms;
+	begin(b, d->title);
+	if (told_of(b, d) || d->seen == 0)
+		put(b, "<form method=\"post\" action=\"%s\">\n<label>Comment "
+		    "<input name=\"comment\" maxlength=\"60\"></label>\n"
+		    "<button>Seen</button>\n</form>\n", link);
+	if (d->seen != 0)
+		put(b, "<p>Seen at %a: %s.</p>\n", d->seen, d->device);
+	put(b, "<p><a href=\"/status\">vilicus status</a></p>\n");
+	return end(k, 200);
+}
+
 int
 page_home(struct call *k)
 {

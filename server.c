@@ -173,7 +173,7 @@ static void
 take_settings(const struct config *c)
 {
 	struct setting *s = model_draft(KIND_SETTING, model_setting());
-	char pins[IDENTITY_PINS];
+	char pins[IDENTITY_PINS], secret[KEY_TEXT];
 	bool own = false;
 
 	model_text(&s->public, str_of(c->public));
@@ -199,6 +199,8 @@ take_settings(const struct config *c)
 	identity_pins(pins);
 	model_text(&s->pins, str_of(own ? pins : ""));
 	model_text(&s->smtp_mark, (struct str){ pins, 8 });
+	identity_secret(STR("links"), secret);
+	model_text(&s->link_secret, str_of(secret));
 	s->disk = (int64_t)c->disk;
 	store_sync(store, c->sync_ms);
 	model_install(KIND_SETTING, &s->o, NULL);

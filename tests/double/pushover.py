@@ -9,6 +9,7 @@ held to Pushover's rules and written to the log as one line of JSON: at,
 connection, request, fields, faults, word (of the script), status.  The
 line is there before the answer is.  With --any it is no Pushover, but takes
 whatever is asked of it and writes that down: method, path, head, body.
+Of an emergency it gives a receipt, which may be asked for and ended.
 
 The script is a file of words, one a request; when they are used up, or there
 is no file, `ok`.  A file that was written anew begins at its first word.
@@ -121,6 +122,48 @@ def check(fields, faults):
         integer(fields, "expire", 1, 10800, faults)
 
 
+RECEIPT = re.compile(r"/1/receipts/([A-Za-z0-9]{30})"
+                     r"(?:(/cancel)\.json|\.json\?(.*))")
+
+
+class Receipts:
+    """Emergencies.  The file LOG.seen says which were: "RECEIPT DEVICE"."""
+
+    def __init__(self, log):
+        self.log = log
+        self.asked = {}         # when, of each; None: never
+
+    def new(self):
+        r = uuid.uuid4().hex[:30]
+        self.asked[r] = 0
+        return r
+
+    def ask(self, receipt, cancel, faults):
+        was = self.asked.get(receipt)
+        if was is None:
+            faults.append("receipt not found")
+        elif not cancel:
+            if time.time() - was < 5:
+                faults.append("asked within 5 s")
+            self.asked[receipt] = time.time()
+
+    def state(self, receipt):
+        v = {"acknowledged": 0, "acknowledged_at": 0, "expired": 0,
+             "acknowledged_by_device": "", "last_delivered_at": 0}
+        try:
+            with open(self.log + ".seen", encoding="utf-8") as f:
+                seen = dict(line.split() for line in f)
+        except OSError:
+            seen = {}
+        device = seen.get(receipt)
+        if device == "expired":
+            v["expired"] = 1
+        elif device:
+            v.update(acknowledged=1, acknowledged_at=int(time.time()),
+                     acknowledged_by_device=device)
+        return v
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 60
@@ -147,7 +190,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         fields = {"method": self.command, "path": self.path,
                   "head": dict(self.headers), "body": body.decode()}
-        if not self.server.any:
+        receipt = None if self.server.any else RECEIPT.fullmatch(self.path)
+        if receipt:
+            fields = dict(urllib.parse.parse_qsl(
+                body.decode() if receipt[2] else receipt[3] or ""))
+            if self.command != ("POST" if receipt[2] else "GET"):
+                faults.append("not that method")
+            if not KEY.fullmatch(fields.get("token", "")):
+                faults.append("application token is invalid")
+            self.server.receipts.ask(receipt[1], bool(receipt[2]), faults)
+        elif not self.server.any:
             if self.headers.get("Content-Type") != \
                     "application/x-www-form-urlencoded":
                 faults.append("Content-Type is not of a form")
@@ -165,6 +217,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "request": count("request"), "path": self.path,
             "fields": fields, "faults": faults, "word": word,
             "status": status})
+        if receipt and status == 200:
+            fields = {"receipt": receipt[1]}
         self.answer(what, arg, status, faults, fields)
 
     def answer(self, what, arg, status, faults, fields):
@@ -210,7 +264,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not v["status"]:
             v["errors"] = faults or ["the script says %s" % what]
         elif fields.get("priority") == "2":
-            v["receipt"] = uuid.uuid4().hex[:30]
+            v["receipt"] = self.server.receipts.new()
+        elif "receipt" in fields:
+            v.update(self.server.receipts.state(fields["receipt"]))
         return v
 
     @staticmethod
@@ -250,6 +306,7 @@ class Server(socketserver.ThreadingTCPServer):
     def __init__(self, args):
         super().__init__(("127.0.0.1", args.port), Handler)
         self.script, self.any = Script(args.script), args.any
+        self.receipts = Receipts(args.log)
         self.out = open(args.log, "a", encoding="utf-8")
         self.tls = None
         if not args.plain:

@@ -198,8 +198,8 @@ def whole(bench):
     vil.until(60, "after a reload it goes", lambda: handler.got)
     m, body = parsed(handler.got[0][1])
     same(m["Subject"], "Vilicus test", "the test's subject")
-    check(body.endswith("\n\nSeen: https://monitor.example.org/status\n"),
-          "its body", body)
+    check(re.search(r"\n\nSeen: https://monitor\.example\.org/seen/1-vl_"
+                    r"[a-z2-7]{32}\n$", body), "its body", body)
     check(m["In-Reply-To"] is None and m["Importance"] is None, "alone", m)
     seen = json.dumps(server.get("setting/1/"))
     same(json.loads(seen)["smtp"], "localhost:%d" % smtp.port, "it is shown")
