@@ -157,6 +157,8 @@ struct recipient {
 	struct hours when;		/* of hours; n 0: they cannot be read */
 	int64_t after_s;		/* told of what is unseen so long */
 	int64_t quiet_ms;		/* watch clock: group until then */
+	int64_t fails_ms;		/* likewise: since when no attempt to
+					 * tell it succeeded; 0: it did */
 };
 
 struct key {

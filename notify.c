@@ -40,7 +40,7 @@ notify_again(const struct delivery *d)
 
 struct had {
 	bool any;		/* some delivery says something of it, */
-	bool ended;		/* its end, */
+	bool ended;		/* its end, taken or not, */
 	bool waits;		/* and is not done */
 	enum status said;	/* the worst that any says */
 	enum status told;	/* the worst that was taken, or may be */
@@ -78,9 +78,9 @@ look_back(const struct recipient *r, const struct incident *in)
 			h.waits = true;
 		else if (d->ended_ms > h.ended_ms)
 			h.ended_ms = d->ended_ms;
+		h.ended = h.ended || last == STATUS_OK;	/* given up, too */
 		if (d->state == DELIVERY_GIVEN_UP && !d->unknown)
 			continue;
-		h.ended = h.ended || last == STATUS_OK;
 		if (is_open(d))
 			h.open = d;
 		else if ((d->state >= DELIVERY_ACCEPTED || d->unknown) &&
@@ -90,13 +90,41 @@ look_back(const struct recipient *r, const struct incident *in)
 	return h;
 }
 
+/* Is it that this one cannot be reached; or does it, while it cannot, hear of
+ * others who are not? */
+static bool
+is_own(const struct recipient *r, const struct incident *in)
+{
+	struct str what = str_of(in->what), of = STR("vilicus-server "
+	    NOTIFY_OWN);
+
+	return in->agent == 0 && str_starts(what, of) && (r->fails_ms != 0 ||
+	    str_eq(str_after(what, of.n), str_of(r->name)));
+}
+
+bool
+notify_fails(const struct recipient *r, const struct watch_now *now,
+    const char **why)
+{
+	const struct delivery *d;
+
+	*why = "";
+	if (!r->enabled || r->fails_ms == 0 ||
+	    now->watch_ms - r->fails_ms < NOTIFY_FAILS_MS)
+		return false;
+	MODEL_ALL(d, KIND_DELIVERY)
+		if (d->recipient == r->o.id && d->last_error[0] != '\0')
+			*why = d->last_error;
+	return true;
+}
+
 static bool
 wants(const struct recipient *r, const struct incident *in)
 {
 	const struct agent *a = model_agent(in->agent);
 	const struct check *c = model_check_by_id(in->check);
 
-	if (!r->enabled || in->status < r->severity)
+	if (!r->enabled || in->status < r->severity || is_own(r, in))
 		return false;
 	if (r->match[0] == '\0' || in->agent == 0)
 		return true;		/* the server's own are for all */

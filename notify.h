@@ -32,6 +32,7 @@
 #define NOTIFY_RING_MAX_MS	60000	/* a 20th of how long it rings, within
 					   these two */
 #define NOTIFY_RINGS_MS		10800000 /* it rings no longer */
+#define NOTIFY_FAILS_MS		600000	/* then the others are told of it */
 #define NOTIFY_LOOK_MS		10000	/* between looks at an open incident */
 #define NOTIFY_AGENTS_MS	15000	/* more, for a group of agents */
 #define NOTIFY_HOURS_MS		3600000	/* between looks at the clock */
@@ -57,6 +58,12 @@ void notify_look(const struct watch_now *now);
 
 /* Is there something still to be told of it, or under way? */
 bool notify_owes(const struct incident *in);
+
+/* Did all attempts to reach it fail for so long?  Then why is what the newest
+ * said; or was there none since?  Its own incident is not told to it. */
+#define NOTIFY_OWN	"recipient "	/* and its name: see watch_own */
+bool notify_fails(const struct recipient *r, const struct watch_now *now,
+    const char **why);
 
 /* Queue a test to one recipient.  The delivery's id, or 0 with *why. */
 uint64_t notify_test(const struct recipient *r, const struct change *ch,

@@ -69,6 +69,14 @@ start(struct way *w, struct fail *why)
 	return fd == -1 ? -1 : 0;
 }
 
+/* An attempt was made to reach someone. */
+static void
+tried(struct recipient *r, bool yes, const struct watch_now *now)
+{
+	if (r != NULL && (yes || r->fails_ms == 0))
+		r->fails_ms = yes ? 0 : now->watch_ms + 1;
+}
+
 void
 notify_resume(const struct watch_now *now)
 {
@@ -78,6 +86,10 @@ notify_resume(const struct watch_now *now)
 	first.known = false;
 	MODEL_ALL(d, KIND_DELIVERY) {
 		d->ring_ms = now->watch_ms + NOTIFY_RING_MS;
+		if (d->attempts > 0)
+			tried(model_recipient(d->recipient), d->state ==
+			    DELIVERY_ACCEPTED || d->state == DELIVERY_SEEN,
+			    now);
 		if (d->state != DELIVERY_SENDING)
 			continue;
 		d = model_draft(KIND_DELIVERY, d);
@@ -271,6 +283,7 @@ told(struct delivery *d, const struct channel_outcome *o,
 	bool yes = o->end == CHANNEL_ACCEPTED;
 	struct recipient *r = model_recipient(d->recipient);
 
+	tried(r, yes, now);
 	group(r, now);
 	d = model_draft(KIND_DELIVERY, d);
 	d->code = o->code;

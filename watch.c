@@ -1,4 +1,6 @@
 /* watch.c: see watch.h. */
+#include <stdio.h>
+
 #include "change.h"
 #include "log.h"
 #include "silence.h"
@@ -76,7 +78,8 @@ static void
 put_text(struct buf *b, const struct event *e, const struct incident *in)
 {
 	if (e->from == NULL) {
-		buf_addf(b, "%s is no longer watched: removed", in->what);
+		buf_addf(b, "%s is no longer watched: %.*s", in->what,
+		    (int)e->why.n, e->why.p);
 		return;
 	}
 	if (e->agent == NULL)
@@ -460,15 +463,54 @@ watch_agent_back(struct agent *a, const struct watch_now *now)
 
 /* ---- all of it ---- */
 
+/* Whom nothing reaches the others are told of. */
+static void
+look_at_recipients(const struct watch_now *now)
+{
+	char own[sizeof NOTIFY_OWN + 64], text[WATCH_HOW_MAX];
+	const struct recipient *r;
+	const char *why;
+
+	MODEL_ALL(r, KIND_RECIPIENT) {
+		if (!notify_fails(r, now, &why))
+			continue;
+		snprintf(own, sizeof own, NOTIFY_OWN "%s", r->name);
+		snprintf(text, sizeof text, "nothing sent by %s arrived for "
+		    "%d min: %s", model_channels[r->channel],
+		    NOTIFY_FAILS_MS / 60000, why);
+		watch_own(own, STATUS_CRITICAL, text, now);
+	}
+}
+
+/* Is an open incident of a recipient's that is gone, or is not watched? */
+static bool
+is_unwatched(const struct incident *in, const struct recipient **reached)
+{
+	struct str of = STR("vilicus-server " NOTIFY_OWN);
+	const struct recipient *r;
+
+	if (in->agent != 0 || !str_starts(str_of(in->what), of))
+		return false;
+	r = (const void *)model_named(KIND_RECIPIENT, str_after(
+	    str_of(in->what), of.n));
+	if (r != NULL && r->fails_ms == 0)
+		*reached = r;
+	return r == NULL || !r->enabled;
+}
+
 void
 watch_tick(const struct watch_now *now)
 {
-	struct event e = { .to = STATUS_OK, .at_ms = now->now_ms };
+	struct event e = { .to = STATUS_OK, .at_ms = now->now_ms,
+	    .why = STR("removed") };
 	struct incident *in;
 	struct agent *a;
 	struct check *c;
+	const struct recipient *reached = NULL;
+	char own[sizeof NOTIFY_OWN + 64];
 	uint64_t gone = 0;
 
+	look_at_recipients(now);
 	MODEL_ALL(a, KIND_AGENT)
 		look_at_agent(a, now);
 	MODEL_ALL(c, KIND_CHECK)
@@ -483,12 +525,20 @@ watch_tick(const struct watch_now *now)
 		    model_check_by_id(in->check) == NULL :
 		    model_agent(in->agent) == NULL))
 			gone = in->o.id;
+		if (is_unwatched(in, &reached)) {
+			e.why = STR("removed or disabled");
+			gone = in->o.id;
+		}
 		if (in->acknowledged_until != 0 &&
 		    now->now_ms >= in->acknowledged_until)
 			forget_ack(in, now);
 	}
 	if (gone != 0)
 		happened(gone, &e, now);
+	if (reached != NULL) {
+		snprintf(own, sizeof own, NOTIFY_OWN "%s", reached->name);
+		watch_own(own, STATUS_OK, "a message arrived", now);
+	}
 	prune(now);
 	prune_silences(now);
 }
