@@ -49,7 +49,8 @@ TESTS	= tests/agent_test tests/alert_test tests/block_test \
 	  tests/crash_test tests/child_test tests/channel_test tests/channel_exec_test tests/channel_push_test tests/channel_web_test tests/client_test \
 	  tests/config_test tests/conn_test tests/flap_test tests/full_test tests/gzip_test tests/hours_test tests/http_test tests/json_test \
 	  tests/key_test tests/login_test tests/loop_test tests/mail_test tests/match_test tests/model_test tests/pool_test \
-	  tests/probe_test tests/replay_test tests/store_test tests/str_test tests/tls_server_test tests/tls_test \
+	  tests/probe_test tests/reach_test \
+	  tests/replay_test tests/store_test tests/str_test tests/tls_server_test tests/tls_test \
 	  tests/told_test tests/watch_test
 
 all: $(PROGS)
@@ -159,6 +160,8 @@ tests/pool_test: tests/pool_test.o $(T_pool)
 	$(LINK) tests/pool_test.o $(T_pool) $(LDLIBS)
 tests/flap_test: tests/flap_test.o $(T_watch)
 	$(LINK) tests/flap_test.o $(T_watch) $(LDLIBS)
+tests/reach_test: tests/reach_test.o $(T_watch)
+	$(LINK) tests/reach_test.o $(T_watch) $(LDLIBS)
 tests/told_test: tests/told_test.o $(T_watch)
 	$(LINK) tests/told_test.o $(T_watch) $(LDLIBS)
 tests/watch_test: tests/watch_test.o $(T_watch)
@@ -186,7 +189,7 @@ tests/channel_exec_test.o: channel_exec.c tests/channel_help.h
 tests/channel_push_test.o: channel_push.c tests/channel_help.h
 tests/channel_web_test.o: channel_web.c tests/channel_help.h
 tests/change_test.o tests/conn_test.o tests/pool_test.o: $(HDR) tests/test.h
-tests/flap_test.o tests/told_test.o tests/watch_test.o: $(HDR) tests/test.h tests/watch_world.h
+tests/flap_test.o tests/reach_test.o tests/told_test.o tests/watch_test.o: $(HDR) tests/test.h tests/watch_world.h
 
 tests/store_test.o: tests/store_data.h tests/store_help.h
 tests/budget_test.o tests/full_test.o: $(HDR) tests/test.h tests/memfs.h tests/store_data.h

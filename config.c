@@ -270,6 +270,24 @@ word_webhook_local(struct config *c, const struct line *l, struct fail *why)
 	return 0;
 }
 
+static int
+word_heartbeat(struct config *c, const struct line *l, struct fail *why)
+{
+	struct http_url u;
+
+	if (http_url(l->word[1], &u, why) == -1)
+		return fail(why, "heartbeat is like https://HOST/PATH");
+	if (c->heartbeat[0] != '\0')
+		return fail(why, "heartbeat is set twice; leave one");
+	c->heartbeat_ms = 60000;
+	if (l->n > 2 && (l->n != 4 || !str_is(l->word[2], "every") ||
+	    str_duration(l->word[3], &c->heartbeat_ms) == -1 ||
+	    c->heartbeat_ms < 10000 || c->heartbeat_ms > STR_DAY_MS))
+		return fail(why, "behind it stands \"every DURATION\", 10s to "
+		    "1d");
+	return set_text(c->heartbeat, l->word[1], "heartbeat", why);
+}
+
 static const struct word {
 	const char *name, *usage;
 	unsigned min, max;	/* words after it */
@@ -284,6 +302,8 @@ static const struct word {
 	    "[from ADDRESS] [tls|plain]",	1, 8, word_smtp },
 	{ "ca-file",	"/PATH",			1, 1, word_ca_file },
 	{ "zone",	"NAME|TZ",			1, 1, word_zone },
+	{ "heartbeat",	"https://HOST/PATH [every DURATION]", 1, 3,
+	    word_heartbeat },
 	{ "exec-dir",	"/PATH",			1, 1, word_exec_dir },
 	{ "webhook-local", "",				0, 0,
 	    word_webhook_local },
@@ -303,7 +323,7 @@ read_line(struct config *c, struct str text, struct fail *why)
 	if (w == NULL)
 		return fail(why, "\"%.*s\" is no word of vilicus.conf; listen, "
 		    "public, disk, sync, pushover, smtp, ca-file, zone, "
-		    "exec-dir and webhook-local are",
+		    "heartbeat, exec-dir and webhook-local are",
 		    (int)(l.word[0].n > 32 ? 32 : l.word[0].n), l.word[0].p);
 	if (l.n - 1 < w->min || l.n - 1 > w->max)
 		return fail(why, "write it \"%s %s\"", w->name, w->usage);

@@ -35,6 +35,8 @@ struct config {
 	char zone[CONFIG_TEXT];		/* of hours that name none; "": UTC */
 	char exec_dir[CONFIG_TEXT];	/* "": no programs */
 	bool webhook_local;	/* webhooks may go to this host and its link */
+	char heartbeat[CONFIG_TEXT];	/* what is called while all is well */
+	int64_t heartbeat_ms;	/* so often */
 	char smtp[CONFIG_TEXT];		/* "HOST:PORT", "[V6]:PORT", or "" */
 	char smtp_user[CONFIG_TEXT], smtp_password_file[CONFIG_TEXT];
 	char smtp_password[CONFIG_TEXT]; /* for the reader of that file */

@@ -184,6 +184,8 @@ struct setting {
 	char *public, *sync, *pushover_token, *pushover_url, *ca_file;
 	char *pins;			/* of agents' URLs */
 	char *zone;			/* of hours that name none; "": UTC */
+	char *heartbeat;		/* what is called while all is well */
+	int64_t heartbeat_ms;		/* so often */
 	char *exec_dir;			/* of the programs of exec; "": none */
 	bool webhook_local;		/* they may reach this host */
 	char *smtp;			/* "HOST:PORT", "[V6]:PORT", or "" */

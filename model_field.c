@@ -288,6 +288,8 @@ static const struct field setting_fields[] = {
 	{ F(setting, link_secret, TEXT, F_HIDE), .max = 256 },
 	{ F(setting, ca_file, TEXT, F_KEEP), .max = 256 },
 	{ F(setting, zone, TEXT, F_KEEP), .max = 256 },
+	{ F(setting, heartbeat, TEXT, F_HIDE), .max = 256 },
+	{ F(setting, heartbeat_ms, INT, F_KEEP | F_NULL), .max = INT64_MAX },
 	{ F(setting, exec_dir, TEXT, F_KEEP | F_NULL), .max = 256 },
 	{ F(setting, webhook_local, BOOL, F_KEEP) },
 };

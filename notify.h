@@ -93,6 +93,10 @@ void notify_due(const struct watch_now *now);
 /* After it: send them. */
 void notify_send(const struct watch_now *now);
 
+/* All is well, checking and telling: that is told, too, if it is due, to what
+ * watches us (the setting heartbeat), by a GET. */
+void notify_well(const struct watch_now *now);
+
 /* The settings changed, or were read first. */
 void notify_reload(void);
 

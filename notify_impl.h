@@ -8,7 +8,7 @@
 #include "notify.h"
 
 /* What a way's child is at. */
-enum errand { IDLE, TELL, ASK, CANCEL };
+enum errand { IDLE, TELL, ASK, CANCEL, BEAT };
 
 /* Journal and install a draft. */
 struct delivery *notify_put(struct delivery *d, const struct watch_now *now);
@@ -26,6 +26,9 @@ int notify_job(const struct delivery *d, struct buf *b, struct fail *why);
 /* The job that asks of an emergency whether somebody saw it, or ends it. */
 int notify_job_ring(const struct delivery *d, enum errand e, struct buf *b,
     struct fail *why);
+
+/* The job that says that all is well. */
+int notify_job_well(struct buf *b, struct fail *why);
 
 /* ---- notify_ring.c: a phone rings until it is said there that it was seen,
  * until all that is told of is over or acknowledged, or for its time ---- */

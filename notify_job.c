@@ -187,6 +187,18 @@ notify_job(const struct delivery *d, struct buf *b, struct fail *why)
 }
 
 int
+notify_job_well(struct buf *b, struct fail *why)
+{
+	json_obj(b);
+	json_add(b, "channel", STR("get"));
+	json_add(b, "severity", STR("ok"));
+	json_add(b, "address", str_of(model_setting()->heartbeat));
+	json_put_bool(json_key(b, "local"), true);	/* the file's word */
+	json_obj_end(b);
+	return b->full ? fail(why, "the address is too long") : 0;
+}
+
+int
 notify_job_ring(const struct delivery *d, enum errand e, struct buf *b,
     struct fail *why)
 {

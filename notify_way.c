@@ -253,6 +253,7 @@ hand_over(struct way *w, const struct delivery *d, struct fail *why)
 	struct buf b = BUF(job);
 
 	if ((w->errand == TELL ? notify_job(d, &b, why) :
+	    w->errand == BEAT ? notify_job_well(&b, why) :
 	    notify_job_ring(d, w->errand, &b, why)) == -1)
 		return -1;
 	if (w->old)
@@ -314,6 +315,39 @@ told(struct delivery *d, const struct channel_outcome *o,
 	notify_again(notify_put(d, now));
 }
 
+/* ---- that all is well ---- */
+
+static int64_t well_ms;		/* watch clock: when to say so next */
+
+void
+notify_well(const struct watch_now *now)
+{
+	const struct setting *s = model_setting();
+	struct way *w = way_to(0);
+
+	if (s->heartbeat[0] == '\0' || now->watch_ms < well_ms || w == NULL)
+		return;
+	if (w->recipient != 0)
+		hang_up(w);
+	w->recipient = 0;
+	w->sent = false;
+	w->errand = BEAT;
+	well_ms = now->watch_ms + s->heartbeat_ms;
+}
+
+/* What watches us says itself when it hears nothing; the log says why. */
+static void
+well_told(const struct channel_outcome *o)
+{
+	static bool failed;
+	bool yes = o->end == CHANNEL_ACCEPTED;
+
+	if (yes == failed)
+		log_line("heartbeat: %s", yes ? "it is taken again" :
+		    o->reason);
+	failed = !yes;
+}
+
 static void
 ended(struct way *w, const struct channel_outcome *o,
     const struct watch_now *now)
@@ -324,7 +358,9 @@ ended(struct way *w, const struct channel_outcome *o,
 	w->errand = IDLE;
 	w->used_ms = now->watch_ms;
 	first.known = false;
-	if (d != NULL && errand == TELL)
+	if (errand == BEAT)
+		well_told(o);
+	else if (d != NULL && errand == TELL)
 		told(d, o, now);
 	else if (d != NULL)
 		notify_ring_ended(d, errand, o, now);
@@ -351,10 +387,10 @@ send_on(struct way *w, const struct watch_now *now)
 	if (w->sent || w->errand == IDLE)
 		return;
 	w->sent = true;
-	if (d == NULL)
+	if (d == NULL && w->errand != BEAT)
 		w->errand = IDLE;	/* it is removed */
 	else if (hand_over(w, d, &why) == -1)
-		lost(w, why.msg, model_recipient(d->recipient) == NULL ?
+		lost(w, why.msg, model_recipient(w->recipient) == NULL ?
 		    CHANNEL_REFUSED : CHANNEL_RETRY, now);
 }
 
@@ -381,6 +417,7 @@ notify_reload(void)
 		else
 			w->old = true;	/* the next has a new child */
 	}
+	well_ms = 0;
 	if (model_count(KIND_RECIPIENT) > 0)
 		(void)start(&ways[0], &why);	/* or later, then */
 }

@@ -186,6 +186,8 @@ take_settings(const struct config *c)
 	model_text(&s->smtp_tls, str_of(c->smtp_tls));
 	model_text(&s->ca_file, str_of(c->ca_file));
 	model_text(&s->zone, str_of(c->zone));
+	model_text(&s->heartbeat, str_of(c->heartbeat));
+	s->heartbeat_ms = c->heartbeat_ms;
 	model_text(&s->exec_dir, str_of(c->exec_dir));
 	s->webhook_local = c->webhook_local;
 	model_text(&s->sync, str_of(c->sync[0] != '\0' ? c->sync : "always"));
@@ -245,7 +247,8 @@ static void
 look_at_health(void)
 {
 	static char text[256];
-	const char *sick = NULL;
+	const struct recipient *r;
+	const char *sick = NULL, *because;
 	int64_t oldest;
 
 	notify_waiting(now.now_ms, &oldest);
@@ -257,7 +260,15 @@ look_at_health(void)
 		sick = "the loop lagged 5 s or more within the last minute";
 	else if (oldest > SERVER_OVERDUE_MS)
 		sick = "a delivery is overdue since 10 minutes or more";
+	else MODEL_ALL(r, KIND_RECIPIENT)
+		if (notify_fails(r, &now, &because)) {
+			snprintf(text, sizeof text, "nothing reaches recipient "
+			    "%s since 10 minutes or more", r->name);
+			sick = text;
+		}
 	api_health(sick);
+	if (sick == NULL)
+		notify_well(&now);
 }
 
 /* What failed: of it nothing may be acknowledged.  That the disk fails is

@@ -3,6 +3,7 @@
 import http.client
 import re
 import shlex
+import signal
 import subprocess
 import time
 
@@ -209,4 +210,26 @@ def secrets(bench):
     same(guess("GET", path, "127.0.0.1"), 200, "is good")
 
 
-vil.run(words, secrets, comes_and_stays_away)
+def server_s_own(bench):
+    """One server watches another, which is well, then not."""
+    server, double, url, _ = fixture(bench, "10s", "grace", "5s")
+    url = url.replace("https:", "http:")
+    other = vil.Server(bench, double.conf() +
+                       "heartbeat %s every 10s\n" % url, name="other")
+    until(vil.SLOW, "two beats", lambda: len(rows(server, 1)) == 2)
+    check("beat" not in str(other.get("setting/1/")["heartbeat_ms"]) and
+          url not in str(other.get("setting/1/")), "its URL is nobody's")
+    # A loop that stood still for so long may be late again.
+    other.process.signal(signal.SIGSTOP)
+    time.sleep(6)
+    other.process.signal(signal.SIGCONT)
+    until(vil.SLOW, "it is not well", lambda: other.client().api(
+        "GET", "/healthz")[0] == 503)
+    n = len(rows(server, 1))
+    told(double, 1)
+    check(all(r[0] == "ok" for r in rows(server, 1)[-n:]), "beats till then")
+    check(len(rows(server, 1)) <= n + 1, "none since", rows(server, 1))
+    same(other.stop(), 0, "SIGTERM ends it cleanly")
+
+
+vil.run(words, secrets, comes_and_stays_away, server_s_own)
