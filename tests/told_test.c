@@ -9,7 +9,8 @@
 #define RUNS	250		/* or as many as the argument says */
 #define STEPS	200
 #define AGENTS	3
-#define OF_RUN	512		/* incidents of one run */
+#define OF_RUN	512		/* incidents of one run, and one */
+#define DELIVERIES	1024	/* likewise */
 
 static uint32_t seed;
 static uint64_t late;		/* told only of what is 20 s old */
@@ -201,47 +202,84 @@ do_acknowledge(void)
 	change_keep(KIND_INCIDENT, d, &ch);
 }
 
-/* How often a list says something of an incident: its end, or (!ok) that it
- * is bad. */
-static unsigned
-times(const char *items, uint64_t incident, bool ok)
+/* ---- what deliveries say ---- */
+
+/* How often they say of each incident that it is bad, and its end. */
+struct tally {
+	unsigned short bad[OF_RUN], ok[OF_RUN];
+};
+
+static uint64_t
+number(const char **p)
 {
-	unsigned n = 0;
-	const char *p = items;
+	uint64_t v = 0;
 
-	while ((p = strchr(p, '[')) != NULL) {
-		char *end;
-		uint64_t from, to;
+	for (; **p >= '0' && **p <= '9'; ++*p)
+		v = v * 10 + (uint64_t)(**p - '0');
+	return v;
+}
 
-		if (*++p == '[')
+/* Add what a list of items says to a tally, or take it off. */
+static void
+tally(struct tally *t, const char *p, int by)
+{
+	unsigned short *of;
+	uint64_t i, last;
+
+	for (; *p != '\0'; p++) {
+		if (*p < '0' || *p > '9')
 			continue;
-		from = to = strtoull(p, &end, 10);
-		if (end == p)
-			break;
-		if (end[0] == ',' && end[1] != '"')
-			to = strtoull(end + 1, &end, 10);
-		n += from <= incident && incident <= to &&
-		    (strncmp(end, ",\"ok\"]", 6) == 0) == ok;
+		i = last = number(&p);
+		if (p[0] == ',' && p[1] != '"') {
+			p++;
+			last = number(&p);
+		}
+		if (last >= OF_RUN)
+			abort();
+		of = strncmp(p, ",\"ok\"]", 6) == 0 ? t->ok : t->bad;
+		for (; i <= last; i++)
+			of[i] = (unsigned short)(of[i] + by);
+		p += strcspn(p, "]");
 	}
-	return n;
 }
 
 static bool
 says(const char *items, uint64_t incident, bool ok)
 {
-	return times(items, incident, ok) > 0;
+	struct tally t = { .bad = { 0 } };
+
+	tally(&t, items, 1);
+	return (ok ? t.ok : t.bad)[incident] > 0;
 }
 
-/* How often all deliveries say that it is bad. */
-static unsigned
-alarms(uint64_t incident)
+/* What all deliveries say.  It is kept from one time to the next, and of those
+ * that are as they were nothing is read. */
+static const struct tally *
+all_say(void)
 {
-	unsigned n = 0;
-	size_t k;
+	static struct tally all;
+	static char *read[DELIVERIES];
+	static uint64_t top;
+	const struct delivery *d;
+	const char *is;
+	uint64_t id;
 
-	for (k = 0; k < model_count(KIND_DELIVERY); k++)
-		n += times(delivery_at(k)->items, incident, false);
-	return n;
+	if (top < model_next_id(KIND_DELIVERY))
+		top = model_next_id(KIND_DELIVERY);
+	if (top > DELIVERIES)
+		abort();
+	for (id = 1; id < top; id++) {
+		d = model_delivery(id);
+		is = d == NULL ? "" : d->items;
+		if (read[id] == NULL)
+			model_text(&read[id], STR(""));
+		if (strcmp(read[id], is) == 0)
+			continue;
+		tally(&all, read[id], -1);
+		tally(&all, is, 1);
+		model_text(&read[id], str_of(is));
+	}
+	return &all;
 }
 
 /* How often deliveries say something of checks' incidents that someone sees
@@ -249,17 +287,15 @@ alarms(uint64_t incident)
 static unsigned
 said_of_seen(void)
 {
+	const struct tally *all = all_say();
+	const struct incident *in;
 	unsigned n = 0;
-	size_t i;
 
-	for (i = 0; i < model_count(KIND_INCIDENT); i++) {
-		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
-
+	MODEL_ALL(in, KIND_INCIDENT)
 		if (in->acknowledged != 0 && in->check != 0 &&
 		    (in->acknowledged_until == 0 ||
 		    in->acknowledged_until > now.now_ms))
-			n += alarms(in->o.id);
-	}
+			n += all->bad[in->o.id];
 	return n;
 }
 
@@ -441,31 +477,34 @@ last_end(uint64_t delivery)
 	return n == 0 ? OPEN : tries[n - 1].end;
 }
 
-/* Each incident is in a delivery to each who wants it, done or visibly
- * not: none is given up but for an answer. */
+/* Each incident, or each that is open, is in a delivery to that recipient, if
+ * it wants it. */
+static void
+told_holds(uint64_t recipient, bool open)
+{
+	struct tally t = { .bad = { 0 } };
+	const struct delivery *d;
+	const struct incident *in;
+
+	MODEL_ALL(d, KIND_DELIVERY)
+		if (d->recipient == recipient)
+			tally(&t, d->items, 1);
+	MODEL_ALL(in, KIND_INCIDENT)
+		CHECK_ROW(run, t.bad[in->o.id] > 0 ||
+		    !is_for(recipient, in) || (open ?
+		    in->closed != 0 : was_held[in->o.id]));
+}
+
+/* All of it is told, or visibly not: none is given up but for an answer. */
 static void
 all_told_of(void)
 {
-	size_t i, r, k;
+	const struct delivery *d;
+	const struct object *r;
 
-	for (i = 0; i < model_count(KIND_INCIDENT); i++)
-		for (r = 0; r < model_count(KIND_RECIPIENT); r++) {
-			const struct incident *in = (void *)
-			    model_at(KIND_INCIDENT, i);
-			const struct recipient *rc = (void *)
-			    model_at(KIND_RECIPIENT, r);
-			bool in_one = !is_for(rc->o.id, in) ||
-			    was_held[in->o.id % OF_RUN];
-
-			for (k = 0; k < model_count(KIND_DELIVERY); k++)
-				in_one = in_one || (delivery_at(k)->recipient
-				    == rc->o.id && says(delivery_at(k)->items,
-				    in->o.id, false));
-			CHECK_ROW(run, in_one);
-		}
-	for (k = 0; k < model_count(KIND_DELIVERY); k++) {
-		const struct delivery *d = delivery_at(k);
-
+	MODEL_ALL(r, KIND_RECIPIENT)
+		told_holds(r->id, false);
+	MODEL_ALL(d, KIND_DELIVERY) {
 		CHECK_ROW(run, d->state == DELIVERY_ACCEPTED ||
 		    d->state == DELIVERY_SENDING || d->attempts == 0 ||
 		    d->last_error[0] != '\0');
@@ -474,16 +513,16 @@ all_told_of(void)
 	}
 }
 
-/* Is the end of an incident in a delivery of that recipient that waits? */
+/* Is there a delivery to that recipient in this state that says the end of an
+ * incident? */
 static bool
-end_waits(uint64_t recipient, uint64_t incident)
+end_is(enum delivery_state state, uint64_t recipient, uint64_t incident)
 {
-	size_t k;
+	const struct delivery *d;
 
-	for (k = 0; k < model_count(KIND_DELIVERY); k++)
-		if (delivery_at(k)->state == DELIVERY_QUEUED &&
-		    delivery_at(k)->recipient == recipient &&
-		    says(delivery_at(k)->items, incident, true))
+	MODEL_ALL(d, KIND_DELIVERY)
+		if (d->state == state && d->recipient == recipient &&
+		    says(d->items, incident, true))
 			return true;
 	return false;
 }
@@ -495,65 +534,65 @@ static void
 attempt_holds(size_t at)
 {
 	const struct try *t = &tries[at];
+	const struct incident *in;
+	struct tally it = { .bad = { 0 } };
 	size_t i;
 
 	for (i = 0; i < at; i++)
 		CHECK_ROW(run, tries[i].delivery != t->delivery ||
 		    tries[i].end != YES);
-	for (i = 0; i < model_count(KIND_INCIDENT); i++)
-		CHECK_ROW(run, times(t->items, model_at(KIND_INCIDENT,
-		    i)->id, true) <= 1);
-	for (i = 0; i < model_count(KIND_INCIDENT) && !t->unknown; i++) {
-		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
-
-		CHECK_ROW(run, in->closed == 0 ||
-		    !says(t->items, in->o.id, false) ||
-		    says(t->items, in->o.id, true) ||
-		    end_waits(t->recipient, in->o.id));
+	tally(&it, t->items, 1);
+	MODEL_ALL(in, KIND_INCIDENT) {
+		CHECK_ROW(run, it.ok[in->o.id] <= 1);
+		CHECK_ROW(run, t->unknown || in->closed == 0 ||
+		    it.bad[in->o.id] == 0 || it.ok[in->o.id] > 0 ||
+		    end_is(DELIVERY_QUEUED, t->recipient, in->o.id));
 	}
 	CHECK_ROW(run, t->recipient != hours ||
 	    hours_hold(&model_recipient(hours)->when, now.now_ms));
 	sending();
 }
 
-static bool
-given_up(uint64_t recipient, uint64_t incident)
-{
-	size_t k;
-
-	for (k = 0; k < model_count(KIND_DELIVERY); k++)
-		if (delivery_at(k)->state == DELIVERY_GIVEN_UP &&
-		    delivery_at(k)->recipient == recipient &&
-		    says(delivery_at(k)->items, incident, true))
-			return true;
-	return false;
-}
-
-/* When all is over: what one recipient heard of one incident. */
+/* When all is over: what one recipient heard of each incident. */
 static void
-story_holds(uint64_t recipient, uint64_t incident)
+story_holds(uint64_t recipient)
 {
-	bool alarm = false, end = false, last_ok = false;
-	unsigned ends = 0;
+	struct heard {
+		bool alarm, end, last_ok;
+		unsigned ends;
+	} all[OF_RUN] = { { .ends = 0 } }, *h;
+	const struct incident *in;
 	size_t i;
 
 	for (i = 0; i < tries_n; i++) {
 		const struct try *t = &tries[i];
-		bool bad = says(t->items, incident, false);
-		bool ok = says(t->items, incident, true);
+		struct tally it = { .bad = { 0 } };
 
-		if (t->recipient != recipient || t->end == NO || (!bad && !ok))
+		if (t->recipient != recipient || t->end == NO)
 			continue;
-		/* no end without a beginning, before it or with it */
-		CHECK_ROW(run, alarm || bad);
-		alarm = alarm || bad;
-		end = end || ok;
-		ends += ok && t->end == YES;
-		last_ok = ok;
+		tally(&it, t->items, 1);
+		MODEL_ALL(in, KIND_INCIDENT) {
+			bool bad = it.bad[in->o.id] > 0;
+			bool ok = it.ok[in->o.id] > 0;
+
+			if (!bad && !ok)
+				continue;
+			h = &all[in->o.id];
+			/* no end without a beginning, before it or with it */
+			CHECK_ROW(run, h->alarm || bad);
+			h->alarm = h->alarm || bad;
+			h->end = h->end || ok;
+			h->ends += ok && t->end == YES;
+			h->last_ok = ok;
+		}
 	}
-	CHECK_ROW(run, ends <= 1);
-	CHECK_ROW(run, alarm == end || given_up(recipient, incident));
-	CHECK_ROW(run, !end || last_ok);
+	MODEL_ALL(in, KIND_INCIDENT) {
+		h = &all[in->o.id];
+		CHECK_ROW(run, h->ends <= 1);
+		CHECK_ROW(run, h->alarm == h->end ||
+		    end_is(DELIVERY_GIVEN_UP, recipient, in->o.id));
+		CHECK_ROW(run, !h->end || h->last_ok);
+	}
 }
 
 /* ---- a run ---- */
@@ -683,51 +722,35 @@ step(void)
 	unsigned said[OF_RUN] = { 0 };
 	bool held[OF_RUN] = { false };
 	const struct incident *in;
+	const struct tally *all;
 
 	pass(rnd(3) == 0 ? rnd(200) : rnd(12000));
+	all = all_say();
 	MODEL_ALL(in, KIND_INCIDENT) {
-		held[in->o.id % OF_RUN] = is_held(in);
-		said[in->o.id % OF_RUN] = alarms(in->o.id);
+		held[in->o.id] = is_held(in);
+		said[in->o.id] = all->bad[in->o.id];
 	}
 	something();
 	notify_look(&now);
+	all = all_say();
 	MODEL_ALL(in, KIND_INCIDENT) {
 		bool still = in->closed == 0 && is_held(in);
 
 		/* a restart goes through what was not held back then */
-		if (still && held[in->o.id % OF_RUN] && now.watch_ms > 0)
-			CHECK_ROW(run, alarms(in->o.id) ==
-			    said[in->o.id % OF_RUN]);
-		was_held[in->o.id % OF_RUN] |= still;
+		if (still && held[in->o.id] && now.watch_ms > 0)
+			CHECK_ROW(run, all->bad[in->o.id] == said[in->o.id]);
+		was_held[in->o.id] |= still;
 	}
 	if (rnd(3) > 0)
 		do_turn();
 	incidents_hold();
 }
 
-static bool
-told_all(const struct incident *in)
-{
-	bool all = true;
-	size_t i, k;
-
-	for (i = 0; i < model_count(KIND_RECIPIENT); i++) {
-		uint64_t id = model_at(KIND_RECIPIENT, i)->id;
-		bool told = !is_for(id, in);
-
-		for (k = 0; k < model_count(KIND_DELIVERY); k++)
-			told = told || (delivery_at(k)->recipient == id &&
-			    says(delivery_at(k)->items, in->o.id, false));
-		all = all && told;
-	}
-	return all;
-}
-
 /* Whatever is bad when nothing holds it back any longer, is told. */
 static void
 lift(void)
 {
-	const struct incident *in;
+	const struct object *r;
 	struct silence *s;
 	struct agent *a;
 	struct check *c;
@@ -754,8 +777,8 @@ lift(void)
 	MODEL_ALL(c, KIND_CHECK)
 		CHECK_ROW(run, !c->enabled || !c->agent->enabled ||
 		    c->alert.held == STATUS_OK || c->incident != 0);
-	MODEL_ALL(in, KIND_INCIDENT)
-		CHECK_ROW(run, in->closed != 0 || told_all(in));
+	MODEL_ALL(r, KIND_RECIPIENT)
+		told_holds(r->id, true);
 	incidents_hold();
 }
 
@@ -798,8 +821,10 @@ static uint64_t
 story(uint32_t from)
 {
 	uint64_t sum = 14695981039346656037u;
-	size_t i, k;
+	const struct incident *in;
+	const struct object *r;
 	const char *p;
+	size_t i;
 
 	seed = from;
 	fresh();
@@ -808,14 +833,10 @@ story(uint32_t from)
 		step();
 	lift();
 	settle();
-	for (i = 0; i < model_count(KIND_INCIDENT); i++) {
-		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
-
+	MODEL_ALL(in, KIND_INCIDENT)
 		CHECK_ROW(run, in->closed != 0);
-		for (k = 0; k < model_count(KIND_RECIPIENT); k++)
-			story_holds(model_at(KIND_RECIPIENT, k)->id,
-			    in->o.id);
-	}
+	MODEL_ALL(r, KIND_RECIPIENT)
+		story_holds(r->id);
 	all_told_of();
 	for (i = 0; i < lines_n; i++)
 		for (p = lines[i]; *p != '\0'; p++)
