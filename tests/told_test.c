@@ -3,21 +3,26 @@
  * and bad, agents silent and stopped, attempts of every outcome, crashes at
  * every point.  A run is made of its seed alone.
  */
-#include "../silence.h"
-#include "watch_world.h"
+#include <signal.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#define RUNS	250		/* or as many as the argument says */
-#define STEPS	200
-#define AGENTS	3
-#define OF_RUN	512		/* incidents of one run, and one */
-#define DELIVERIES	1024	/* likewise */
+#include "../silence.h"
+#include "told_seen.h"
+
+#define HISTORIES	500	/* or as many as HISTORIES says */
+#define COVERED		200	/* of so many each transition is asked */
+#define WORKERS		2	/* processes */
+#define STEPS		200
+#define AGENTS		3
 
 static uint32_t seed;
 static uint64_t late;		/* told only of what is 20 s old */
 static uint64_t hook;		/* by webhook, of type:cpu and web2/c */
 static uint64_t hours;		/* in certain minutes only */
 static bool was_held[OF_RUN];	/* incidents whose news something held */
-static uint64_t flapping;	/* how often a check was seen to */
+static unsigned outage;		/* steps for which nobody can be reached */
 static unsigned run;
 
 static uint32_t
@@ -50,7 +55,7 @@ set_up(void)
 	r = model_draft(KIND_RECIPIENT, add_recipient("late",
 	    STATUS_WARNING));
 	r->after_s = 20;
-	late = r->o.id;
+	late = seen_late = r->o.id;
 	change_put(KIND_RECIPIENT, r, &client, &why);
 	r = model_draft(KIND_RECIPIENT, add_recipient("hook",
 	    STATUS_WARNING));
@@ -62,7 +67,7 @@ set_up(void)
 	r = model_draft(KIND_RECIPIENT, add_recipient("hours",
 	    STATUS_WARNING));
 	model_text(&r->hours, STR("06:54-06:56,06:58-07:03,07:10-24:00"));
-	hours = r->o.id;
+	hours = seen_hours = r->o.id;
 	change_put(KIND_RECIPIENT, r, &client, &why);
 	memset(was_held, 0, sizeof was_held);
 	for (i = 0; i < AGENTS; i++) {
@@ -124,9 +129,13 @@ do_report(void)
 		int64_t value = rnd(4) == 0 ? 0 : rnd(100);
 		bool unknown = rnd(12) == 0;
 
-		if (rnd(3) > 0)
-			add_result(rep, c, at, value, unknown ?
-			    STATUS_UNKNOWN : STORE_NO_CODE);
+		if (rnd(3) == 0)
+			continue;
+		seen(R_LATE, alert_late(at, now.now_ms, model_interval(c)));
+		seen(R_TWICE, at == c->last_result);
+		seen(R_EARLIER, at < c->last_result);
+		add_result(rep, c, at, value, unknown ? STATUS_UNKNOWN :
+		    STORE_NO_CODE);
 	}
 	the_store.head++;
 }
@@ -138,6 +147,7 @@ do_stop(void)
 
 	begin_report(a);
 	the_store.head++;
+	seen_look();
 	watch_stopped(a, &now);
 }
 
@@ -154,22 +164,20 @@ do_toggle(void)
 	commit();
 }
 
-/* Results that came while an agent was switched off were not stepped, and
- * may not be after a restart: its checks are journaled as they are. */
 static void
 do_toggle_agent(void)
 {
 	struct agent *a = any_agent(), *d;
-	struct check *c;
 
 	d = (struct agent *)model_draft(KIND_AGENT, &a->o);
 	d->enabled = !d->enabled;
 	a = (struct agent *)change_put(KIND_AGENT, &d->o, &client, &why);
 	if (!a->enabled)
 		watch_agent_gone(a, "disabled", &now);
-	for (c = a->checks; c != NULL && a->enabled; c = c->next)
-		change_put(KIND_CHECK, model_draft(KIND_CHECK, &c->o),
-		    &client, &why);
+	else {
+		watch_agent_back(a, &now);
+		heard_ms[a->o.id % 8] = now.watch_ms;
+	}
 	commit();
 }
 
@@ -203,45 +211,6 @@ do_acknowledge(void)
 }
 
 /* ---- what deliveries say ---- */
-
-/* How often they say of each incident that it is bad, and its end. */
-struct tally {
-	unsigned short bad[OF_RUN], ok[OF_RUN];
-};
-
-static uint64_t
-number(const char **p)
-{
-	uint64_t v = 0;
-
-	for (; **p >= '0' && **p <= '9'; ++*p)
-		v = v * 10 + (uint64_t)(**p - '0');
-	return v;
-}
-
-/* Add what a list of items says to a tally, or take it off. */
-static void
-tally(struct tally *t, const char *p, int by)
-{
-	unsigned short *of;
-	uint64_t i, last;
-
-	for (; *p != '\0'; p++) {
-		if (*p < '0' || *p > '9')
-			continue;
-		i = last = number(&p);
-		if (p[0] == ',' && p[1] != '"') {
-			p++;
-			last = number(&p);
-		}
-		if (last >= OF_RUN)
-			abort();
-		of = strncmp(p, ",\"ok\"]", 6) == 0 ? t->ok : t->bad;
-		for (; i <= last; i++)
-			of[i] = (unsigned short)(of[i] + by);
-		p += strcspn(p, "]");
-	}
-}
 
 static bool
 says(const char *items, uint64_t incident, bool ok)
@@ -426,6 +395,7 @@ incidents_hold(void)
 		const struct incident *in = (void *)model_at(KIND_INCIDENT, i);
 
 		open += in->closed == 0;
+		bad += in->closed == 0 && in->agent == 0;
 		for (k = 0; k < i && in->closed == 0; k++) {
 			const struct incident *o = (void *)
 			    model_at(KIND_INCIDENT, k);
@@ -443,7 +413,6 @@ incidents_hold(void)
 		CHECK_ROW(run, is == (c->incident != 0) ||
 		    (is && c->held_by[0] != '\0'));
 		CHECK_ROW(run, is || !c->alert.flaps);
-		flapping += c->alert.flaps;
 		bad += c->incident != 0;
 	}
 	for (i = 0; i < model_count(KIND_AGENT); i++) {
@@ -464,17 +433,6 @@ is_for(uint64_t recipient, const struct incident *in)
 	return in->severity >= r->severity && recipient != late &&
 	    (recipient != hook || (in->check != 0 &&
 	    strcmp(in->what + strlen(in->what) - 2, " a") != 0));
-}
-
-/* How the last attempt of a delivery ended. */
-static enum end
-last_end(uint64_t delivery)
-{
-	size_t n = tries_n;
-
-	while (n > 0 && tries[n - 1].delivery != delivery)
-		n--;
-	return n == 0 ? OPEN : tries[n - 1].end;
 }
 
 /* Each incident, or each that is open, is in a delivery to that recipient, if
@@ -509,7 +467,8 @@ all_told_of(void)
 		    d->state == DELIVERY_SENDING || d->attempts == 0 ||
 		    d->last_error[0] != '\0');
 		CHECK_ROW(run, d->state != DELIVERY_GIVEN_UP ||
-		    last_end(d->o.id) == NO);
+		    last_end(d->o.id) == NO ||
+		    d->attempts >= NOTIFY_GIVE_UP_TRIES);
 	}
 }
 
@@ -597,15 +556,52 @@ story_holds(uint64_t recipient)
 
 /* ---- a run ---- */
 
+/* The end of a turn of the loop, at which a commit may fail. */
 static void
-do_turn(void)
+do_turn(bool fails)
 {
 	size_t n = tries_n;
 
-	turn();
+	notify_due(&now);
+	if (fails)
+		commit_fails();
+	else
+		commit();
+	notify_send(&now);
 	for (; n < tries_n; n++)
 		if (tries[n].end == OPEN)
 			attempt_holds(n);
+	seen_look();
+}
+
+/*
+ * The disk takes nothing: what an operator asked for is undone, what was
+ * decided holds, and is told all the same, and written once the disk works.
+ */
+static void
+do_fail(void)
+{
+	struct check *c = any_check(), *d;
+	bool enabled = c->enabled;
+
+	do_report();
+	d = model_draft(KIND_CHECK, c);
+	d->enabled = !enabled;
+	no_room = rnd(2) == 0;
+	CHECK_ROW(run, (change_put(KIND_CHECK, &d->o, &client, &why) ==
+	    NULL) == no_room);
+	seen(S_NO_ROOM, no_room);
+	seen(S_UNDONE, !no_room);
+	no_room = false;
+	do_turn(true);
+	CHECK_ROW(run, c->enabled == enabled);
+	seen(S_FAILS, true);
+	seen(S_LATER, lines_n > lines_safe);
+	watch_own("disk", STATUS_CRITICAL, "no room", &now);
+	if (rnd(2) == 0)
+		do_answer();
+	do_turn(false);
+	watch_own("disk", STATUS_OK, "it takes writes again", &now);
 }
 
 static char was[1u << 20], is[1u << 20];
@@ -631,6 +627,37 @@ dump(char *dst, size_t cap)
 	dst[b.n] = '\0';
 }
 
+/* With so many reports on the disk; and the journal ends with what is left of
+ * a record. */
+static void
+crash(uint64_t heads)
+{
+	bool lost = lines_n > lines_safe;
+	const struct delivery *d;
+
+	seen_look();
+	seen(K_WHOLE, !lost && heads == the_store.head);
+	seen(K_LOST, lost);
+	seen(K_TORN, lost);
+	seen(K_REPORTS, lost && heads > reports_safe);
+	seen(K_SOME, heads > reports_safe && heads < the_store.head);
+	if (lost) {
+		model_text(&torn, str_of(lines[lines_safe]));
+		torn[rnd((uint32_t)strlen(torn))] = '\0';
+	}
+	restart(heads);
+	free(torn);
+	torn = NULL;
+	watch_own("disk", STATUS_OK, "it takes writes again", &now);
+	seen(K_SNAPSHOT, change_unwritten());
+	MODEL_ALL(d, KIND_DELIVERY)
+		seen(D_RESUMED, d->state == DELIVERY_QUEUED &&
+		    seen_deliveries[d->o.id].state == DELIVERY_SENDING &&
+		    str_starts(str_of(d->last_error), STR("the server ended")));
+	seen_anew();
+	incidents_hold();
+}
+
 /*
  * kill -9.  Of what was not committed, the reports may be there and the
  * journal not (the head goes first).  With all committed and nothing on its
@@ -639,17 +666,18 @@ dump(char *dst, size_t cap)
 static void
 do_restart(void)
 {
-	uint64_t heads = rnd(2) == 0 ? the_store.head : reports_safe;
+	uint64_t heads = reports_safe, n = the_store.head - heads;
 	bool whole = rnd(2) == 0;
 
+	if (rnd(3) > 0)
+		heads += rnd(2) == 0 ? n : rnd((uint32_t)n + 1);
 	if (whole) {
 		answer(CHANNEL_ACCEPTED, 0);
 		commit();
 		heads = the_store.head;
 		dump(was, sizeof was);
 	}
-	restart(heads);
-	incidents_hold();
+	crash(heads);
 	if (!whole)
 		return;
 	dump(is, sizeof is);
@@ -664,10 +692,31 @@ do_restart(void)
 	}
 }
 
+/* Nobody can be reached for more than a day, nor is anybody heard. */
+static void
+do_outage(void)
+{
+	outage--;
+	pass(3600000 + rnd(60000));
+	do_tick();
+	answer(CHANNEL_RETRY, 0);
+}
+
+static void
+do_jump(void)
+{
+	int64_t ms = rnd(4) == 0 ? rnd(7200000) : rnd(60000);
+	bool back = rnd(2) == 0;
+
+	now.now_ms += back ? -ms : ms;
+	seen(T_BACK, back);
+	seen(T_FORWARD, !back);
+}
+
 static void
 something(void)
 {
-	switch (rnd(27)) {
+	switch (rnd(29)) {
 	case 0:
 		do_stop();
 		break;
@@ -685,7 +734,7 @@ something(void)
 		do_restart();
 		break;
 	case 6:
-		now.now_ms += rnd(60000);	/* nobody looked */
+		do_jump();
 		break;
 	case 7:
 		commit();
@@ -697,6 +746,12 @@ something(void)
 	case 25:
 	case 26:
 		do_silence();
+		break;
+	case 27:
+		do_fail();
+		break;
+	case 28:
+		outage = rnd(60) == 0 ? 26 : 0;
 		break;
 	case 8:
 	case 9:
@@ -730,8 +785,13 @@ step(void)
 		held[in->o.id] = is_held(in);
 		said[in->o.id] = all->bad[in->o.id];
 	}
-	something();
+	if (outage > 0)
+		do_outage();
+	else
+		something();
+	seen_look();
 	notify_look(&now);
+	seen_look();
 	all = all_say();
 	MODEL_ALL(in, KIND_INCIDENT) {
 		bool still = in->closed == 0 && is_held(in);
@@ -741,8 +801,8 @@ step(void)
 			CHECK_ROW(run, all->bad[in->o.id] == said[in->o.id]);
 		was_held[in->o.id] |= still;
 	}
-	if (rnd(3) > 0)
-		do_turn();
+	if (outage > 0 || rnd(3) > 0)
+		do_turn(false);
 	incidents_hold();
 }
 
@@ -756,11 +816,17 @@ lift(void)
 	struct check *c;
 	unsigned i;
 
+	/* What is older than the newest result counts for nothing. */
+	MODEL_ALL(c, KIND_CHECK)
+		if (now.now_ms < c->last_result)
+			now.now_ms = c->last_result;
+
 	while ((s = (void *)model_at(KIND_SILENCE, 0)) != NULL)
 		CHECK(change_remove(KIND_SILENCE, s->o.id, &client, &why) ==
 		    0);
 	for (i = 0; i < 6; i++) {
-		pass(6000);
+		/* a parent that flaps holds it back until it is calm */
+		pass(i == 3 ? ALERT_CALM_MS : 6000);
 		MODEL_ALL(a, KIND_AGENT) {
 			struct report *rep = begin_report(a);
 
@@ -804,14 +870,14 @@ settle(void)
 				    STORE_NO_CODE);
 			the_store.head++;
 			answer(CHANNEL_ACCEPTED, 0);
-			do_turn();
+			do_turn(false);
 		}
 	incidents_hold();
 	all_told_of();
 	for (i = 0; i < 200 && (notify_next() != INT64_MAX ||
 	    sending() != NULL); i++) {
 		pass(1000000);
-		do_turn();
+		do_turn(false);
 		answer(CHANNEL_ACCEPTED, 0);
 	}
 	CHECK_ROW(run, i < 200);
@@ -827,8 +893,10 @@ story(uint32_t from)
 	size_t i;
 
 	seed = from;
+	outage = 0;
 	fresh();
 	set_up();
+	seen_anew();
 	for (i = 0; i < STEPS; i++)
 		step();
 	lift();
@@ -844,19 +912,96 @@ story(uint32_t from)
 	return sum;
 }
 
+/* A worker's histories. */
+static void
+tell(uint64_t from, uint64_t to, uint64_t by)
+{
+	uint64_t sum;
+
+	for (; from <= to && test_bad == 0; from += by) {
+		run = (unsigned)from;
+		sum = story(run);
+		if (run % 15 == 0)	/* the same again: to the byte */
+			CHECK_ROW(run, story(run) == sum);
+		if (test_bad > 0)
+			printf("this is told_test %u\n", run);
+	}
+	fresh();
+}
+
+/* What it tells the others when it is done. */
+struct told {
+	int ran, bad;
+	uint64_t seen_n[SEEN];
+};
+
+static pid_t
+work(uint64_t from, uint64_t to, int pipe_fd)
+{
+	struct told t = { .ran = 0 };
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid != 0)
+		return pid;
+	tell(from, to, WORKERS);
+	t.ran = test_ran;
+	t.bad = test_bad;
+	memcpy(t.seen_n, seen_n, sizeof seen_n);
+	if (write(pipe_fd, &t, sizeof t) != (ssize_t)sizeof t)
+		exit(1);
+	exit(test_bad != 0);
+}
+
+/* All histories, by some workers; the first that fails ends the others. */
+static void
+tell_all(uint64_t n)
+{
+	pid_t pid, pids[WORKERS];
+	int fd[2], status;
+	struct told t;
+
+	if (!CHECK(pipe(fd) == 0))
+		return;
+	for (unsigned i = 0; i < WORKERS; i++)
+		pids[i] = work(i + 1, n, fd[1]);
+	close(fd[1]);
+	while ((pid = wait(&status)) > 0)
+		for (unsigned i = 0; i < WORKERS; i++)
+			if (pids[i] == pid) {
+				pids[i] = -1;
+				CHECK(status == 0);
+			} else if (status != 0 && pids[i] > 0) {
+				kill(pids[i], SIGTERM);
+			}
+	while (read(fd[0], &t, sizeof t) == (ssize_t)sizeof t) {
+		test_ran += t.ran;
+		test_bad += t.bad;
+		for (unsigned i = 0; i < SEEN; i++)
+			seen_n[i] += t.seen_n[i];
+	}
+	close(fd[0]);
+}
+
+/* told_test: all histories.  told_test NUMBER: that one. */
 int
 main(int argc, char **argv)
 {
-	uint64_t sum, runs = RUNS;
+	const char *many = getenv("HISTORIES");
+	uint64_t n = HISTORIES;
 
 	if (argc > 1)
-		CHECK(str_u64(str_of(argv[1]), 1, 1000000, &runs) == 0);
-	for (run = 1; run <= runs && test_bad == 0; run++) {
-		sum = story(run);
-		if (run % 16 == 0)	/* the same again: to the byte */
-			CHECK_ROW(run, story(run) == sum);
+		many = argv[1];
+	if (many != NULL && !CHECK(str_u64(str_of(many), 1, 1000000,
+	    &n) == 0))
+		return test_end();
+	if (argc > 1) {
+		tell(n, n, 1);
+		return test_end();
 	}
-	CHECK(flapping > runs);		/* or it was not tried */
-	fresh();
+	tell_all(n);
+	if (n >= COVERED && test_bad == 0)
+		seen_all();
 	return test_end();
 }
