@@ -82,8 +82,7 @@
 	x(T_FORWARD, "clock: forward") \
 	x(T_BACK, "clock: back") \
 	x(K_WHOLE, "crash: nothing is lost") \
-	x(K_LOST, "crash: what was not committed is lost") \
-	x(K_TORN, "crash: in the middle of a record") \
+	x(K_LOST, "crash: records not committed, or cut, are lost") \
 	x(K_REPORTS, "crash: reports are there, their records not") \
 	x(K_SOME, "crash: some of those reports are there") \
 	x(K_SNAPSHOT, "crash: a snapshot is due after it") \

@@ -115,7 +115,8 @@ any_check(void)
 	    rnd((uint32_t)model_count(KIND_CHECK)));
 }
 
-/* A report of up to four results: now, once more, or late. */
+/* A report of up to four results: of now, of some time ago, or of a time that
+ * had one. */
 static void
 do_report(void)
 {
@@ -131,6 +132,8 @@ do_report(void)
 
 		if (rnd(3) == 0)
 			continue;
+		if (rnd(16) == 0 && c->last_result != 0)
+			at = c->last_result;
 		seen(R_LATE, alert_late(at, now.now_ms, model_interval(c)));
 		seen(R_TWICE, at == c->last_result);
 		seen(R_EARLIER, at < c->last_result);
@@ -198,12 +201,16 @@ static void
 do_acknowledge(void)
 {
 	struct change ch = { "key:1", "api", now.now_ms, true };
-	struct incident *in = (struct incident *)model_at(KIND_INCIDENT,
-	    rnd(1 + (uint32_t)model_count(KIND_INCIDENT))), *d;
+	const struct incident *in;
+	struct incident *d;
+	size_t i = rnd(1 + (uint32_t)model_count(KIND_INCIDENT));
 
-	if (in == NULL || in->closed != 0)
+	while ((in = (void *)model_at(KIND_INCIDENT, i)) != NULL &&
+	    in->closed != 0)
+		i++;
+	if (in == NULL)
 		return;
-	d = (struct incident *)model_draft(KIND_INCIDENT, &in->o);
+	d = model_draft(KIND_INCIDENT, in);
 	d->acknowledged = in->acknowledged == 0 ? now.now_ms : 0;
 	d->acknowledged_until = d->acknowledged == 0 || rnd(2) == 0 ? 0 :
 	    now.now_ms + 1 + rnd(60000);
@@ -597,7 +604,8 @@ do_fail(void)
 	CHECK_ROW(run, c->enabled == enabled);
 	seen(S_FAILS, true);
 	seen(S_LATER, lines_n > lines_safe);
-	watch_own("disk", STATUS_CRITICAL, "no room", &now);
+	if (rnd(4) == 0)
+		watch_own("disk", STATUS_CRITICAL, "no room", &now);
 	if (rnd(2) == 0)
 		do_answer();
 	do_turn(false);
@@ -627,8 +635,8 @@ dump(char *dst, size_t cap)
 	dst[b.n] = '\0';
 }
 
-/* With so many reports on the disk; and the journal ends with what is left of
- * a record. */
+/* With so many reports on the disk.  Of a batch of records that was cut the
+ * store gives none. */
 static void
 crash(uint64_t heads)
 {
@@ -638,16 +646,9 @@ crash(uint64_t heads)
 	seen_look();
 	seen(K_WHOLE, !lost && heads == the_store.head);
 	seen(K_LOST, lost);
-	seen(K_TORN, lost);
 	seen(K_REPORTS, lost && heads > reports_safe);
 	seen(K_SOME, heads > reports_safe && heads < the_store.head);
-	if (lost) {
-		model_text(&torn, str_of(lines[lines_safe]));
-		torn[rnd((uint32_t)strlen(torn))] = '\0';
-	}
 	restart(heads);
-	free(torn);
-	torn = NULL;
 	watch_own("disk", STATUS_OK, "it takes writes again", &now);
 	seen(K_SNAPSHOT, change_unwritten());
 	MODEL_ALL(d, KIND_DELIVERY)
@@ -669,7 +670,12 @@ do_restart(void)
 	uint64_t heads = reports_safe, n = the_store.head - heads;
 	bool whole = rnd(2) == 0;
 
-	if (rnd(3) > 0)
+	if (rnd(4) == 0) {		/* at a busy time */
+		do_report();
+		do_report();
+		n += 2;
+	}
+	if (rnd(4) > 0)
 		heads += rnd(2) == 0 ? n : rnd((uint32_t)n + 1);
 	if (whole) {
 		answer(CHANNEL_ACCEPTED, 0);
@@ -696,10 +702,15 @@ do_restart(void)
 static void
 do_outage(void)
 {
+	unsigned i;
+
 	outage--;
-	pass(3600000 + rnd(60000));
 	do_tick();
-	answer(CHANNEL_RETRY, 0);
+	for (i = 0; i < 4; i++) {	/* one way, for four recipients */
+		answer(CHANNEL_RETRY, 0);
+		pass(1200000 + rnd(60000));
+		do_turn(false);
+	}
 }
 
 static void
@@ -751,7 +762,9 @@ something(void)
 		do_fail();
 		break;
 	case 28:
-		outage = rnd(60) == 0 ? 26 : 0;
+		if (rnd(40) == 0)
+			outage = 24;
+		do_stop();
 		break;
 	case 8:
 	case 9:

@@ -37,7 +37,6 @@ static struct store the_store;
 static char *lines[LINES_MAX];
 static bool kept[LINES_MAX];		/* vilicus decided it itself */
 static size_t lines_n, lines_safe;
-static char *torn;			/* what a crash left of one more */
 static struct report reports[REPORTS_MAX];	/* seq is the index and 1 */
 static size_t reports_safe;
 static bool no_room;
@@ -448,8 +447,6 @@ restart(size_t heads)
 	model_reset();
 	for (i = 0; i < lines_n; i++)
 		CHECK_ROW(i, change_replay(str_of(lines[i]), &why) == 0);
-	if (torn != NULL)
-		(void)change_replay(str_of(torn), &why);
 	change_replayed(heads);
 	lose_outcomes();
 	now.watch_ms = 0;
