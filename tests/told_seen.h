@@ -360,8 +360,9 @@ seen_look(void)
 	    model_next_id(KIND_INCIDENT) > OF_RUN ||
 	    model_next_id(KIND_CHECK) > CHECKS)
 		abort();
-	MODEL_ALL(d, KIND_DELIVERY)
-		seen_delivery(d, &seen_deliveries[d->o.id]);
+	MODEL_ALL(d, KIND_DELIVERY)	/* what is done stays as it is */
+		if (seen_deliveries[d->o.id].state < DELIVERY_ACCEPTED)
+			seen_delivery(d, &seen_deliveries[d->o.id]);
 	MODEL_ALL(in, KIND_INCIDENT)
 		seen_incident(in, &seen_incidents[in->o.id]);
 	MODEL_ALL(a, KIND_AGENT)

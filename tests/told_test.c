@@ -591,6 +591,8 @@ do_fail(void)
 	struct check *c = any_check(), *d;
 	bool enabled = c->enabled;
 
+	if (c->o.id == 1)	/* else what it holds back is told meanwhile */
+		return;
 	do_report();
 	d = model_draft(KIND_CHECK, c);
 	d->enabled = !enabled;

@@ -35,7 +35,7 @@ struct report {
 
 static struct store the_store;
 static char *lines[LINES_MAX];
-static bool kept[LINES_MAX];		/* vilicus decided it itself */
+static bool line_kept[LINES_MAX];		/* vilicus decided it itself */
 static size_t lines_n, lines_safe;
 static struct report reports[REPORTS_MAX];	/* seq is the index and 1 */
 static size_t reports_safe;
@@ -105,7 +105,7 @@ store_journal(struct store *s, struct str body, bool keep, struct fail *why)
 	if (no_room)
 		return fail(why, "no room");
 	add_line(body);
-	kept[lines_n - 1] = keep;
+	line_kept[lines_n - 1] = keep;
 	return 0;
 }
 
@@ -321,8 +321,8 @@ commit_fails(void)
 
 	change_failed();
 	for (i = n; i < lines_n; i++)
-		if (kept[i]) {
-			kept[n] = true;
+		if (line_kept[i]) {
+			line_kept[n] = true;
 			lines[n++] = lines[i];
 		} else {
 			free(lines[i]);
