@@ -251,18 +251,30 @@ alert_late(int64_t at_ms, int64_t received_ms, int64_t interval_ms)
 	return alert_silent(received_ms, at_ms, limit);
 }
 
+static void
+put_after(struct buf *b, char sep, int64_t v)
+{
+	buf_addc(b, sep);
+	buf_addi(b, v);
+}
+
 void
 alert_state_put(struct buf *b, const struct alert_state *st)
 {
-	buf_addf(b, "%lld %lld", (long long)st->at_ms, (long long)st->since_ms);
-	for (unsigned i = 0; i < COUNT(st->signal); i++)
-		buf_addf(b, " %d,%lld,%llu", st->signal[i].on,
-		    (long long)st->signal[i].since_ms,
-		    (unsigned long long)st->signal[i].bits);
+	buf_addi(b, st->at_ms);
+	put_after(b, ' ', st->since_ms);
+	for (unsigned i = 0; i < COUNT(st->signal); i++) {
+		put_after(b, ' ', st->signal[i].on);
+		put_after(b, ',', st->signal[i].since_ms);
+		buf_addc(b, ',');
+		buf_addu(b, st->signal[i].bits);
+	}
 	if (st->changes > 0)
-		buf_addf(b, " %d", st->flaps ? (int)st->held : 0);
-	for (unsigned i = 0; i < st->changes; i++)
-		buf_addf(b, ",%u,%u", (unsigned)st->ago_ms[i], st->was[i]);
+		put_after(b, ' ', st->flaps ? (int)st->held : 0);
+	for (unsigned i = 0; i < st->changes; i++) {
+		put_after(b, ',', st->ago_ms[i]);
+		put_after(b, ',', st->was[i]);
+	}
 }
 
 /* "HELD,AGO,WAS" and so on, of a state whose signals are known. */

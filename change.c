@@ -22,6 +22,7 @@ void
 change_store(struct store *s)
 {
 	store = s;
+	unwritten = unwritten && s != NULL;	/* a start begins */
 }
 
 uint64_t
@@ -53,9 +54,13 @@ begin(struct buf *b, const struct change *ch, const char *what,
 	json_put_time(json_key(b, "at"), ch->at_ms);
 	json_add(b, "by", str_of(ch->by));
 	json_add(b, "what", str_of(what));
-	if (id != 0)
-		buf_addf(b, ",\"object\":\"%s/%llu\"", model_kinds[k].name,
-		    (unsigned long long)id);
+	if (id != 0) {
+		buf_addz(json_key(b, "object"), "\"");
+		buf_addz(b, model_kinds[k].name);
+		buf_addc(b, '/');
+		buf_addu(b, id);
+		buf_addc(b, '"');
+	}
 	json_add(b, "origin", str_of(ch->origin));
 	json_add_int(b, "head", (int64_t)store_head_seq(store));
 }
@@ -179,8 +184,36 @@ change_failed(void)
 
 /* ---- reading back ---- */
 
+/* Members of a record, and where they stand; NULL and 0: it has none. */
+static const char *const members[] = { "what", "object", "head", "new" };
+enum { WHAT, OBJECT, HEAD, NEW };
+
+/* All in one pass, for a start may read many records; "new", the most of
+ * each, is behind the others, and read by those who want it. */
+static void
+get_members(struct str line, struct str raw[COUNT(members)])
+{
+	struct json j = JSON(line);
+	const char *const *member;
+	struct str key, value;
+
+	memset(raw, 0, COUNT(members) * sizeof *raw);
+	json_next(&j, &key);
+	while (json_next(&j, &key) == JSON_KEY) {
+		member = STR_ROW(members, key);
+		if (member == &members[NEW] && raw[HEAD].p != NULL) {
+			raw[NEW] = str_after(line, j.pos);
+			return;
+		}
+		if (json_value(&j, &value) == JSON_BAD)
+			return;
+		if (member != NULL)
+			raw[member - members] = value;
+	}
+}
+
 static int
-replay_put(enum kind k, uint64_t id, struct str line, bool snapshot,
+replay_put(enum kind k, uint64_t id, const struct str *raw_of, bool snapshot,
     struct fail *why)
 {
 	const struct field *f;
@@ -189,18 +222,17 @@ replay_put(enum kind k, uint64_t id, struct str line, bool snapshot,
 	int64_t head = 0;
 	enum json_tok tok;
 	struct str key, raw;
-	struct json j;
+	struct json j = JSON(raw_of[NEW]);
 	struct fail bad;
 	int rc = 0;
 
-	if (json_member(line, "new", &raw) != JSON_OBJ)
+	if (!str_starts(raw_of[NEW], STR("{")))
 		return fail(why, "no new object");
 	o = model_draft(k, model_get(k, id));
 	c = (const struct check *)o;
 	o->id = id;
-	json_open(&j, raw);
 	json_next(&j, &key);
-	while (json_next(&j, &key) == JSON_KEY) {
+	while ((tok = json_next(&j, &key)) == JSON_KEY) {
 		f = model_field(k, key);
 		tok = json_value(&j, &raw);
 		/* One that later versions dropped is passed over; one that
@@ -208,6 +240,10 @@ replay_put(enum kind k, uint64_t id, struct str line, bool snapshot,
 		if (f != NULL && f->type != FIELD_SHOW &&
 		    model_set(k, o, f, tok, raw, &bad) == -1 && rc == 0)
 			rc = fail(why, "%s: %s", f->name, bad.msg);
+	}
+	if (tok == JSON_BAD) {
+		model_drop(k, o);
+		return fail(why, "its new object is cut");
 	}
 	if (k == KIND_CHECK &&
 	    (model_agent(c->agent_id) == NULL || c->type == NULL)) {
@@ -218,7 +254,7 @@ replay_put(enum kind k, uint64_t id, struct str line, bool snapshot,
 	if (!snapshot)
 		revise(k, o, was, 1);
 	model_drop(k, was);
-	check_param_int(line, "head", 0, INT64_MAX, &head);
+	(void)json_int(raw_of[HEAD], 0, INT64_MAX, &head);
 	o->stepped_seq = (uint64_t)head;
 	return rc;
 }
@@ -227,37 +263,39 @@ int
 change_replay(struct str line, struct fail *why)
 {
 	char what[32], object[64];
-	struct str id, name, raw;
+	struct str id, name, raw[COUNT(members)];
 	int64_t head, next;
 	struct object *o;
 	enum kind k;
 	uint64_t n;
 	bool kept;
 
-	if (check_param_text(line, "what", what, sizeof what) == -1)
-		return 0;		/* the file's own first line */
+	get_members(line, raw);
+	if (json_unescape(raw[WHAT], what, sizeof what) == -1)
+		return 0;
 	/* The first of a snapshot: counters, and where the head stood. */
 	if (strcmp(what, "counters") == 0) {
-		if (check_param_int(line, "head", 0, INT64_MAX, &head) == -1 ||
-		    json_member(line, "new", &raw) != JSON_OBJ)
+		if (json_int(raw[HEAD], 0, INT64_MAX, &head) == -1 ||
+		    !str_starts(raw[NEW], STR("{")))
 			return fail(why, "no counters");
 		replay_from = (uint64_t)head;
 		for (k = 0; k < KINDS; k++)
-			if (check_param_int(raw, model_kinds[k].name, 1,
+			if (check_param_int(raw[NEW], model_kinds[k].name, 1,
 			    INT64_MAX, &next) == 0)
 				model_used_id(k, (uint64_t)next - 1);
 		return 0;
 	}
 	kept = strcmp(what, "kept") == 0;
+	/* Others are told for people only; the first line says nothing. */
 	if (!kept && strcmp(what, "put") != 0 && strcmp(what, "delete") != 0)
-		return 0;		/* told for people only */
-	check_param_text(line, "object", object, sizeof object);
+		return 0;
+	(void)json_unescape(raw[OBJECT], object, sizeof object);
 	id = str_of(object);		/* "check/17" */
 	if (str_cut(&id, '/', &name) == -1 || model_kind(name, &k) == -1 ||
 	    str_u64(id, 1, INT64_MAX, &n) == -1)
 		return fail(why, "no object that is known");
 	if (what[0] != 'd')
-		return replay_put(k, n, line, kept, why);
+		return replay_put(k, n, raw, kept, why);
 	o = model_get(k, n);
 	if (o == NULL)
 		return fail(why, "removes what is not there");

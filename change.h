@@ -58,7 +58,7 @@ uint64_t change_replay_from(void);
  * whose numbers others will get. */
 void change_replayed(uint64_t head);
 
-/* Was anything changed while no store was set?  Then a snapshot is due. */
+/* Was anything changed when no store was set last?  Then a snapshot is due. */
 bool change_unwritten(void);
 
 /* Write everything live as the snapshot of that job.  0 or -1. */

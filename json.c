@@ -409,7 +409,10 @@ json_list(struct json *j, struct str obj, const char *name)
 static void
 comma(struct buf *b)
 {
-	if (b->n > 0 && memchr("}]\"0123456789el", b->p[b->n - 1], 15) != NULL)
+	char c = b->n > 0 ? b->p[b->n - 1] : '{';
+
+	if (c == '"' || (c >= '0' && c <= '9') || c == '}' || c == ']' ||
+	    c == 'e' || c == 'l')
 		buf_addc(b, ',');
 }
 
@@ -467,14 +470,14 @@ json_put_milli(struct buf *b, int64_t v)
 void
 json_put_time(struct buf *b, int64_t ms)
 {
-	char text[TIME_TEXT];
-	struct buf t = BUF(text);
-
-	buf_time(&t, ms);
-	if (ms == 0)
+	if (ms == 0) {
 		json_put_null(b);
-	else
-		json_put(b, str_from(&t));
+		return;
+	}
+	comma(b);
+	buf_addc(b, '"');
+	buf_time(b, ms);
+	buf_addc(b, '"');
 }
 
 void

@@ -340,11 +340,15 @@ model_item_id(struct str *rest, struct model_item *i)
 void
 model_item_put(struct buf *b, const struct model_item *i)
 {
-	buf_addf(b, "%s[%llu,", b->n == 0 ? "[" : ",",
-	    (unsigned long long)i->first);
-	if (i->last > i->first)
-		buf_addf(b, "%llu,", (unsigned long long)i->last);
-	buf_addf(b, "\"%s\"]", status_name(i->status));
+	buf_addz(b, b->n == 0 ? "[[" : ",[");
+	buf_addu(b, i->first);
+	if (i->last > i->first) {
+		buf_addc(b, ',');
+		buf_addu(b, i->last);
+	}
+	buf_addz(b, ",\"");
+	buf_addz(b, status_name(i->status));
+	buf_addz(b, "\"]");
 }
 
 enum status

@@ -20,8 +20,11 @@ static const char *const delivery_states[] = { "queued", "sending",
 static void
 put_uri(struct buf *b, const char *resource, uint64_t id)
 {
-	buf_addf(b, "\"" MODEL_API "%s/%llu/\"", resource,
-	    (unsigned long long)id);
+	buf_addz(b, "\"" MODEL_API);
+	buf_addz(b, resource);
+	buf_addc(b, '/');
+	buf_addu(b, id);
+	buf_addz(b, "/\"");
 }
 
 static void

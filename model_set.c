@@ -32,30 +32,33 @@ set_text(const struct field *f, struct object *o, struct str s,
 	return 0;
 }
 
-/* One of a field's words, or of the types of checks; what is offered instead
- * is said. */
+/* A field's word, or type of checks, number i; NULL: there are no more. */
+static const char *
+choice(const struct field *f, unsigned i)
+{
+	return f->type == FIELD_WORD ? f->words[i] : check_types[i].name;
+}
+
+/* One of them; what is offered instead is said. */
 static int
 set_choice(const struct field *f, struct object *o, struct str s,
     struct fail *why)
 {
-	bool word = f->type == FIELD_WORD;
 	char list[128];
-	const char *name;
 	struct buf b = BUF(list);
-	unsigned i;
+	unsigned i = 0, k;
 
-	for (i = 0; (name = word ? f->words[i] : check_types[i].name) != NULL;
-	    i++) {
-		buf_addf(&b, "%s%s", i > 0 ? ", " : "", name);
-		if (!str_is(s, name))
-			continue;
-		if (word)
-			model_put_number(f, o, i);
-		else
-			((struct check *)o)->type = &check_types[i];
-		return 0;
-	}
-	return fail(why, "one of %.*s", (int)b.n, b.p);
+	while (choice(f, i) != NULL && !str_is(s, choice(f, i)))
+		i++;
+	for (k = 0; k < i && choice(f, i) == NULL; k++)
+		buf_addf(&b, "%s%s", k > 0 ? ", " : "", choice(f, k));
+	if (choice(f, i) == NULL)
+		return fail(why, "one of %.*s", (int)b.n, b.p);
+	if (f->type == FIELD_WORD)
+		model_put_number(f, o, i);
+	else
+		((struct check *)o)->type = &check_types[i];
+	return 0;
 }
 
 /* A list of bounds, or one; kept one a line. */
@@ -97,10 +100,11 @@ model_set(enum kind k, struct object *draft, const struct field *f,
     enum json_tok tok, struct str raw, struct fail *why)
 {
 	void *at = model_value_at(f, draft);
-	char text[MODEL_TEXT_MAX + 1] = "";
+	char text[MODEL_TEXT_MAX + 1];
 	struct str s;
 
 	(void)k;
+	text[0] = '\0';
 	if (tok == JSON_NULL) {		/* nothing, where that may be */
 		if (!(f->flags & F_NULL))
 			return fail(why, "may not be null");

@@ -289,6 +289,7 @@ told(struct delivery *d, const struct channel_outcome *o,
 	d = model_draft(KIND_DELIVERY, d);
 	d->code = o->code;
 	d->ended_ms = now->watch_ms;
+	d->unknown = d->unknown || o->end == CHANNEL_UNKNOWN;
 	model_text(&d->last_error, str_of(yes ? "" : o->reason));
 	if (yes || d->seen != 0) {
 		d->state = d->seen != 0 ? DELIVERY_SEEN : DELIVERY_ACCEPTED;
@@ -305,7 +306,6 @@ told(struct delivery *d, const struct channel_outcome *o,
 		d->due_ms = now->watch_ms + back_off(d, asked_ms);
 		d->floor_ms = now->watch_ms + asked_ms;
 		d->next = now->now_ms + (d->due_ms - now->watch_ms);
-		d->unknown = d->unknown || o->end == CHANNEL_UNKNOWN;
 	}
 	if (!yes)
 		log_line("delivery %llu to %s, attempt %lld: %s%s",

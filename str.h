@@ -177,10 +177,13 @@ void buf_add(struct buf *b, struct str s);
 static inline void
 buf_addc(struct buf *b, char c)
 {
-	buf_add(b, (struct str){ &c, 1 });
+	b->full = b->full || b->n == b->cap;
+	if (!b->full)
+		b->p[b->n++] = c;
 }
 
 void buf_addi(struct buf *b, int64_t v);
+void buf_addu(struct buf *b, uint64_t v);
 /* As printf; wants one byte more than it leaves, for printf's NUL. */
 void buf_addf(struct buf *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

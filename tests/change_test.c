@@ -571,6 +571,8 @@ test_odd_lines(void)
 	    "\"of_old\":[1,{}],\"hostname\":\"h\"}}";
 	static const char bad[] = "{\"what\":\"put\",\"object\":"
 	    "\"agent/1\",\"new\":{\"hostname\":7,\"description\":\"e\"}}";
+	static const char turned[] = "{\"new\":{\"description\":\"f\"},"
+	    "\"head\":77,\"object\":\"agent/1\",\"what\":\"put\"}";
 	struct agent *a;
 	size_t i, n;
 	char *line;
@@ -602,6 +604,10 @@ test_odd_lines(void)
 	    strncmp(why.msg, "hostname: ", 10) == 0);
 	CHECK(strcmp(model_agent(1)->hostname, "h") == 0 &&
 	    strcmp(model_agent(1)->description, "e") == 0);
+	/* The order of its members is nothing. */
+	CHECK(change_replay(STR(turned), &why) == 0);
+	CHECK(strcmp(model_agent(1)->description, "f") == 0 &&
+	    model_agent(1)->o.stepped_seq == 77);
 }
 
 /* Damage took the record that removed the check: its agent goes all the

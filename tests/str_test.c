@@ -573,6 +573,11 @@ test_written(void)
 	buf_addi(&b, INT64_MAX);
 	CHECK(str_is(str_from(&b),
 	    "-9223372036854775808 0 9223372036854775807"));
+	buf_init(&b, p, sizeof p);
+	buf_addu(&b, 0);
+	buf_addc(&b, ' ');
+	buf_addu(&b, UINT64_MAX);
+	CHECK(str_is(str_from(&b), "0 18446744073709551615"));
 }
 
 static void

@@ -156,6 +156,34 @@ test_back_off(void)
 	CHECK(model_count(KIND_DELIVERY) == 1 && model_incident(1)->closed);
 }
 
+/* Given up, but the last attempt may have arrived: then the end is told. */
+static void
+test_unknown_at_last(void)
+{
+	struct check *c;
+	unsigned i;
+
+	fresh();
+	add_recipient("alice", STATUS_WARNING);
+	c = add_check(add_agent("web1"), "a", "process",
+	    "{\"process_name\":\"x\"}");
+	result(c, 0);
+	turn();
+	for (i = 1; i < NOTIFY_GIVE_UP_TRIES; i++) {
+		answer(CHANNEL_RETRY, 0);
+		pass(notify_next() - now.watch_ms);
+		turn();
+	}
+	pass(NOTIFY_GIVE_UP_MS);
+	answer(CHANNEL_UNKNOWN, 0);
+	CHECK(last_delivery()->state == DELIVERY_GIVEN_UP &&
+	    last_delivery()->unknown);
+	result(c, 1);
+	turn();
+	CHECK(model_count(KIND_DELIVERY) == 2 &&
+	    text_is(last_delivery()->items, "[[1,\"ok\"]]"));
+}
+
 /* Retry-After is held, whatever comes meanwhile. */
 static void
 test_asked_to_wait(void)
@@ -911,6 +939,7 @@ main(void)
 	test_texts();
 	test_group();
 	test_back_off();
+	test_unknown_at_last();
 	test_asked_to_wait();
 	test_hurry();
 	test_order();

@@ -35,6 +35,7 @@ struct report {
 
 static struct store the_store;
 static char *lines[LINES_MAX];
+static bool line_kept[LINES_MAX];		/* vilicus decided it itself */
 static size_t lines_n, lines_safe;
 static struct report reports[REPORTS_MAX];	/* seq is the index and 1 */
 static size_t reports_safe;
@@ -101,10 +102,10 @@ int
 store_journal(struct store *s, struct str body, bool keep, struct fail *why)
 {
 	(void)s;
-	(void)keep;
 	if (no_room)
 		return fail(why, "no room");
 	add_line(body);
+	line_kept[lines_n - 1] = keep;
 	return 0;
 }
 
@@ -311,8 +312,26 @@ commit(void)
 		tries[i].safe = tries[i].end != OPEN;
 }
 
+/* It failed.  What clients asked for is undone; the rest waits, and so do the
+ * reports, which may be there after a crash. */
+MAY_GO static void
+commit_fails(void)
+{
+	size_t i, n = lines_safe;
+
+	change_failed();
+	for (i = n; i < lines_n; i++)
+		if (line_kept[i]) {
+			line_kept[n] = true;
+			lines[n++] = lines[i];
+		} else {
+			free(lines[i]);
+		}
+	lines_n = n;
+}
+
 /* The end of a turn of the loop. */
-static void
+MAY_GO static void
 turn(void)
 {
 	notify_due(&now);
@@ -428,6 +447,7 @@ restart(size_t heads)
 	model_reset();
 	for (i = 0; i < lines_n; i++)
 		CHECK_ROW(i, change_replay(str_of(lines[i]), &why) == 0);
+	change_replayed(heads);
 	lose_outcomes();
 	now.watch_ms = 0;
 	memset(heard_ms, 0, sizeof heard_ms);
