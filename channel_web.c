@@ -38,6 +38,7 @@ struct item {
 struct note {
 	struct str job;
 	char address[512], secret[300], title[1100], message[4200], link[600];
+	char journal[96];
 	const struct level *level;
 	int64_t id, timestamp_s;
 	bool local;
@@ -85,6 +86,7 @@ read_note(struct note *n, struct fail *why)
 	    json_text(job, "title", n->title, sizeof n->title) == -1 ||
 	    json_text(job, "message", n->message, sizeof n->message) == -1 ||
 	    json_text(job, "link", n->link, sizeof n->link) == -1 ||
+	    json_text(job, "journal", n->journal, sizeof n->journal) == -1 ||
 	    json_number(job, "id", 0, INT64_MAX, &n->id) == -1 ||
 	    json_number(job, "timestamp", 0, TIME_MAX / 1000,
 	    &n->timestamp_s) == -1)
@@ -166,6 +168,8 @@ make_webhook(struct note *n, struct fail *why)
 	json_add(&n->body, "severity", str_of(n->level->name));
 	json_put_time(json_key(&n->body, "timestamp"), n->timestamp_s * 1000);
 	add_link(n, "link");
+	if (n->journal[0] != '\0')
+		json_add(&n->body, "journal", str_of(n->journal));
 	if (json_member(n->job, "items", &items) == JSON_ARR)
 		json_put_raw(json_key(&n->body, "items"), items);
 	json_obj_end(&n->body);

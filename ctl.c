@@ -65,7 +65,7 @@ static const struct command {
 	    "[COMMENT ...]" },
 	{ "replay",	1, 99, ctl_replay,    "HOST/CHECK [from TIME] "
 	    "[until TIME] [RULE ...]" },
-	{ "verify",	0, 1,  ctl_verify,    "[DIR]" },
+	{ "verify",	0, 2,  ctl_verify,    "[DIR] [N:HASH]" },
 };
 
 const char *

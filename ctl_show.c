@@ -178,19 +178,63 @@ tell_damage(struct str text)
 	ctl_line(ctl_fmt("%.*s", (int)text.n, text.p));
 }
 
+/* N:HASH, a line of the journal as it was: its hash in lower case. */
+static bool
+take_mark(const char *word, uint64_t *n, char hash[65])
+{
+	struct str rest = str_of(word), number;
+	unsigned char sum[32];
+
+	if (str_cut(&rest, ':', &number) == -1 ||
+	    str_u64(number, 1, INT64_MAX, n) == -1 ||
+	    str_unhex(rest, sum, sizeof sum) == -1)
+		return false;
+	str_hex(hash, sum, sizeof sum);
+	return true;
+}
+
+/* Is the line that the tally was asked for as it was? */
+static bool
+say_mark(const struct store_tally *t, const char *hash)
+{
+	unsigned long long n = t->n;
+	bool same = strcmp(t->hash, hash) == 0;
+
+	if (same)
+		ctl_say("the journal holds line %llu as it was", n);
+	else if (n < t->first)
+		ctl_say("line %llu is not kept any more, so nothing can be "
+		    "said of it: the oldest is %llu", n,
+		    (unsigned long long)t->first);
+	else if (n > t->last)
+		ctl_say("the journal was cut: it had a line %llu, and ends "
+		    "with %llu", n, (unsigned long long)t->last);
+	else
+		ctl_say("line %llu of the journal %s", n, t->hash[0] == '\0' ?
+		    "is damaged or missing" : "is not as it was: it, or one "
+		    "before it, was changed");
+	return same;
+}
+
 int
 ctl_verify(int argc, char **argv)
 {
-	const char *dir = argc > 1 ? argv[1] : CTL_DIR;
-	struct store_tally t;
+	const char *dir = CTL_DIR;
+	struct store_tally t = { .n = 0 };
+	char hash[65];
 	struct fail why;
+	bool same;
 
+	for (int i = 1; i < argc; i++)
+		if (!take_mark(argv[i], &t.n, hash))
+			dir = argv[i];
 	if (store_verify(dir, &store_posix, tell_damage, &t, &why) == -1)
 		ctl_die(CTL_REFUSED, "%s: %s", dir, why.msg);
 	ctl_say("%s: %u files, %llu bytes, %llu rows in blocks: %u damaged",
 	    dir, t.files, (unsigned long long)t.bytes,
 	    (unsigned long long)t.results, t.damages);
-	return t.damages > 0 ? CTL_BAD_NEWS : CTL_FINE;
+	same = t.n == 0 || say_mark(&t, hash);
+	return t.damages > 0 || !same ? CTL_BAD_NEWS : CTL_FINE;
 }
 
 int

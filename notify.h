@@ -34,6 +34,7 @@
 #define NOTIFY_ITEMS_MAX	8192	/* bytes of a delivery's items */
 #define NOTIFY_ITEM_MAX		64	/* bytes of one of them */
 #define NOTIFY_LINK_MAX		512	/* bytes of the page's address */
+#define NOTIFY_MARK_MAX		96	/* bytes of the journal's mark */
 #define NOTIFY_JOB_ITEMS	8192	/* bytes of a job's items */
 
 /* The time, as it is when something happens. */

@@ -155,7 +155,8 @@ notify_job(const struct delivery *d, struct buf *b, struct fail *why)
 {
 	const struct setting *s = model_setting();
 	const struct recipient *r = model_recipient(d->recipient);
-	char link[NOTIFY_LINK_MAX];
+	char link[NOTIFY_LINK_MAX], mark[NOTIFY_MARK_MAX];
+	struct buf m = BUF(mark);
 
 	if (r == NULL)
 		return fail(why, "the recipient was removed");
@@ -164,6 +165,9 @@ notify_job(const struct delivery *d, struct buf *b, struct fail *why)
 	json_add(b, "title", str_of(d->title));
 	json_add(b, "message", str_of(d->message));
 	json_add_int(b, "timestamp", d->event / 1000);
+	change_mark(&m);
+	if (m.n > 0)
+		json_add(b, "journal", str_from(&m));
 	if (s->public[0] != '\0') {
 		snprintf(link, sizeof link, "%s/status", s->public);
 		json_add(b, "link", str_of(link));
