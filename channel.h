@@ -5,9 +5,10 @@
  * A job is a JSON object.  Pushover's: {"channel": "pushover", "url": ...,
  * "token": ..., "user": ..., "title": ..., "message": ..., "priority": 1,
  * "timestamp": seconds, "expire": seconds it rings, "link": ...,
- * "link_title": ...}; the last three may be missing.  With "what": "validate" it only asks whether the user is one; with
- * "receipt" and "receipt": ID, whether somebody has seen an emergency (not
- * more often than every 5 s); with "cancel" it ends that.  Of the others:
+ * "link_title": ...}; the last three may be missing.  With "what":
+ * "validate" it only asks whether the user is one; with "receipt" and
+ * "receipt": ID, whether somebody has seen an emergency (not more often than
+ * every 5 s); with "cancel" it ends that.  Of the others:
  * "channel", "address" (the recipient's), "secret", "title", "message",
  * "severity" ("ok": nothing but recoveries), "timestamp", "link", "journal"
  * (change_mark), "id" (the delivery's number), "items": [{"incident": 12,
