@@ -51,7 +51,8 @@ static const struct list {
 	    "OBJECT=object NEW=new", NULL, CTL_LINES, NULL },
 	{ "recipients", "recipient/", "NAME=name CHANNEL=channel "
 	    "SEVERITY=severity MATCH=match HOURS=hours AFTER_S=after_s "
-	    "ENABLED=enabled ADDRESS=address", NULL, CTL_ALL, NULL },
+	    "ENABLED=enabled PROVEN=~proven DRILLED=~drilled "
+	    "DRILL_ERROR=drill_error ADDRESS=address", NULL, CTL_ALL, NULL },
 	{ "silences", "silence/", "ID=id MATCH=match FROM=from UNTIL=until "
 	    "WEEKLY=weekly BY=created_by COMMENT=comment", NULL, CTL_ALL,
 	    NULL },
@@ -296,6 +297,41 @@ status_plugin(const char *host_check)
 	return words[w].code;
 }
 
+/* "proven 2 d 3 h ago", "never proven". */
+static const char *
+ago(const char *what, struct str obj, const char *member)
+{
+	char text[CTL_CELL];
+	struct buf b = BUF(text);
+
+	ctl_put(&b, obj, member);
+	return b.n == 0 ? ctl_fmt("never %s", what) :
+	    ctl_fmt("%s %.*s ago", what, (int)b.n, b.p);
+}
+
+/* Whether those who are told can be reached, for whom may know. */
+static void
+say_path(void)
+{
+	const char *text = "", *error;
+	struct ctl_list l;
+	struct str obj;
+
+	ctl.may = true;
+	for (ctl_list(&l, "recipient/?enabled=true", CTL_ALL, false);
+	    ctl_next(&l, &obj);) {
+		error = ctl_text(obj, "drill_error");
+		text = ctl_fmt("%s%s %s %s%s%s%s", text, text[0] == '\0' ?
+		    "alarm path:" : ";", ctl_text(obj, "name"), ago("proven",
+		    obj, "~proven"), error[0] == '\0' ? "" : ", ",
+		    error[0] == '\0' ? "" : ago("drill failed", obj,
+		    "~drilled"), error[0] == '\0' ? "" : ctl_fmt(": %s",
+		    error));
+	}
+	if (text[0] != '\0')
+		ctl_say("%s", text);
+}
+
 int
 ctl_status(int argc, char **argv)
 {
@@ -324,6 +360,8 @@ ctl_status(int argc, char **argv)
 		if (n[w] > 0 || w == GOOD)
 			sum = ctl_fmt("%s %u %s", sum, n[w], words[w].word);
 	ctl_say("%s", sum);
+	if (argc == 1)
+		say_path();
 	bad = silent + n[CRITICAL] + n[UNKNOWN] + n[WARNING];
 	return bad > 0 ? CTL_BAD_NEWS : CTL_FINE;
 }

@@ -34,6 +34,8 @@
 #define NOTIFY_ITEMS_MAX	8192	/* bytes of a delivery's items */
 #define NOTIFY_ITEM_MAX		64	/* bytes of one of them */
 #define NOTIFY_LINK_MAX		512	/* bytes of the page's address */
+#define NOTIFY_REDRILL_MS	86400000 /* after a drill that failed */
+#define NOTIFY_RING_S		300	/* a drill rings for so long */
 #define NOTIFY_MARK_MAX		96	/* bytes of the journal's mark */
 #define NOTIFY_JOB_ITEMS	8192	/* bytes of a job's items */
 
@@ -55,9 +57,13 @@ void notify_look(const struct watch_now *now);
 /* Is there something still to be told of it, or under way? */
 bool notify_owes(const struct incident *in);
 
-/* Queue a test to one recipient.  The delivery's id, or 0 with *why. */
-uint64_t notify_test(const struct recipient *r, const struct change *ch,
-    struct fail *why);
+/* Queue a test to one recipient, or a drill: a test that comes as the worst
+ * alert would.  The delivery's id, or 0 with *why. */
+uint64_t notify_test(const struct recipient *r, bool drill,
+    const struct change *ch, struct fail *why);
+
+/* Queue the drill that is due by the setting, if one is; at most one. */
+void notify_drills(const struct watch_now *now);
 
 /* An incident was removed: its deliveries that are done, and have no other
  * incident left, go too. */

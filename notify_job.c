@@ -77,6 +77,8 @@ put_pushover(struct buf *b, const struct delivery *d,
 	json_add(b, "user", str_of(r->address));
 	json_add_int(b, "priority", d->severity == STATUS_CRITICAL &&
 	    r->emergency ? 2 : d->severity > STATUS_OK);
+	if (d->drill)
+		json_add_int(b, "expire", NOTIFY_RING_S);
 	if (s->public[0] != '\0')
 		json_add(b, "link_title", STR("vilicus status"));
 	return 0;
@@ -146,6 +148,8 @@ put_others(struct buf *b, const struct delivery *d,
 	json_add(b, "severity", str_of(status_name(d->severity)));
 	json_add_int(b, "id", (int64_t)d->o.id);
 	json_put_bool(json_key(b, "local"), s->webhook_local);
+	if (d->drill)
+		json_put_bool(json_key(b, "drill"), true);
 	put_items(b, d);
 	return 0;
 }

@@ -283,7 +283,9 @@ ended(struct way *w, const struct channel_outcome *o,
 		    (unsigned long long)d->o.id, r == NULL ? "?" : r->name,
 		    (long long)d->attempts, o->reason,
 		    d->state == DELIVERY_GIVEN_UP ? "; given up" : "");
-	notify_again(notify_put(d, now));
+	d = notify_put(d, now);
+	notify_again(d);
+	notify_proven(d, now);
 }
 
 /* It ended by our side's failure, and the child with it. */
