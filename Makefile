@@ -31,7 +31,7 @@ COMMON	= client.o fail.o http.o json.o key.o log.o loop_$(SYS).o str.o \
 	  stream.o $(TLS)
 SERVER	= server.o alert.o api.o api_list.o api_object.o api_replay.o api_result.o api_series.o \
 	  api_who.o beat.o change.o channel.o channel_exec.o channel_mail.o channel_push.o channel_web.o check.o child.o config.o conn.o file.o gzip.o hours.o identity.o login.o mail.o match.o model.o \
-	  model_field.o model_set.o notify.o notify_job.o notify_ring.o notify_way.o page.o pool.o silence.o store.o \
+	  model_field.o model_set.o notify.o notify_drill.o notify_job.o notify_ring.o notify_way.o page.o pool.o silence.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o zone.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
@@ -47,7 +47,7 @@ PROGS	= vilicus-server vilicus-agent vilicus
 TESTS	= tests/agent_test tests/alert_test tests/block_test \
 	  tests/budget_test tests/change_test tests/check_test \
 	  tests/crash_test tests/child_test tests/channel_test tests/channel_exec_test tests/channel_push_test tests/channel_web_test tests/client_test \
-	  tests/config_test tests/conn_test tests/flap_test tests/full_test tests/gzip_test tests/hours_test tests/http_test tests/json_test \
+	  tests/config_test tests/conn_test tests/drill_test tests/flap_test tests/full_test tests/gzip_test tests/hours_test tests/http_test tests/json_test \
 	  tests/key_test tests/login_test tests/loop_test tests/mail_test tests/match_test tests/model_test tests/pool_test \
 	  tests/probe_test tests/reach_test \
 	  tests/replay_test tests/store_test tests/str_test tests/tls_server_test tests/tls_test \
@@ -93,7 +93,7 @@ MODEL	= model.o model_field.o model_set.o mail.o http.o check.o alert.o json.o k
 	  str.o fail.o
 T_model	= $(MODEL)
 T_change = change.o log.o $(MODEL)
-T_watch	= beat.o watch.o notify.o notify_job.o notify_ring.o notify_way.o silence.o change.o $(MODEL)
+T_watch	= beat.o watch.o notify.o notify_drill.o notify_job.o notify_ring.o notify_way.o silence.o change.o $(MODEL)
 T_pool	= pool.o
 T_probe	= probe.o check.o alert.o proc_$(SYS).o json.o str.o fail.o
 T_store	= store.o store_block.o store_code.o store_head.o store_job.o \
@@ -158,6 +158,8 @@ tests/conn_test: tests/conn_test.o $(T_conn)
 	$(LINK) tests/conn_test.o $(T_conn) $(LDLIBS)
 tests/pool_test: tests/pool_test.o $(T_pool)
 	$(LINK) tests/pool_test.o $(T_pool) $(LDLIBS)
+tests/drill_test: tests/drill_test.o $(T_watch)
+	$(LINK) tests/drill_test.o $(T_watch) $(LDLIBS)
 tests/flap_test: tests/flap_test.o $(T_watch)
 	$(LINK) tests/flap_test.o $(T_watch) $(LDLIBS)
 tests/reach_test: tests/reach_test.o $(T_watch)
@@ -189,7 +191,7 @@ tests/channel_exec_test.o: channel_exec.c tests/channel_help.h
 tests/channel_push_test.o: channel_push.c tests/channel_help.h
 tests/channel_web_test.o: channel_web.c tests/channel_help.h
 tests/change_test.o tests/conn_test.o tests/pool_test.o: $(HDR) tests/test.h
-tests/flap_test.o tests/reach_test.o tests/told_test.o tests/watch_test.o: $(HDR) tests/test.h tests/watch_world.h
+tests/drill_test.o tests/flap_test.o tests/reach_test.o tests/told_test.o tests/watch_test.o: $(HDR) tests/test.h tests/watch_world.h
 
 tests/store_test.o: tests/store_data.h tests/store_help.h
 tests/budget_test.o tests/full_test.o: $(HDR) tests/test.h tests/memfs.h tests/store_data.h
@@ -214,7 +216,8 @@ E2E	= tests/e2e/main.py tests/e2e/crash.py tests/e2e/kill9.py \
 	  tests/e2e/verify.py tests/e2e/chains.py tests/e2e/tls.py \
 	  tests/e2e/beat.py tests/e2e/repeat.py tests/e2e/hooks.py \
 	  tests/e2e/mail.py tests/e2e/quiet.py tests/e2e/seen.py \
-	  tests/e2e/waiting.py tests/e2e/many.py tests/e2e/replay.py
+	  tests/e2e/waiting.py tests/e2e/many.py tests/e2e/replay.py \
+	  tests/e2e/drill.py
 
 check: everything
 	tests/run $(TESTS) tests/style tests/e2e/cpu.py -p $(E2E)

@@ -89,6 +89,7 @@ static const struct route {
 	{ "delivery",      "",     &objects,     READ,     0,     0,     0 },
 	{ "recipient",     "",     &objects,     O | M,    M,     M,     M },
 	{ "recipient",     "test", &test,        0,        M,     0,     0 },
+	{ "recipient",     "drill", &test,       0,        M,     0,     0 },
 	{ "silence",       "",     &objects,     READ,   O | M, O | M, O | M },
 	{ "key",           "",     &objects,     M,        M,     M,     M },
 	{ "key",           "next", &next_key,    0,        M,     0,     0 },

@@ -432,6 +432,7 @@ api_delete(struct call *k)
 	return remove_one(k, k->kind, o->id) == 0 ? api_empty(k, 204) : -1;
 }
 
+/* A test, or a drill. */
 int
 api_test(struct call *k)
 {
@@ -441,7 +442,8 @@ api_test(struct call *k)
 
 	if (o == NULL)
 		return -1;
-	id = notify_test((struct recipient *)o, &k->decided, &why);
+	id = notify_test((struct recipient *)o, strcmp(k->sub, "drill") == 0,
+	    &k->decided, &why);
 	if (id == 0)
 		return api_no_room(k, &why);
 	k->c->wrote |= STORE_RECORDS;

@@ -37,6 +37,16 @@ change_unwritten(void)
 	return unwritten;
 }
 
+void
+change_mark(struct buf *b)
+{
+	char hash[65];
+	uint64_t n = store == NULL ? 0 : store_journal_n(store, hash);
+
+	if (n > 0)
+		buf_addf(b, "%llu:%s", (unsigned long long)n, hash);
+}
+
 /* What clients set of a check moves what its agent must fetch. */
 static void
 revise(enum kind k, const struct object *o, const struct object *was, int by)

@@ -49,6 +49,11 @@ void change_failed(void);
 /* Apply one line of the journal.  0, or -1: it says nothing usable. */
 int change_replay(struct str line, struct fail *why);
 
+/* The mark of the newest committed line: "N:HASH".  Whoever keeps it can have
+ * it shown later that nothing up to there was changed since.  Nothing, while
+ * there is none. */
+void change_mark(struct buf *b);
+
 /* The head seq of the newest snapshot replayed: reports from there on are
  * to be stepped again. */
 uint64_t change_replay_from(void);

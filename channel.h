@@ -4,18 +4,19 @@
  *
  * A job is a JSON object.  Pushover's: {"channel": "pushover", "url": ...,
  * "token": ..., "user": ..., "title": ..., "message": ..., "priority": 1,
- * "timestamp": seconds, "link": ..., "link_title": ...}; the last two may be
- * missing.  With "what": "validate" it only asks whether the user is one; with
- * "receipt" and "receipt": ID, whether somebody has seen an emergency (not
- * more often than every 5 s); with "cancel" it ends that.  Of the others:
+ * "timestamp": seconds, "expire": seconds it rings, "link": ...,
+ * "link_title": ...}; the last three may be missing.  With "what":
+ * "validate" it only asks whether the user is one; with "receipt" and
+ * "receipt": ID, whether somebody has seen an emergency (not more often than
+ * every 5 s); with "cancel" it ends that.  Of the others:
  * "channel", "address" (the recipient's), "secret", "title", "message",
- * "severity" ("ok": nothing but recoveries), "timestamp", "link", "id" (the
- * delivery's number), "items": [{"incident": 12, "status": "critical",
- * "what": "web1 process nginx", "text": ..., "opened": seconds, "told":
- * ["warning"]}] (none: a test; told: what the recipient was told of it
- * before), and "local": true when loopback and link-local addresses are
- * allowed.  "exec" has "program", the path of what is run; "get" is a GET of
- * its address.
+ * "severity" ("ok": nothing but recoveries), "timestamp", "link", "journal"
+ * (change_mark), "id" (the delivery's number), "items": [{"incident": 12,
+ * "status": "critical", "what": "web1 process nginx", "text": ..., "opened":
+ * seconds, "told": ["warning"]}] (none: a test; told: what the recipient
+ * was told of it before), "drill": true when it is one, and "local": true
+ * when loopback and link-local addresses are allowed.  "exec"
+ * has "program", the path of what is run; "get" is a GET of its address.
  * The child keeps the connection to an endpoint between jobs.
  *
  * A POST is not idempotent: what was not handed over whole was surely not

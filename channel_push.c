@@ -4,7 +4,8 @@
 #include "json.h"
 
 #define EMERGENCY	2
-#define EMERGENCY_FORM	"&retry=60&expire=10800"
+#define RETRY_S		60
+#define EXPIRE_S	10800
 
 /* A text of a job as a field of the form, cut to max characters. */
 struct text {
@@ -46,7 +47,7 @@ int
 channel_pushover_form(struct buf *b, struct str job, struct fail *why)
 {
 	static const char *const keys[] = { "token", "user" };
-	int64_t priority = 0, timestamp = 0;
+	int64_t priority = 0, timestamp = 0, expire = EXPIRE_S;
 	char key[CHANNEL_KEY_CHARS + 1];
 	size_t i, was;
 
@@ -65,8 +66,10 @@ channel_pushover_form(struct buf *b, struct str job, struct fail *why)
 	if (json_number(job, "priority", -2, EMERGENCY, &priority) == -1)
 		return fail(why, "priority: not -2 to 2");
 	buf_addf(b, "&priority=%d", (int)priority);
+	if (json_number(job, "expire", RETRY_S, EXPIRE_S, &expire) == -1)
+		return fail(why, "expire: not %d to %d", RETRY_S, EXPIRE_S);
 	if (priority == EMERGENCY)
-		buf_addz(b, EMERGENCY_FORM);
+		buf_addf(b, "&retry=%d&expire=%d", RETRY_S, (int)expire);
 	if (json_number(job, "timestamp", 0, TIME_MAX / 1000, &timestamp) == -1)
 		return fail(why, "timestamp: not seconds since 1970");
 	if (timestamp > 0)

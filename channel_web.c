@@ -38,9 +38,11 @@ struct item {
 struct note {
 	struct str job;
 	char address[512], secret[300], title[1100], message[4200], link[600];
+	char journal[96];
 	const struct level *level;
 	int64_t id, timestamp_s;
-	bool local;
+	bool local, drill;
+	bool over;			/* a test of PagerDuty's: resolve it */
 	struct item item;		/* of PagerDuty: the one it is about */
 	struct buf url, head, body;
 };
@@ -76,6 +78,8 @@ read_note(struct note *n, struct fail *why)
 
 	n->level = level_of(job, "severity");
 	n->local = json_member(job, "local", &raw) == JSON_TRUE;
+	n->drill = json_member(job, "drill", &raw) == JSON_TRUE;
+	n->over = false;
 	n->id = n->timestamp_s = 0;
 	if (json_valid(job, why) == -1)
 		return fail_in(why, "job");
@@ -85,6 +89,7 @@ read_note(struct note *n, struct fail *why)
 	    json_text(job, "title", n->title, sizeof n->title) == -1 ||
 	    json_text(job, "message", n->message, sizeof n->message) == -1 ||
 	    json_text(job, "link", n->link, sizeof n->link) == -1 ||
+	    json_text(job, "journal", n->journal, sizeof n->journal) == -1 ||
 	    json_number(job, "id", 0, INT64_MAX, &n->id) == -1 ||
 	    json_number(job, "timestamp", 0, TIME_MAX / 1000,
 	    &n->timestamp_s) == -1)
@@ -166,6 +171,10 @@ make_webhook(struct note *n, struct fail *why)
 	json_add(&n->body, "severity", str_of(n->level->name));
 	json_put_time(json_key(&n->body, "timestamp"), n->timestamp_s * 1000);
 	add_link(n, "link");
+	if (n->journal[0] != '\0')
+		json_add(&n->body, "journal", str_of(n->journal));
+	if (n->drill)
+		json_put_bool(json_key(&n->body, "drill"), true);
 	if (json_member(n->job, "items", &items) == JSON_ARR)
 		json_put_raw(json_key(&n->body, "items"), items);
 	json_obj_end(&n->body);
@@ -283,14 +292,15 @@ make_telegram(struct note *n, struct fail *why)
 	return 0;
 }
 
-/* One event an incident; a job that has none is a test. */
+/* One event an incident; a job that has none is a test, or a drill, which is
+ * triggered and at once resolved. */
 static int
 make_pagerduty(struct note *n, struct fail *why)
 {
 	struct str url = STR(PAGERDUTY_URL), key = split(n, &url);
 	const struct item *it = &n->item;
 	bool test = it->level == NULL;
-	bool trigger = test || it->level != &levels[0];
+	bool trigger = test ? !n->over : it->level != &levels[0];
 	char summary[4 * 1024];
 	struct buf s = BUF(summary);
 
@@ -299,13 +309,14 @@ make_pagerduty(struct note *n, struct fail *why)
 	json_add(&n->body, "routing_key", key);
 	json_add(&n->body, "event_action", trigger ? STR("trigger") :
 	    STR("resolve"));
-	buf_addf(&n->body, ",\"dedup_key\":\"vilicus-%s%lld\"", test ? "test-" :
-	    "", (long long)(test ? n->id : it->incident));
+	buf_addf(&n->body, ",\"dedup_key\":\"vilicus-%s%lld\"", !test ? "" :
+	    n->drill ? "drill-" : "test-", (long long)(test ? n->id :
+	    it->incident));
 	buf_utf8(&s, str_of(test ? n->message : it->text), 1024);
 	json_obj(json_key(&n->body, "payload"));
 	json_add(&n->body, "summary", str_from(&s));
 	json_add(&n->body, "source", str_of(test ? "vilicus" : it->what));
-	json_add(&n->body, "severity", str_of((test ? &levels[0] :
+	json_add(&n->body, "severity", str_of((test ? n->level :
 	    it->level)->pagerduty));
 	json_put_time(json_key(&n->body, "timestamp"), n->timestamp_s * 1000);
 	json_obj_end(&n->body);
@@ -369,7 +380,8 @@ make_alertmanager(struct note *n, struct fail *why)
 	}
 	if (n->body.n == 1) {		/* a test: it ends by itself */
 		it = (struct item){ .opened_s = n->timestamp_s };
-		(void)str_copy(it.what, sizeof it.what, STR("test"));
+		(void)str_copy(it.what, sizeof it.what, n->drill ?
+		    STR("drill") : STR("test"));
 		(void)str_copy(it.text, sizeof it.text, str_of(n->message));
 		put_alert(n, &it, n->level, now_s + 300);
 	}
@@ -579,6 +591,9 @@ channel_web(struct str job, struct channel_outcome *o)
 		more = more && o->end == CHANNEL_ACCEPTED &&
 		    json_value(&j, &raw) == JSON_OBJ;
 	} while (more && log_clock_ms() < until_ms);
+	n.over = w->each && n.item.level == NULL;
+	if (n.over && o->end == CHANNEL_ACCEPTED)
+		send_note(&n, w, o);
 	if (more) {
 		*o = (struct channel_outcome){ .end = CHANNEL_RETRY };
 		channel_reason(o, "it takes them too slowly");

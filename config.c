@@ -288,6 +288,22 @@ word_heartbeat(struct config *c, const struct line *l, struct fail *why)
 	return set_text(c->heartbeat, l->word[1], "heartbeat", why);
 }
 
+static int
+word_drill(struct config *c, const struct line *l, struct fail *why)
+{
+	int64_t ms = 0;
+
+	if (!str_is(l->word[1], "every") || (!str_is(l->word[2], "0") &&
+	    (str_duration(l->word[2], &ms) == -1 || ms < 3600000 ||
+	    ms > INT64_C(366) * 86400000)))
+		return fail(why, "write it \"drill every 1w\": 1h to 1y, or 0 "
+		    "for never");
+	if (c->drill_s != 0)
+		return fail(why, "drill is set twice; leave one");
+	c->drill_s = ms / 1000;
+	return 0;
+}
+
 static const struct word {
 	const char *name, *usage;
 	unsigned min, max;	/* words after it */
@@ -301,6 +317,7 @@ static const struct word {
 	{ "smtp",	"HOST[:PORT] [user USER password-file /PATH] "
 	    "[from ADDRESS] [tls|plain]",	1, 8, word_smtp },
 	{ "ca-file",	"/PATH",			1, 1, word_ca_file },
+	{ "drill",	"every DURATION",		2, 2, word_drill },
 	{ "zone",	"NAME|TZ",			1, 1, word_zone },
 	{ "heartbeat",	"https://HOST/PATH [every DURATION]", 1, 3,
 	    word_heartbeat },
@@ -322,8 +339,8 @@ read_line(struct config *c, struct str text, struct fail *why)
 	w = STR_ROW(words, l.word[0]);
 	if (w == NULL)
 		return fail(why, "\"%.*s\" is no word of vilicus.conf; listen, "
-		    "public, disk, sync, pushover, smtp, ca-file, zone, "
-		    "heartbeat, exec-dir and webhook-local are",
+		    "public, disk, sync, pushover, smtp, ca-file, drill, "
+		    "zone, heartbeat, exec-dir and webhook-local are",
 		    (int)(l.word[0].n > 32 ? 32 : l.word[0].n), l.word[0].p);
 	if (l.n - 1 < w->min || l.n - 1 > w->max)
 		return fail(why, "write it \"%s %s\"", w->name, w->usage);

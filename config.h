@@ -32,6 +32,7 @@ struct config {
 	char public[CONFIG_TEXT];
 	char pushover_token[CONFIG_TEXT], pushover_url[CONFIG_TEXT];
 	char ca_file[CONFIG_TEXT];
+	int64_t drill_s;	/* between drills; 0: none by themselves */
 	char zone[CONFIG_TEXT];		/* of hours that name none; "": UTC */
 	char exec_dir[CONFIG_TEXT];	/* "": no programs */
 	bool webhook_local;	/* webhooks may go to this host and its link */

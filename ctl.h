@@ -35,7 +35,8 @@
 #define CTL_HOSTS	20000	/* agents whose names are known */
 #define CTL_LINES	20	/* of history and events, unless -n */
 #define CTL_N_MAX	1000000	/* -n at most */
-#define CTL_TEST_MS	60000	/* how long a test is watched */
+#define CTL_TEST_MS	60000	/* how long a test is watched, */
+#define CTL_SEEN_MS	300000	/* a drill until it is seen, */
 #define CTL_POLL_MS	250	/* and how often looked at */
 #define CTL_COLUMNS	16	/* of a table; bytes of a cell, and of a row: */
 #define CTL_CELL	512
@@ -48,6 +49,7 @@ enum { CTL_FINE, CTL_BAD_NEWS, CTL_USAGE, CTL_REFUSED };
 extern struct ctl {
 	const char *server;	/* -s */
 	struct http_url url;	/* it, split */
+	bool may;		/* a list that is refused (403) is empty */
 	bool json;		/* -j: the API's JSON instead of tables */
 	int64_t now_ms;		/* wall clock, at the start */
 	char doing[CTL_TEXT];	/* what a failure is told after */
@@ -127,6 +129,6 @@ int ctl_ack(int argc, char **argv);
 int ctl_enrol(int argc, char **argv);
 int ctl_login(int argc, char **argv);
 int ctl_replay(int argc, char **argv);
-int ctl_recipient_test(int argc, char **argv);
+int ctl_test(int argc, char **argv);
 
 #endif

@@ -522,38 +522,127 @@ ctl_ack(int argc, char **argv)
 	return CTL_FINE;
 }
 
-/* Send a test, and say how its delivery fares until it ends. */
-int
-ctl_recipient_test(int argc, char **argv)
+/* ---- trying the alarm path ---- */
+
+/* Is a delivery still to come? */
+static bool
+is_open(struct str delivery)
+{
+	const char *state = ctl_text(delivery, "state");
+
+	return strcmp(state, "queued") == 0 || strcmp(state, "sending") == 0;
+}
+
+/* May somebody still say that it was seen? */
+static bool
+is_unseen(struct str delivery)
+{
+	return strcmp(ctl_text(delivery, "state"), "accepted") == 0 &&
+	    ctl_text(delivery, "receipt")[0] != '\0' &&
+	    ctl_text(delivery, "seen")[0] == '\0';
+}
+
+static const char *
+how(struct str delivery)
+{
+	const char *error = ctl_text(delivery, "last_error");
+
+	return ctl_fmt("%s, attempts: %s %s", ctl_text(delivery, "state"),
+	    ctl_text(delivery, "attempts"), error[0] != '\0' ? error :
+	    ctl_text(delivery, "request"));
+}
+
+/* Look at a delivery while it waits so, say how it fares until it is done. */
+static struct str
+follow(const char *path, bool (*waits)(struct str delivery), int limit_ms)
 {
 	const struct timespec pause = { 0, CTL_POLL_MS * 1000000L };
-	struct str json = ctl_find("recipient", argv[2]);
-	char path[CTL_TEXT], was[CTL_TEXT] = "";
-	const char *state = "", *error, *now;
-	bool waits = true;
+	char was[CTL_TEXT] = "";
+	struct str json = ctl_call(HTTP_GET, path, STR(""));
 
-	(void)argc;
-	json = ctl_call(HTTP_POST, ctl_fmt("%stest/", ctl_text(json,
-	    "resource_uri")), STR(""));
-	str_copy(path, sizeof path, str_of(ctl_text(json, "resource_uri")));
-	for (int i = 0; i < CTL_TEST_MS / CTL_POLL_MS && waits; i++) {
+	for (int ms = 0; waits(json) && ms < limit_ms; ms += CTL_POLL_MS) {
+		if (is_open(json) && strcmp(how(json), was) != 0) {
+			str_copy(was, sizeof was, str_of(how(json)));
+			ctl_say("%s", was);
+		}
+		fflush(stdout);
 		nanosleep(&pause, NULL);
 		json = ctl_call(HTTP_GET, path, STR(""));
-		state = ctl_text(json, "state");
-		error = ctl_text(json, "last_error");
-		now = ctl_fmt("%s, attempts: %s %s", state,
-		    ctl_text(json, "attempts"), error[0] != '\0' ? error :
-		    ctl_text(json, "request"));
-		if (strcmp(now, was) != 0)
-			ctl_say("%s", now);
-		fflush(stdout);
-		str_copy(was, sizeof was, str_of(now));
-		waits = strcmp(state, "queued") == 0 ||
-		    strcmp(state, "sending") == 0;
 	}
-	ctl_json(json);
-	if (waits)
+	return json;
+}
+
+/* How long after it was queued, in ms. */
+static int64_t
+after_ms(struct str delivery, const char *member)
+{
+	int64_t from, to;
+
+	return str_time(str_of(ctl_text(delivery, "queued")), &from) == 0 &&
+	    str_time(str_of(ctl_text(delivery, member)), &to) == 0 &&
+	    to > from ? to - from : 0;
+}
+
+static void
+say_accepted(struct str delivery)
+{
+	const char *code = ctl_text(delivery, "code");
+	const char *id = ctl_text(delivery, "request"), *more = "";
+	int64_t ms = after_ms(delivery, "sent");
+
+	if (strcmp(code, "0") != 0)
+		more = ctl_fmt("%s %s", strcmp(ctl_text(delivery, "channel"),
+		    "email") == 0 ? "SMTP" : "HTTP", code);
+	if (id[0] != '\0')
+		more = ctl_fmt("%s%sid %s", more, more[0] != '\0' ? ", " : "",
+		    id);
+	ctl_say("accepted after %lld.%02d s%s", (long long)ms / 1000,
+	    (int)(ms % 1000 / 10), more[0] != '\0' ? ctl_fmt(" (%s)", more) :
+	    "");
+}
+
+/* Of a delivery with a receipt. */
+static void
+say_seen(struct str delivery)
+{
+	const char *device = ctl_text(delivery, "device");
+
+	if (ctl_text(delivery, "seen")[0] == '\0')
+		ctl_say("not seen by anybody within %d s", CTL_SEEN_MS / 1000);
+	else
+		ctl_say("seen by %s after %lld s", device[0] != '\0' ? device :
+		    "somebody", (long long)after_ms(delivery, "seen") / 1000);
+}
+
+/* Send a test or a drill, and say how its delivery fares until it ends. */
+int
+ctl_test(int argc, char **argv)
+{
+	bool drill = strcmp(argv[0], "drill") == 0, seen;
+	struct str json = ctl_find("recipient", argv[argc - 1]);
+	char path[CTL_TEXT];
+
+	json = ctl_call(HTTP_POST, ctl_fmt("%s%s/", ctl_text(json,
+	    "resource_uri"), drill ? "drill" : "test"), STR(""));
+	str_copy(path, sizeof path, str_of(ctl_text(json, "resource_uri")));
+	if (drill)
+		ctl_say("queued as delivery %s", ctl_text(json, "delivery"));
+	json = follow(path, is_open, CTL_TEST_MS);
+	if (is_open(json)) {
+		ctl_json(json);
 		ctl_die(CTL_BAD_NEWS, "not accepted within %d s; the server "
 		    "goes on trying", CTL_TEST_MS / 1000);
-	return strcmp(state, "given up") == 0 ? CTL_BAD_NEWS : CTL_FINE;
+	}
+	if (!drill || strcmp(ctl_text(json, "state"), "given up") == 0) {
+		ctl_say("%s", how(json));
+	} else {
+		say_accepted(json);
+		seen = ctl_text(json, "receipt")[0] != '\0';
+		json = follow(path, is_unseen, CTL_SEEN_MS);
+		if (seen)
+			say_seen(json);
+	}
+	ctl_json(json);
+	return strcmp(ctl_text(json, "state"), "given up") == 0 ?
+	    CTL_BAD_NEWS : CTL_FINE;
 }

@@ -51,7 +51,8 @@ static const struct list {
 	    "OBJECT=object NEW=new", NULL, CTL_LINES, NULL },
 	{ "recipients", "recipient/", "NAME=name CHANNEL=channel "
 	    "SEVERITY=severity MATCH=match HOURS=hours AFTER_S=after_s "
-	    "ENABLED=enabled ADDRESS=address", NULL, CTL_ALL, NULL },
+	    "ENABLED=enabled PROVEN=~proven DRILLED=~drilled "
+	    "DRILL_ERROR=drill_error ADDRESS=address", NULL, CTL_ALL, NULL },
 	{ "silences", "silence/", "ID=id MATCH=match FROM=from UNTIL=until "
 	    "WEEKLY=weekly BY=created_by COMMENT=comment", NULL, CTL_ALL,
 	    NULL },
@@ -178,19 +179,63 @@ tell_damage(struct str text)
 	ctl_line(ctl_fmt("%.*s", (int)text.n, text.p));
 }
 
+/* N:HASH, a line of the journal as it was: its hash in lower case. */
+static bool
+take_mark(const char *word, uint64_t *n, char hash[65])
+{
+	struct str rest = str_of(word), number;
+	unsigned char sum[32];
+
+	if (str_cut(&rest, ':', &number) == -1 ||
+	    str_u64(number, 1, INT64_MAX, n) == -1 ||
+	    str_unhex(rest, sum, sizeof sum) == -1)
+		return false;
+	str_hex(hash, sum, sizeof sum);
+	return true;
+}
+
+/* Is the line that the tally was asked for as it was? */
+static bool
+say_mark(const struct store_tally *t, const char *hash)
+{
+	unsigned long long n = t->n;
+	bool same = strcmp(t->hash, hash) == 0;
+
+	if (same)
+		ctl_say("the journal holds line %llu as it was", n);
+	else if (n < t->first)
+		ctl_say("line %llu is not kept any more, so nothing can be "
+		    "said of it: the oldest is %llu", n,
+		    (unsigned long long)t->first);
+	else if (n > t->last)
+		ctl_say("the journal was cut: it had a line %llu, and ends "
+		    "with %llu", n, (unsigned long long)t->last);
+	else
+		ctl_say("line %llu of the journal %s", n, t->hash[0] == '\0' ?
+		    "is damaged or missing" : "is not as it was: it, or one "
+		    "before it, was changed");
+	return same;
+}
+
 int
 ctl_verify(int argc, char **argv)
 {
-	const char *dir = argc > 1 ? argv[1] : CTL_DIR;
-	struct store_tally t;
+	const char *dir = CTL_DIR;
+	struct store_tally t = { .n = 0 };
+	char hash[65];
 	struct fail why;
+	bool same;
 
+	for (int i = 1; i < argc; i++)
+		if (!take_mark(argv[i], &t.n, hash))
+			dir = argv[i];
 	if (store_verify(dir, &store_posix, tell_damage, &t, &why) == -1)
 		ctl_die(CTL_REFUSED, "%s: %s", dir, why.msg);
 	ctl_say("%s: %u files, %llu bytes, %llu rows in blocks: %u damaged",
 	    dir, t.files, (unsigned long long)t.bytes,
 	    (unsigned long long)t.results, t.damages);
-	return t.damages > 0 ? CTL_BAD_NEWS : CTL_FINE;
+	same = t.n == 0 || say_mark(&t, hash);
+	return t.damages > 0 || !same ? CTL_BAD_NEWS : CTL_FINE;
 }
 
 int
@@ -252,6 +297,41 @@ status_plugin(const char *host_check)
 	return words[w].code;
 }
 
+/* "proven 2 d 3 h ago", "never proven". */
+static const char *
+ago(const char *what, struct str obj, const char *member)
+{
+	char text[CTL_CELL];
+	struct buf b = BUF(text);
+
+	ctl_put(&b, obj, member);
+	return b.n == 0 ? ctl_fmt("never %s", what) :
+	    ctl_fmt("%s %.*s ago", what, (int)b.n, b.p);
+}
+
+/* Whether those who are told can be reached, for whom may know. */
+static void
+say_path(void)
+{
+	const char *text = "", *error;
+	struct ctl_list l;
+	struct str obj;
+
+	ctl.may = true;
+	for (ctl_list(&l, "recipient/?enabled=true", CTL_ALL, false);
+	    ctl_next(&l, &obj);) {
+		error = ctl_text(obj, "drill_error");
+		text = ctl_fmt("%s%s %s %s%s%s%s", text, text[0] == '\0' ?
+		    "alarm path:" : ";", ctl_text(obj, "name"), ago("proven",
+		    obj, "~proven"), error[0] == '\0' ? "" : ", ",
+		    error[0] == '\0' ? "" : ago("drill failed", obj,
+		    "~drilled"), error[0] == '\0' ? "" : ctl_fmt(": %s",
+		    error));
+	}
+	if (text[0] != '\0')
+		ctl_say("%s", text);
+}
+
 int
 ctl_status(int argc, char **argv)
 {
@@ -280,6 +360,8 @@ ctl_status(int argc, char **argv)
 		if (n[w] > 0 || w == GOOD)
 			sum = ctl_fmt("%s %u %s", sum, n[w], words[w].word);
 	ctl_say("%s", sum);
+	if (argc == 1)
+		say_path();
 	bad = silent + n[CRITICAL] + n[UNKNOWN] + n[WARNING];
 	return bad > 0 ? CTL_BAD_NEWS : CTL_FINE;
 }

@@ -213,7 +213,7 @@ int
 mail_write(struct buf *b, struct str job, int64_t now_ms, struct fail *why)
 {
 	static char title[MAIL_TEXT_MAX];
-	char date[30], severity[16];
+	char date[30], severity[16], mark[MAIL_MARK];
 	struct buf d = BUF(date);
 	int link;
 
@@ -232,13 +232,16 @@ mail_write(struct buf *b, struct str job, int64_t now_ms, struct fail *why)
 	if (json_text(job, "severity", severity, sizeof severity) == 1 &&
 	    strcmp(severity, "critical") == 0)
 		buf_addz(b, "Importance: high\r\nX-Priority: 1\r\n");
+	if (json_text(job, "journal", mark, sizeof mark) == 1 &&
+	    str_is_of(str_of(mark), STR_HEX ":"))
+		buf_addf(b, "X-Vilicus-Journal:\r\n %s\r\n", mark);
 	buf_addz(b, "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
 	    "Content-Type: text/plain; charset=utf-8\r\n"
 	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n");
 	if (put_text(b, job, "message", "") != 1 ||
 	    (link = put_text(b, job, "link", "\nSeen: ")) == -1 ||
-	    put_text(b, job, "proof", link == 1 ? "proof " : "\nproof ") ==
-	    -1)
+	    put_text(b, job, "journal", link == 1 ? "Journal: " :
+	    "\nJournal: ") == -1)
 		return fail(why, "job with a text that cannot be read");
 	return b->full ? fail(why, "the message is too long") : 0;
 }

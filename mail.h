@@ -14,6 +14,7 @@
 #define MAIL_ADDRESS_MAX	254	/* bytes (RFC 5321 4.5.3.1) */
 #define MAIL_TITLE_CHARS	250
 #define MAIL_TEXT_MAX		16384	/* bytes of any text of a job */
+#define MAIL_MARK		96	/* bytes of "N:HASH" and a NUL */
 #define MAIL_MAX		65536	/* enough for what comes of them */
 
 /* LOCAL@DOMAIN, both of dot-separated atoms, the domain of letters, digits
@@ -25,7 +26,8 @@ bool mail_address(struct str s);
  *	smtp_from, address	are From and To
  *	title			the subject, a character that does not fit one
  *				line as '?'
- *	message, link, proof	the body, the last two if they are there
+ *	message, link, journal	the body, the last two if they are there, the
+ *				last a field, too
  *	severity		"critical" is of high importance
  *	id, thread		numbers of deliveries, this and the first of
  *				its thread (or none), and

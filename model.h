@@ -134,7 +134,8 @@ struct delivery {
 	uint64_t recipient;
 	uint8_t state;			/* enum delivery_state */
 	uint8_t severity;		/* worst told in it; ok: recoveries */
-	bool test, unknown;		/* some attempt may have arrived */
+	bool test, drill;		/* a drill is a test, too */
+	bool unknown;			/* some attempt may have arrived */
 	bool rings;			/* an emergency that nobody ended */
 	bool ring_ends;			/* not kept: that was tried */
 	char *items;			/* [[incident, "critical"], ...] */
@@ -156,6 +157,9 @@ struct recipient {
 	bool enabled, emergency;
 	struct hours when;		/* of hours; n 0: they cannot be read */
 	int64_t after_s;		/* told of what is unseen so long */
+	int64_t proven, drilled;	/* when something was accepted last, a
+					 * drill was over */
+	char *drill_error;		/* why it was given up, or "" */
 	int64_t quiet_ms;		/* watch clock: group until then */
 	int64_t fails_ms;		/* likewise: since when no attempt to
 					 * tell it succeeded; 0: it did */
@@ -193,6 +197,7 @@ struct setting {
 	char *smtp_mark;		/* of this server's Message-IDs */
 	char *link_secret;		/* of links without a key; "": none */
 	int64_t disk;			/* bytes; 0: the default */
+	int64_t drill_s;		/* between drills; 0: none by itself */
 };
 
 enum field_type {		/* texts, numbers, what is neither */

@@ -228,6 +228,7 @@ static const struct field delivery_fields[] = {
 	{ F(delivery, device, TEXT, TOLD | F_NULL), .max = 64 },
 	{ F(delivery, severity, WORD, F_KEEP), .words = severities },
 	{ F(delivery, test, BOOL, F_KEEP) },
+	{ F(delivery, drill, BOOL, F_KEEP) },
 	{ F(delivery, unknown, BOOL, F_KEEP) },
 	{ F(delivery, items, JSON, F_KEEP), .max = 8192 },
 	{ F(delivery, message, TEXT, F_KEEP), .max = 4096 },
@@ -251,6 +252,9 @@ static const struct field recipient_fields[] = {
 	{ F(recipient, emergency, BOOL, CONF) },
 	{ F(recipient, after_s, INT, CONF), .max = 7 * 86400 },
 	{ F(recipient, enabled, BOOL, CONF), .def = true },
+	{ F(recipient, proven, TIME, SEEN | F_NULL) },
+	{ F(recipient, drilled, TIME, SEEN | F_NULL) },
+	{ F(recipient, drill_error, TEXT, SEEN | F_NULL), .max = 256 },
 };
 
 static const struct field key_fields[] = {
@@ -295,6 +299,7 @@ static const struct field setting_fields[] = {
 	{ F(setting, heartbeat_ms, INT, F_KEEP | F_NULL), .max = INT64_MAX },
 	{ F(setting, exec_dir, TEXT, F_KEEP | F_NULL), .max = 256 },
 	{ F(setting, webhook_local, BOOL, F_KEEP) },
+	{ F(setting, drill_s, INT, F_KEEP | F_NULL), .max = INT32_MAX },
 };
 
 #define KIND(s) { #s, s##_fields, COUNT(s##_fields), sizeof(struct s) }

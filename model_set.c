@@ -360,8 +360,16 @@ are_hours(const char *text, const char *name, const char **field,
 static int
 check_recipient(struct object *o, const char **field, struct fail *why)
 {
-	const struct recipient *r = (const struct recipient *)o;
+	const struct recipient *was = model_recipient(o->id);
+	struct recipient *r = (struct recipient *)o;
 
+	/* What was proven of another address says nothing of this one. */
+	if (was != NULL && (was->channel != r->channel ||
+	    strcmp(was->address, r->address) != 0 ||
+	    strcmp(was->secret, r->secret) != 0)) {
+		r->proven = r->drilled = 0;
+		model_text(&r->drill_error, STR(""));
+	}
 	*field = "address";
 	if (!addresses[r->channel].is(str_of(r->address)))
 		return fail(why, "%s", addresses[r->channel].what);

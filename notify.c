@@ -462,9 +462,11 @@ notify_owes(const struct incident *in)
 /* ---- what is not news ---- */
 
 uint64_t
-notify_test(const struct recipient *r, const struct change *ch,
+notify_test(const struct recipient *r, bool drill, const struct change *ch,
     struct fail *why)
 {
+	char mark[NOTIFY_MARK_MAX];
+	struct buf m = BUF(mark);
 	struct delivery *d;
 	uint64_t oldest = 0;
 	unsigned n = 0;
@@ -483,6 +485,17 @@ notify_test(const struct recipient *r, const struct change *ch,
 	model_text(&d->title, STR("Vilicus test"));
 	model_text(&d->message, STR("A test of the alarm path, asked for by "
 	    "hand. Nothing is wrong."));
+	if (drill) {
+		d->drill = true;
+		d->severity = STATUS_CRITICAL;
+		model_text(&d->title, STR("Vilicus drill: nothing is wrong"));
+		model_text(&d->message, STR("A drill of the alarm path, "
+		    "which comes as an alert would. Nothing is wrong."));
+		change_mark(&m);
+	}
+	if (m.n > 0 && r->channel != TO_EMAIL)	/* which has it anyway */
+		model_textf(&d->message, "%s\nJournal: %.*s", d->message,
+		    (int)m.n, m.p);
 	notify_changed();
 	d = change_put(KIND_DELIVERY, d, ch, why);
 	return d == NULL ? 0 : d->o.id;

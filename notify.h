@@ -39,6 +39,9 @@
 #define NOTIFY_ITEMS_MAX	8192	/* bytes of a delivery's items */
 #define NOTIFY_ITEM_MAX		64	/* bytes of one of them */
 #define NOTIFY_LINK_MAX		512	/* bytes of the page's address */
+#define NOTIFY_REDRILL_MS	86400000 /* after a drill that failed */
+#define NOTIFY_DRILL_RING_S	300	/* a drill rings for so long */
+#define NOTIFY_MARK_MAX		96	/* bytes of the journal's mark */
 #define NOTIFY_JOB_ITEMS	8192	/* bytes of a job's items */
 
 /* The time, as it is when something happens. */
@@ -65,9 +68,13 @@ bool notify_owes(const struct incident *in);
 bool notify_fails(const struct recipient *r, const struct watch_now *now,
     const char **why);
 
-/* Queue a test to one recipient.  The delivery's id, or 0 with *why. */
-uint64_t notify_test(const struct recipient *r, const struct change *ch,
-    struct fail *why);
+/* Queue a test to one recipient, or a drill: a test that comes as the worst
+ * alert would.  The delivery's id, or 0 with *why. */
+uint64_t notify_test(const struct recipient *r, bool drill,
+    const struct change *ch, struct fail *why);
+
+/* Queue the drill that is due by the setting, if one is; at most one. */
+void notify_drills(const struct watch_now *now);
 
 /* The path of a delivery's page, which tells and does what follows to whoever
  * has it: "/seen/12-TOKEN"; and the delivery of such a path, or NULL. */

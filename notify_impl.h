@@ -19,6 +19,9 @@ void notify_changed(void);
 /* What became of a delivery is known: look at its incidents again. */
 void notify_again(const struct delivery *d);
 
+/* A delivery was accepted or given up: what that says of its recipient. */
+void notify_proven(const struct delivery *d, const struct watch_now *now);
+
 /* Write the whole job of a delivery, as its recipient's channel wants it
  * (channel.h); of its incidents as many as there is room for.  0, or -1: it
  * cannot be made now. */

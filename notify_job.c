@@ -86,6 +86,8 @@ put_pushover(struct buf *b, const struct delivery *d,
 		return -1;
 	json_add_int(b, "priority", d->severity == STATUS_CRITICAL &&
 	    r->emergency ? 2 : d->severity > STATUS_OK);
+	if (d->drill)
+		json_add_int(b, "expire", NOTIFY_DRILL_RING_S);
 	if (model_setting()->public[0] != '\0')
 		json_add(b, "link_title", STR("details, and a button: seen"));
 	return 0;
@@ -155,6 +157,8 @@ put_others(struct buf *b, const struct delivery *d,
 	json_add(b, "severity", str_of(status_name(d->severity)));
 	json_add_int(b, "id", (int64_t)d->o.id);
 	json_put_bool(json_key(b, "local"), s->webhook_local);
+	if (d->drill)
+		json_put_bool(json_key(b, "drill"), true);
 	put_items(b, d);
 	return 0;
 }
@@ -164,8 +168,8 @@ notify_job(const struct delivery *d, struct buf *b, struct fail *why)
 {
 	const struct setting *s = model_setting();
 	const struct recipient *r = model_recipient(d->recipient);
-	char link[NOTIFY_LINK_MAX];
-	struct buf l = BUF(link);
+	char link[NOTIFY_LINK_MAX], mark[NOTIFY_MARK_MAX];
+	struct buf l = BUF(link), m = BUF(mark);
 
 	if (r == NULL)
 		return fail(why, "the recipient was removed");
@@ -174,6 +178,9 @@ notify_job(const struct delivery *d, struct buf *b, struct fail *why)
 	json_add(b, "title", str_of(d->title));
 	json_add(b, "message", str_of(d->message));
 	json_add_int(b, "timestamp", d->event / 1000);
+	change_mark(&m);
+	if (m.n > 0)
+		json_add(b, "journal", str_from(&m));
 	if (s->public[0] != '\0') {
 		buf_addz(&l, s->public);
 		notify_link(&l, d);

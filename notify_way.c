@@ -312,7 +312,9 @@ told(struct delivery *d, const struct channel_outcome *o,
 		    (unsigned long long)d->o.id, r == NULL ? "?" : r->name,
 		    (long long)d->attempts, o->reason,
 		    d->state == DELIVERY_GIVEN_UP ? "; given up" : "");
-	notify_again(notify_put(d, now));
+	d = notify_put(d, now);
+	notify_again(d);
+	notify_proven(d, now);
 }
 
 /* ---- that all is well ---- */

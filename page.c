@@ -56,6 +56,25 @@ put(struct buf *b, const char *html, ...)
 	va_end(ap);
 }
 
+/* Whether those who are told can be reached. */
+static void
+alarm_path(struct buf *b)
+{
+	const struct recipient *r;
+	unsigned n = 0;
+
+	MODEL_ALL(r, KIND_RECIPIENT) {
+		if (!r->enabled)
+			continue;
+		put(b, n++ == 0 ? "<p>Alarm path: " : "; ");
+		put(b, "%s proven %a", r->name, r->proven);
+		if (r->drill_error[0] != '\0')
+			put(b, ", <strong>drill failed</strong> %a: %s",
+			    r->drilled, r->drill_error);
+	}
+	put(b, n == 0 ? "" : ".</p>\n");
+}
+
 /* What is wrong, and the agents. */
 static void
 overview(struct buf *b)
@@ -76,6 +95,7 @@ overview(struct buf *b)
 		    in->acknowledged_by, in->comment, in->text);
 	}
 	put(b, n == 0 ? "<p>Nothing is wrong.</p>\n" : "</table>\n");
+	alarm_path(b);
 	put(b, "<h2>Agents</h2>\n<table border>\n<tr><th>Agent<th>State"
 	    "<th>Status<th>Last check-in<th>Version\n");
 	MODEL_ALL(a, KIND_AGENT) {

@@ -190,6 +190,7 @@ take_settings(const struct config *c)
 	s->heartbeat_ms = c->heartbeat_ms;
 	model_text(&s->exec_dir, str_of(c->exec_dir));
 	s->webhook_local = c->webhook_local;
+	s->drill_s = c->drill_s;
 	model_text(&s->sync, str_of(c->sync[0] != '\0' ? c->sync : "always"));
 	/* What an agent meets is our own key, if a listener shows that; at a
 	 * public address one that others reach, or it is something else. */
@@ -583,6 +584,7 @@ tick(void)
 	tick_ms = mono_ms;
 	watch_tick(&now);
 	beat_tick(store, &now);
+	notify_drills(&now);
 	tell_damage();
 	for (unsigned i = 0; i < conn_slots(); i++) {
 		c = conn_at(i);

@@ -271,6 +271,9 @@ uint64_t store_bytes(const struct store *s);
 struct store_tally {
 	unsigned files, damages;
 	uint64_t bytes, results;	/* results in blocks */
+	uint64_t first, last;		/* numbers of the journal's lines */
+	uint64_t n;			/* set before: one of them, or 0 */
+	char hash[65];			/* its SHA-256; "": it is not whole */
 };
 int store_verify(const char *dir, const struct store_io *io,
     void (*tell)(struct str damage), struct store_tally *tally,

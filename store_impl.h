@@ -281,6 +281,8 @@ struct store {
 	struct store_chain chain;	/* committed */
 	struct store_chain scanned;	/* of the line read last, and which */
 	uint64_t told_head;		/* report it says was on disk */
+	struct store_chain sought;	/* a line wanted, and once it was read
+					 * its hash */
 	struct store_chain out;		/* of the line written last */
 	struct store_set *out_to;
 	char line[STORE_WIN_BYTES];	/* lines on their way into a file */

@@ -153,6 +153,8 @@ store_journal_scan(struct store *s, unsigned i, struct fail *why)
 			store_note(s, &w, r.at, "the chain is broken here");
 		c.n = r.n;
 		store_hash(r.text, c.hash);
+		if (c.n == s->sought.n)
+			s->sought = c;
 		if (newest && !r.more)
 			s->chain = c;
 		if (s->look)

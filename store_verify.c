@@ -44,7 +44,9 @@ store_verify(const char *dir, const struct store_io *io,
 	unsigned k, i;
 	int rc = s == NULL ? -1 : 0;
 
-	*tally = (struct store_tally){ .files = 0 };
+	*tally = (struct store_tally){ .n = tally->n };
+	if (s != NULL)
+		s->sought.n = tally->n;
 	/* The journal first: it says which reports were on disk by then. */
 	for (k = 0; rc >= 0 && k < s->sets; k++)
 		for (t = s->set[k], i = 0; i < t->files && rc >= 0; i++) {
@@ -67,6 +69,11 @@ store_verify(const char *dir, const struct store_io *io,
 	if (rc >= 0 && s->told_head > s->seq) {
 		tally->damages++;
 		tell(STR("head: reports that the journal knows are missing"));
+	}
+	if (rc >= 0) {
+		tally->first = store_journal_first(s);
+		tally->last = s->scanned.n;
+		memcpy(tally->hash, s->sought.hash, sizeof tally->hash);
 	}
 	store_close(s);
 	return rc < 0 ? -1 : 0;

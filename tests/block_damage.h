@@ -92,7 +92,7 @@ verify_tell(struct str damage)
 static void
 verify(void)
 {
-	struct store_tally tally;
+	struct store_tally tally = { .n = 0 };
 	struct fail why;
 
 	said[0] = '\0';

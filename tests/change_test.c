@@ -54,6 +54,15 @@ store_head_seq(const struct store *s)
 	return s->head;
 }
 
+uint64_t
+store_journal_n(const struct store *s, char hash[65])
+{
+	(void)s;
+	memset(hash, 'a', 64);
+	hash[64] = '\0';
+	return committed_n;
+}
+
 int
 store_journal(struct store *s, struct str body, bool keep, struct fail *why)
 {
@@ -630,9 +639,32 @@ test_agent_with_checks(void)
 		CHECK(model_agent(1)->checks == model_check_by_id(1));
 }
 
+/* The mark is of what is committed. */
+static void
+test_mark(void)
+{
+	char text[96];
+	struct buf b = BUF(text);
+
+	fresh();
+	change_mark(&b);
+	CHECK(b.n == 0);
+	add_agent("a");
+	commit();
+	add_agent("b");
+	change_mark(&b);
+	CHECK(str_is(str_from(&b), "1:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	    "aaaaaaaaaaaaaaaaaaaaaaaa"));
+	b.n = 0;
+	change_store(NULL);
+	change_mark(&b);
+	CHECK(b.n == 0);
+}
+
 int
 main(void)
 {
+	test_mark();
 	test_ids();
 	test_undone_removal();
 	test_round_trip(false);

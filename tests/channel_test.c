@@ -120,6 +120,10 @@ test_form(void)
 	f = form_of(job_of(&j));
 	CHECK(str_is(f, "token=" TOKEN "&user=" USER "&message=m&priority=2"
 	    "&retry=60&expire=10800"));
+	CHECK(str_is(form_of(STR("{\"token\":\"" TOKEN "\",\"user\":\"" USER
+	    "\",\"message\":\"m\",\"priority\":2,\"expire\":300}")),
+	    "token=" TOKEN "&user=" USER "&message=m&priority=2"
+	    "&retry=60&expire=300"));
 	j.priority = -2;
 	CHECK(strcmp(field(form_of(job_of(&j)), "priority"), "-2") == 0);
 	j.title = " \t";
@@ -153,6 +157,8 @@ static const struct {
 	{ "\"priority\":1",	"\"priority\":\"1\"" },
 	{ "\"timestamp\":7",	"\"timestamp\":-1" },
 	{ "\"timestamp\":7",	"\"timestamp\":9246182400" },
+	{ "\"timestamp\":7",	"\"expire\":59" },
+	{ "\"timestamp\":7",	"\"expire\":10801" },
 	{ "\"see\"",		"false" },
 	{ "{",			"[" },
 	{ "}",			"}}" },

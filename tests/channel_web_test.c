@@ -38,6 +38,7 @@ run(const char *job)
 	"\",\"what\":\"web1 p\",\"text\":\"it is " status "\"," \
 	"\"opened\":1799999000,\"told\":[" told "]}"
 #define ITEMS(...)	",\"items\":[" __VA_ARGS__ "]"
+#define DRILL		",\"drill\":true,\"journal\":\"12:ab\""
 #define JSON_HEAD	"Content-Type: application/json\r\n"
 #define LINK		"https://v.example/status"
 #define WHEN		"\"2027-01-15T08:00:00.000Z\""
@@ -110,13 +111,22 @@ static const struct {
 	    "\"it is ok\",\"source\":\"web1 p\",\"severity\":\"info\","
 	    "\"timestamp\":" WHEN "},\"client\":\"vilicus\",\"client_url\":\""
 	    LINK "\"}", false },
-	{ JOB("pagerduty", "KEY", SEVERITY("ok") ITEMS("")),
-	    "https://events.pagerduty.com:443/v2/enqueue", JSON_HEAD,
-	    "{\"routing_key\":\"KEY\",\"event_action\":\"trigger\","
-	    "\"dedup_key\":\"vilicus-test-7\",\"payload\":{\"summary\":"
-	    "\"m \\u0026 \xc3\xa4\\nn\",\"source\":\"vilicus\",\"severity\":"
-	    "\"info\",\"timestamp\":" WHEN "},\"client\":\"vilicus\","
-	    "\"client_url\":\"" LINK "\"}", false },
+	{ JOB("webhook", "https://hook.example", SEVERITY("critical")
+	    DRILL ITEMS("")),
+	    "https://hook.example:443/", "Idempotency-Key: 7\r\n" JSON_HEAD,
+	    "{\"id\":7,\"title\":\"T \\u003c1\\u003e\",\"message\":"
+	    "\"m \\u0026 \xc3\xa4\\nn\",\"severity\":\"critical\","
+	    "\"timestamp\":" WHEN ",\"link\":\"" LINK "\","
+	    "\"journal\":\"12:ab\",\"drill\":true,\"items\":[]}", true },
+	{ JOB("alertmanager", "http://am.example:9093", SEVERITY("critical")
+	    DRILL ITEMS("")),
+	    "http://am.example:9093/api/v2/alerts", JSON_HEAD,
+	    "[{\"labels\":{\"alertname\":\"vilicus\",\"incident\":\"0\","
+	    "\"what\":\"drill\",\"severity\":\"critical\"},\"annotations\":"
+	    "{\"summary\":\"drill\",\"description\":"
+	    "\"m \\u0026 \xc3\xa4\\nn\"},\"startsAt\":" WHEN ",\"endsAt\":"
+	    "\"2027-01-15T08:05:00.000Z\",\"generatorURL\":\"" LINK "\"}]",
+	    true },
 	{ JOB("alertmanager", "http://am.example:9093", SEVERITY("critical")
 	    SECRET("t") ITEMS(ITEM("3", "critical", "\"warning\""))),
 	    "http://am.example:9093/api/v2/alerts",
@@ -187,6 +197,40 @@ test_requests(void)
 	run(JOB("webhook", "http://127.0.0.1/", SEVERITY("ok")
 	    ",\"local\":false"));
 	CHECK(asked.n == 1 && asked.far);
+}
+
+/* A test or a drill leaves nothing open: it is resolved at once, and if that
+ * fails, triggered again as the same. */
+static void
+test_pagerduty(void)
+{
+	static const char *const jobs[][2] = {
+		{ JOB("pagerduty", "KEY", SEVERITY("ok") ITEMS("")), "test" },
+		{ JOB("pagerduty", "KEY", SEVERITY("critical") DRILL
+		    ITEMS("")), "drill" },
+	};
+	char want[512];
+	struct channel_outcome o;
+
+	answer.head = "HTTP/1.1 500 No\r\n\r\n";
+	answer.body = "";
+	for (unsigned i = 0; i < 6; i++) {
+		answer.good = i / 2;
+		o = run(jobs[i % 2][0]);
+		snprintf(want, sizeof want, "{\"routing_key\":\"KEY\","
+		    "\"event_action\":\"%s\",\"dedup_key\":\"vilicus-%s-7\","
+		    "\"payload\":{\"summary\":\"m \\u0026 \xc3\xa4\\nn\","
+		    "\"source\":\"vilicus\",\"severity\":\"%s\","
+		    "\"timestamp\":" WHEN "},\"client\":\"vilicus\","
+		    "\"client_url\":\"" LINK "\"}", i < 2 ? "trigger" :
+		    "resolve", jobs[i % 2][1], i % 2 == 0 ? "info" :
+		    "critical");
+		if (!CHECK_ROW(i, strcmp(asked.body, want) == 0))
+			printf("%s\n%s\n", asked.body, want);
+		CHECK_ROW(i, asked.n == (i < 2 ? 1 : 2) && o.end == (i < 4 ?
+		    CHANNEL_RETRY : CHANNEL_ACCEPTED));
+	}
+	answer.good = 0;
 }
 
 /* Jobs there are not: refused, nothing being asked, and why. */
@@ -411,6 +455,7 @@ main(void)
 	test_faulty();
 	test_answers();
 	test_hidden();
+	test_pagerduty();
 	test_each();
 	test_cut();
 	return test_end();

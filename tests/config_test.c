@@ -105,6 +105,16 @@ test_good(void)
 	}
 }
 
+static void
+test_drill(void)
+{
+	CHECK(parse_z("") == 0 && c.drill_s == 0);
+	CHECK(parse_z("drill every 0") == 0 && c.drill_s == 0);
+	CHECK(parse_z("drill every 1h") == 0 && c.drill_s == 3600);
+	CHECK(parse_z("drill every 1w") == 0 && c.drill_s == 7 * 86400);
+	CHECK(parse_z("drill every 366d") == 0 && c.drill_s == 366 * 86400);
+}
+
 #define FROM	" from a@b"
 #define LOGIN	" user u password-file /p"
 
@@ -211,6 +221,13 @@ static const struct {
 	{ "exec-dir",			1, "exec-dir /PATH" },
 	{ "exec-dir bin",		1, "a path from / on" },
 	{ "exec-dir /a\nexec-dir /b",	2, "set twice" },
+	{ "drill",			1, "drill every DURATION" },
+	{ "drill every",		1, "drill every DURATION" },
+	{ "drill each 1w",		1, "drill every 1w" },
+	{ "drill every week",		1, "1h to 1y" },
+	{ "drill every 59m",		1, "1h to 1y" },
+	{ "drill every 367d",		1, "1h to 1y" },
+	{ "drill every 1w\ndrill every 1w", 2, "set twice" },
 	{ "webhook-local yes",		1, "write it" },
 	{ "webhook-local\nwebhook-local", 2, "set twice" },
 	{ "pushover token",		1, "pushover token TOKEN" },
@@ -385,6 +402,7 @@ int
 main(void)
 {
 	test_good();
+	test_drill();
 	test_smtp();
 	test_faults();
 	test_limits();

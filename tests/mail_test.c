@@ -9,7 +9,7 @@
 
 /* What a job says; NULL is left out. */
 struct job {
-	const char *from, *to, *title, *message, *link, *proof, *severity;
+	const char *from, *to, *title, *message, *link, *journal, *severity;
 	const char *mark;
 	int64_t id, thread;
 };
@@ -38,7 +38,7 @@ job_of(const struct job *j)
 	member(&b, "title", j->title);
 	member(&b, "message", j->message);
 	member(&b, "link", j->link);
-	member(&b, "proof", j->proof);
+	member(&b, "journal", j->journal);
 	member(&b, "severity", j->severity);
 	member(&b, "smtp_mark", j->mark);
 	json_add_int(&b, "id", j->id);
@@ -175,7 +175,7 @@ test_plain(void)
 
 	j.message = "one\ntwo";
 	j.link = "https://m.example.org/s";
-	j.proof = "12:ab";
+	j.journal = "12:ab";
 	CHECK(str_is(mail_of(&j), "Date: Sun, 22 Nov 2026 06:53:11 +0000\r\n"
 	    "From: vilicus <vilicus@example.org>\r\n"
 	    "To: <noc@example.net>\r\nSubject: T\r\n"
@@ -183,21 +183,22 @@ test_plain(void)
 	    "In-Reply-To: <vilicus-3.aZ-_09@example.org>\r\n"
 	    "References: <vilicus-3.aZ-_09@example.org>\r\n"
 	    "Importance: high\r\nX-Priority: 1\r\n"
+	    "X-Vilicus-Journal:\r\n 12:ab\r\n"
 	    "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
 	    "Content-Type: text/plain; charset=utf-8\r\n"
 	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
 	    "one\r\ntwo\r\n\r\nSeen: https://m.example.org/s\r\n"
-	    "proof 12:ab\r\n"));
+	    "Journal: 12:ab\r\n"));
 	j = plain;
 	j.severity = "ok";
 	j.thread = 7;
 	j.mark = NULL;
-	j.proof = "1:c";
+	j.journal = "1:c";
 	CHECK(field(mail_of(&j), "Importance") == NULL);
 	CHECK(field(mail_of(&j), "References") == NULL);
 	CHECK(strcmp(field(mail_of(&j), "Message-ID"),
 	    "<vilicus-7.0@example.org>") == 0);
-	CHECK(strcmp(body(mail_of(&j)), "m\n\nproof 1:c\n") == 0);
+	CHECK(strcmp(body(mail_of(&j)), "m\n\nJournal: 1:c\n") == 0);
 	j.id = j.thread = 0;
 	CHECK(field(mail_of(&j), "Message-ID") == NULL);
 	j.title = "";
@@ -407,11 +408,12 @@ test_attacks(void)
 		struct str m;
 
 		j = plain;
-		j.title = j.message = j.link = j.proof = attacks[i];
+		j.title = j.message = j.link = j.journal = attacks[i];
 		m = mail_of(&j);
 		if (!CHECK_ROW(i, m.p != NULL))
 			continue;
 		CHECK_ROW(i, field(m, "Bcc") == NULL);
+		CHECK_ROW(i, field(m, "X-Vilicus-Journal") == NULL);
 		CHECK_ROW(i, strcmp(field(m, "MIME-Version"), "1.0") == 0);
 		CHECK_ROW(i, strchr(subject(m), '\r') == NULL &&
 		    strchr(subject(m), '\n') == NULL);

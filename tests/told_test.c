@@ -408,7 +408,8 @@ incidents_hold(void)
 			    model_at(KIND_INCIDENT, k);
 
 			CHECK_ROW(run, o->closed != 0 ||
-			    o->agent != in->agent || o->check != in->check);
+			    o->agent != in->agent || o->check != in->check ||
+			    strcmp(o->what, in->what) != 0);
 		}
 	}
 	for (i = 0; i < model_count(KIND_CHECK); i++) {
@@ -436,10 +437,24 @@ is_for(uint64_t recipient, const struct incident *in)
 {
 	const struct recipient *r = model_recipient(recipient);
 
+	/* Whom others do not reach is told to whoever is reached himself:
+	 * reach_test. */
+	if (in->agent == 0 && strstr(in->what, NOTIFY_OWN) != NULL)
+		return false;
 	/* what web2/c is called is known as long as it is there */
 	return in->severity >= r->severity && recipient != late &&
 	    (recipient != hook || (in->check != 0 &&
 	    strcmp(in->what + strlen(in->what) - 2, " a") != 0));
+}
+
+/* Is it that this one is not reached? */
+static bool
+is_own_of(uint64_t recipient, const struct incident *in)
+{
+	const char *name = strstr(in->what, NOTIFY_OWN);
+
+	return in->agent == 0 && name != NULL && strcmp(name +
+	    sizeof NOTIFY_OWN - 1, model_recipient(recipient)->name) == 0;
 }
 
 /* Each incident, or each that is open, is in a delivery to that recipient, if
@@ -454,6 +469,9 @@ told_holds(uint64_t recipient, bool open)
 	MODEL_ALL(d, KIND_DELIVERY)
 		if (d->recipient == recipient)
 			tally(&t, d->items, 1);
+	MODEL_ALL(in, KIND_INCIDENT)
+		CHECK_ROW(run, !is_own_of(recipient, in) || (t.bad[in->o.id] ==
+		    0 && t.ok[in->o.id] == 0));
 	MODEL_ALL(in, KIND_INCIDENT)
 		CHECK_ROW(run, t.bad[in->o.id] > 0 ||
 		    !is_for(recipient, in) || (open ?
@@ -514,7 +532,7 @@ attempt_holds(size_t at)
 		    it.bad[in->o.id] == 0 || it.ok[in->o.id] > 0 ||
 		    end_is(DELIVERY_QUEUED, t->recipient, in->o.id));
 	}
-	CHECK_ROW(run, t->recipient != hours ||
+	CHECK_ROW(run, t->recipient != hours || strcmp(t->items, "[]") == 0 ||
 	    hours_hold(&model_recipient(hours)->when, now.now_ms));
 	sending();
 }
@@ -863,15 +881,18 @@ lift(void)
 	incidents_hold();
 }
 
-/* All is well again, and everything is told. */
+/* All is well again, all are reached, and everything is told. */
 static void
 settle(void)
 {
+	const struct recipient *r;
 	struct agent *a;
 	struct check *c;
 	unsigned i;
 	size_t k;
 
+	MODEL_ALL(r, KIND_RECIPIENT)
+		CHECK_ROW(run, notify_test(r, false, &client, &why) != 0);
 	for (i = 0; i < 8; i++)
 		for (k = 0; k < AGENTS; k++) {
 			struct report *rep;
@@ -885,6 +906,8 @@ settle(void)
 				    STORE_NO_CODE);
 			the_store.head++;
 			answer(CHANNEL_ACCEPTED, 0);
+			if (i < 7)
+				watch_tick(&now);
 			do_turn(false);
 		}
 	incidents_hold();

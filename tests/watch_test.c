@@ -481,7 +481,7 @@ test_cannot_send(void)
 	add_recipient("alice", STATUS_WARNING);
 	CHECK(notify_waiting(now.now_ms, &oldest) == 0 && oldest == 0);
 	settings("");
-	id = notify_test(model_recipient(1), &keep, &why);
+	id = notify_test(model_recipient(1), false, &keep, &why);
 	CHECK(id == 1);
 	turn();
 	CHECK(tries_n == 0 && last_delivery()->state == DELIVERY_QUEUED &&
@@ -510,7 +510,7 @@ test_cannot_send(void)
 	answer(CHANNEL_ACCEPTED, 0);
 	CHECK(last_delivery()->state == DELIVERY_ACCEPTED);
 	no_room = true;			/* the disk is full: it is told */
-	CHECK(notify_test(model_recipient(1), &keep, &why) == 0);
+	CHECK(notify_test(model_recipient(1), false, &keep, &why) == 0);
 	no_room = false;
 }
 

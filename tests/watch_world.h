@@ -67,6 +67,15 @@ store_head_seq(const struct store *s)
 	return s->head;
 }
 
+uint64_t
+store_journal_n(const struct store *s, char hash[65])
+{
+	(void)s;
+	memset(hash, 'a', 64);
+	hash[64] = '\0';
+	return lines_n;
+}
+
 int
 store_report_begin(struct store *s, const struct store_report *r,
     unsigned max_results, uint64_t *seq, struct fail *because)

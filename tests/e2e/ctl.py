@@ -123,6 +123,7 @@ def configure(bench):
     same(table(ctl("recipients")),
          [{"NAME": "alice", "CHANNEL": "pushover", "SEVERITY": "critical",
            "MATCH": "-", "HOURS": "-", "AFTER_S": "0", "ENABLED": "true",
+           "PROVEN": "-", "DRILLED": "-", "DRILL_ERROR": "-",
            "ADDRESS": vil.USER}],
          "recipients")
     rows = table(ctl("keys"))
@@ -266,7 +267,7 @@ def refused(bench):
     server, ctl = fixture(bench)
     ctl("agent", "add", "web1")
     ctl.faults(USAGE, [
-        ("", "usage: vilicus .*\n(\t.*\n){28}$"),
+        ("", "usage: vilicus .*\n(\t.*\n){29}$"),
         ("sing", "usage: "),
         ("agent", "usage: "),
         ("agent dance x", "usage: "),

@@ -120,7 +120,7 @@ def real(bench):
             for n, (title, message) in enumerate(TEXTS):
                 both = {"title": title, "message": message, "id": n + 1,
                         "link": "https://m.example.org/seen/abc",
-                        "proof": "12:" + "ab" * 32, "thread": 1}
+                        "journal": "12:" + "ab" * 32, "thread": 1}
                 out = deliver(job(server.port, smtp_tls=mode, **both),
                               ca + "/ca.crt")
                 same(out, (ACCEPTED, 250, "2.0.0 Ok: queued as %d" % (n + 1),
@@ -134,7 +134,7 @@ def real(bench):
             server.stop()
 
 
-def arrived(got, n, title, message, link, proof, id, thread):
+def arrived(got, n, title, message, link, journal, id, thread):
     session, envelope = got
     same((envelope.mail_from, envelope.rcpt_tos),
          ("vilicus@example.org", ["noc@example.net"]), "the envelope")
@@ -145,14 +145,16 @@ def arrived(got, n, title, message, link, proof, id, thread):
     same(m.defects, [], "no defects")
     same(sorted(m.keys()), sorted(
         ["Date", "From", "To", "Subject", "Message-ID", "Importance",
-         "X-Priority", "Auto-Submitted", "MIME-Version", "Content-Type",
+         "X-Priority", "X-Vilicus-Journal", "Auto-Submitted", "MIME-Version",
+         "Content-Type",
          "Content-Transfer-Encoding"] +
         (["In-Reply-To", "References"] if n > 0 else [])), "the fields")
     same(str(m["Subject"]), title.replace("\r", "?").replace("\n", "?"),
          "subject %d" % n)
     got = m.get_content().replace("\r\n", "\n")
-    check(got == message + "\n\nSeen: %s\nproof %s\n" % (link, proof),
-          "body %d" % n, got[:200])
+    check(got == message + "\n\nSeen: %s\nJournal: %s\n" %
+          (link, journal), "body %d" % n, got[:200])
+    same(str(m["X-Vilicus-Journal"]).strip(), journal, "the journal's mark")
     same(m["Message-ID"], "<vilicus-%d.aZ@example.org>" % id, "Message-ID")
     if n > 0:
         same(m["References"], "<vilicus-%d.aZ@example.org>" % thread,
@@ -198,8 +200,16 @@ def whole(bench):
     vil.until(60, "after a reload it goes", lambda: handler.got)
     m, body = parsed(handler.got[0][1])
     same(m["Subject"], "Vilicus test", "the test's subject")
+    mark = m["X-Vilicus-Journal"].strip()
+    check(re.fullmatch("[0-9]+:[0-9a-f]{64}", mark), "a mark", mark)
     check(re.search(r"\n\nSeen: https://monitor\.example\.org/seen/1-vl_"
-                    r"[a-z2-7]{32}\n$", body), "its body", body)
+                    r"[a-z2-7]{32}\nJournal: %s\n$" % mark, body),
+          "its body", body)
+    r = subprocess.run([os.path.join(vil.TOP, "vilicus"), "verify",
+                        server.dir, mark], capture_output=True, text=True)
+    same((r.returncode, r.stdout.split("\n")[-2]),
+         (0, "the journal holds line %s as it was" % mark.split(":")[0]),
+         "the mark holds")
     check(m["In-Reply-To"] is None and m["Importance"] is None, "alone", m)
     seen = json.dumps(server.get("setting/1/"))
     same(json.loads(seen)["smtp"], "localhost:%d" % smtp.port, "it is shown")

@@ -135,6 +135,7 @@ PATHS = [
     ("recipient/1/", {**MORE, **EDIT}),
     ("recipient/99/", {"GET": (401, 403, 403, 404, 404, 403), **GONE}),
     ("recipient/99/test/", {"POST": NO}),
+    ("recipient/99/drill/", {"POST": NO}),
     ("key/", {**MINE, **POST}),
     ("key/schema/", MINE),
     ("key/1/", {**MINE, **EDIT, "DELETE": (401, 403, 403, 403, 409, 403)}),

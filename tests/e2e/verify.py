@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """What is kept can be proved whole, and taken out: verify, CSV, sync."""
 import csv
+import hashlib
 import io
 import os
 import re
+import shutil
 import subprocess
+import zlib
 
 import vil
 from vil import check, must, same, until
@@ -93,4 +96,69 @@ def whole_and_damaged(bench):
     check("nowhere" in err, "says which", err)
 
 
-vil.run(whole_and_damaged)
+def rechain(lines, prev="0" * 64):
+    """Journal lines as whoever may write the file would make them good."""
+    made = []
+    for line in lines:
+        body = line.split(',"prev":"')[0] + ',"prev":"%s"' % prev
+        made.append('%s,"crc":"%08x"}' % (body, zlib.crc32(body.encode())))
+        prev = hashlib.sha256(made[-1].encode()).hexdigest()
+    return made
+
+
+def mark(lines, i):
+    return "%d:%s" % (int(re.match(r'{"n":(\d+)', lines[i]).group(1)),
+                      hashlib.sha256(lines[i].encode()).hexdigest())
+
+
+def marks(bench):
+    """What was kept of the journal, N:HASH, is held against it."""
+    server = vil.Server(bench)
+    for n in range(9):
+        server.add("agent", hostname="web%d" % n)
+    path = server.dir + "/journal/1.log"
+    lines = vil.read(path).split("\n")[:-1]
+    must(len(lines) > 9, "lines", lines)
+    same(rechain(lines), lines, "the chain is what doc/format says")
+    last = mark(lines, -1)
+
+    def said(code, what, *words):
+        got = vilicus("verify", *words)
+        same((got[0], got[2]), (code, ""), " ".join(words))
+        check(what in got[1].split("\n")[-2], what, got)
+
+    for i in range(len(lines)):
+        said(0, "the journal holds line %d as it was" % (i + 1), server.dir,
+             mark(lines, i))
+    said(0, "as it was", server.dir, last.upper())
+    said(0, "as it was", last, server.dir)
+    said(1, "line 3 of the journal is not as it was", server.dir,
+         mark(lines, 2)[:-2] + "xy".translate({120: 48, 121: 48}))
+    same(server.stop(), 0, "ends")
+    copy = bench.path("copy")
+    shutil.copytree(server.dir, copy)
+
+    def forged(new, code, what, kept=last):
+        vil.write(copy + "/journal/1.log", "\n".join(new) + "\n")
+        said(code, what, copy, kept)
+
+    lines = vil.read(path).split("\n")[:-1]
+    forged(lines, 0, "as it was")
+    other = rechain([line.replace("web3", "web9") for line in lines])
+    forged(other, 1, "it, or one before it, was changed")
+    same(vilicus("verify", copy)[0], 0, "which nothing else shows")
+    at = next(i for i in range(len(lines)) if lines[i] != other[i])
+    forged(other, 0, "as it was", mark(lines, at - 1))
+    forged(lines[:-1], 1, "the journal was cut: it had a line %d, and ends "
+           "with %d" % (len(lines), len(lines) - 1), mark(lines, -1))
+    forged(lines[:2] + [lines[2].replace(":", ";")] + lines[3:], 1,
+           "line 3 of the journal is damaged or missing", mark(lines, 2))
+    later = rechain([re.sub(r'"n":(\d+)', lambda m: '"n":%d' %
+                            (int(m.group(1)) + 50), line, count=1)
+                     for line in lines])
+    forged(later, 1, "line 3 is not kept any more, so nothing can be said of "
+           "it: the oldest is 51", mark(lines, 2))
+    same(vilicus("verify", copy, last, last)[0], 2, "one")
+
+
+vil.run(whole_and_damaged, marks)
