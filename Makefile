@@ -192,6 +192,7 @@ tests/channel_push_test.o: channel_push.c tests/channel_help.h
 tests/channel_web_test.o: channel_web.c tests/channel_help.h
 tests/change_test.o tests/conn_test.o tests/pool_test.o: $(HDR) tests/test.h
 tests/drill_test.o tests/flap_test.o tests/reach_test.o tests/told_test.o tests/watch_test.o: $(HDR) tests/test.h tests/watch_world.h
+tests/told_test.o: tests/told_seen.h
 
 tests/store_test.o: tests/store_data.h tests/store_help.h
 tests/budget_test.o tests/full_test.o: $(HDR) tests/test.h tests/memfs.h tests/store_data.h
@@ -234,6 +235,7 @@ check-san:
 check-long: everything
 	ALL=1 STATES=10 tests/run tests/crash_test tests/block_test \
 	    tests/budget_test
+	HISTORIES=10000 tests/run tests/told_test
 	KILLS=500 tests/run tests/e2e/kill9.py tests/chroot
 	ALL=1 tests/run tests/broken
 	SECS=120 tests/run tests/fuzz/run

@@ -404,14 +404,18 @@ child_dies(void)
 	child_broken = false;
 }
 
-/* What notify.c has of its own goes with the process: leave it idle. */
+/* What notify.c has of its own goes with the process: leave it idle, and to
+ * look whenever it is asked to. */
 static void
 forget_way(void)
 {
+	struct incident none;
+
 	child_broken = true;
 	notify_send(&now);
 	all_ready();
 	child_broken = false;
+	notify_event(&none);
 }
 
 /* What was on its way or is not known to the journal may have arrived. */
