@@ -30,13 +30,13 @@ TLS	= tls.o tls_cert.o tls_client.o tls_pem.o
 COMMON	= client.o fail.o http.o json.o key.o log.o loop_$(SYS).o str.o \
 	  stream.o $(TLS)
 SERVER	= server.o alert.o api.o api_list.o api_object.o api_replay.o api_result.o api_series.o \
-	  api_who.o beat.o change.o channel.o channel_exec.o channel_mail.o channel_push.o channel_web.o check.o child.o config.o conn.o file.o gzip.o hours.o identity.o login.o mail.o match.o model.o \
+	  api_who.o api_why.o beat.o change.o channel.o channel_exec.o channel_mail.o channel_push.o channel_web.o check.o child.o config.o conn.o file.o gzip.o hours.o identity.o login.o mail.o match.o model.o \
 	  model_field.o model_set.o notify.o notify_job.o notify_way.o page.o pool.o silence.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o zone.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
 	  alert.o check.o child.o probe.o proc_$(SYS).o
-CTL	= ctl.o ctl_edit.o ctl_replay.o ctl_show.o ctl_table.o alert.o check.o store.o \
+CTL	= ctl.o ctl_edit.o ctl_replay.o ctl_show.o ctl_table.o ctl_why.o alert.o check.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o store_verify.o
 HDR	= agent.h alert.h api.h api_impl.h beat.h change.h channel.h channel_impl.h check.h child.h \
@@ -211,7 +211,7 @@ E2E	= tests/e2e/main.py tests/e2e/crash.py tests/e2e/kill9.py \
 	  tests/e2e/verify.py tests/e2e/chains.py tests/e2e/tls.py \
 	  tests/e2e/beat.py tests/e2e/repeat.py tests/e2e/hooks.py \
 	  tests/e2e/mail.py tests/e2e/quiet.py tests/e2e/waiting.py \
-	  tests/e2e/many.py tests/e2e/replay.py
+	  tests/e2e/many.py tests/e2e/replay.py tests/e2e/why.py
 
 check: everything
 	tests/run $(TESTS) tests/style tests/e2e/cpu.py -p $(E2E)

@@ -22,7 +22,7 @@
 #define API_REPLAY	8192	/* results before what is replayed, and as
 				 * many in one call */
 #define API_REPLAY_BYTES (256u << 10) /* of what they came to, and one more */
-#define API_WHY		8192	/* records of the journal in one call */
+#define API_WHY		4096	/* records of the journal in one call */
 #define API_WHY_MS	3600000	/* told of before, where nothing is wrong */
 #define API_PACK_MIN	1024	/* bytes of an answer worth packing */
 #define API_PACK_MAX	(1u << 20) /* and that do not take too long */

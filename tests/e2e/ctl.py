@@ -266,7 +266,7 @@ def refused(bench):
     server, ctl = fixture(bench)
     ctl("agent", "add", "web1")
     ctl.faults(USAGE, [
-        ("", "usage: vilicus .*\n(\t.*\n){28}$"),
+        ("", "usage: vilicus .*\n(\t.*\n){29}$"),
         ("sing", "usage: "),
         ("agent", "usage: "),
         ("agent dance x", "usage: "),
