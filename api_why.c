@@ -83,16 +83,17 @@ add_past(struct why *w, enum kind kind, const void *live)
 	p->was = live == NULL ? NULL : model_draft(kind, live);
 }
 
-/* The one that a record is about, or NULL.  A recipient may be gone. */
+/* The one that a record is about, or NULL.  A recipient may be gone since
+ * (later: so that there was one). */
 static struct past *
-find_past(struct why *w, enum kind kind, uint64_t id)
+find_past(struct why *w, enum kind kind, uint64_t id, bool later)
 {
 	struct past *p;
 
 	for (p = w->past; p < w->past + w->pasts; p++)
 		if (p->was != NULL && p->kind == kind && p->was->id == id)
 			return p;
-	if (kind != KIND_RECIPIENT || w->pasts == PASTS_MAX ||
+	if (!later || kind != KIND_RECIPIENT || w->pasts == PASTS_MAX ||
 	    model_recipient(id) != NULL)
 		return NULL;
 	p->kind = kind;
@@ -360,6 +361,7 @@ take(struct buf *out, struct why *w, uint64_t n, struct str line)
 	struct str id = str_of(text_of(line, "object", text)), name, raw;
 	struct past *p;
 	uint64_t number;
+	bool later;
 
 	if (str_cut(&id, '/', &name) == -1 ||
 	    model_kind(name, &r.kind) == -1 ||
@@ -369,15 +371,17 @@ take(struct buf *out, struct why *w, uint64_t n, struct str line)
 		r.d = model_delivery(number);
 	if (r.d != NULL && model_delivery_says(r.d, w->in->o.id) == STATUS_NONE)
 		r.d = NULL;
-	p = find_past(w, r.kind, number);
-	if ((p == NULL && r.d == NULL) ||
-	    str_time(str_of(text_of(line, "at", text)), &r.at_ms) == -1)
+	if (str_time(str_of(text_of(line, "at", text)), &r.at_ms) == -1)
+		return;
+	later = r.at_ms > w->at_ms;
+	p = find_past(w, r.kind, number, later);
+	if (p == NULL && r.d == NULL)
 		return;
 	r.made = json_member(line, "old", &raw) != JSON_OBJ;
 	if (json_member(line, "new", &r.new) != JSON_OBJ)
 		r.new = STR("{}");
 	set_by(&r, line);
-	if (p != NULL && r.at_ms > w->at_ms)
+	if (p != NULL && later)
 		take_back(w, p, &r, line);
 	if (out != NULL && r.at_ms >= w->begin_ms)
 		tell(out, w, &r);
