@@ -30,13 +30,13 @@ TLS	= tls.o tls_cert.o tls_client.o tls_pem.o
 COMMON	= client.o fail.o http.o json.o key.o log.o loop_$(SYS).o str.o \
 	  stream.o $(TLS)
 SERVER	= server.o alert.o api.o api_list.o api_object.o api_replay.o api_result.o api_series.o \
-	  api_who.o beat.o change.o channel.o channel_exec.o channel_mail.o channel_push.o channel_web.o check.o child.o config.o conn.o file.o gzip.o hours.o identity.o login.o mail.o match.o model.o \
+	  api_who.o api_why.o beat.o change.o channel.o channel_exec.o channel_mail.o channel_push.o channel_web.o check.o child.o config.o conn.o file.o gzip.o hours.o identity.o login.o mail.o match.o model.o \
 	  model_field.o model_set.o notify.o notify_drill.o notify_job.o notify_ring.o notify_way.o page.o pool.o silence.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o zone.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
 	  alert.o check.o child.o probe.o proc_$(SYS).o
-CTL	= ctl.o ctl_edit.o ctl_replay.o ctl_show.o ctl_table.o alert.o check.o store.o \
+CTL	= ctl.o ctl_edit.o ctl_replay.o ctl_show.o ctl_table.o ctl_why.o alert.o check.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o store_verify.o
 HDR	= agent.h alert.h api.h api_impl.h beat.h change.h channel.h channel_impl.h check.h child.h \
@@ -51,7 +51,7 @@ TESTS	= tests/agent_test tests/alert_test tests/block_test \
 	  tests/key_test tests/login_test tests/loop_test tests/mail_test tests/match_test tests/model_test tests/pool_test \
 	  tests/probe_test tests/reach_test \
 	  tests/replay_test tests/store_test tests/str_test tests/tls_server_test tests/tls_test \
-	  tests/told_test tests/watch_test
+	  tests/told_test tests/watch_test tests/why_test
 
 all: $(PROGS)
 
@@ -168,6 +168,8 @@ tests/told_test: tests/told_test.o $(T_watch)
 	$(LINK) tests/told_test.o $(T_watch) $(LDLIBS)
 tests/watch_test: tests/watch_test.o $(T_watch)
 	$(LINK) tests/watch_test.o $(T_watch) $(LDLIBS)
+tests/why_test: tests/why_test.o $(T_change)
+	$(LINK) tests/why_test.o $(T_change) $(LDLIBS)
 tests/probe_test: tests/probe_test.o $(T_probe)
 	$(LINK) tests/probe_test.o $(T_probe) $(LDLIBS)
 tests/replay_test: tests/replay_test.o $(MODEL)
@@ -187,6 +189,7 @@ tests/tls_test: tests/tls_test.o $(T_tls)
 tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/channel_exec_test.o tests/channel_push_test.o tests/channel_web_test.o tests/client_test.o tests/config_test.o tests/gzip_test.o tests/hours_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/login_test.o tests/loop_test.o tests/mail_test.o tests/mail_try.o tests/match_test.o tests/model_test.o tests/probe_test.o tests/store_test.o tests/str_test.o tests/tls_server_test.o tests/tls_test.o tests/tls_try.o: $(HDR) tests/test.h
 tests/login_test.o: login.c
 tests/replay_test.o: api_replay.c $(HDR) tests/test.h
+tests/why_test.o: api_why.c $(HDR) tests/test.h
 tests/channel_exec_test.o: channel_exec.c tests/channel_help.h
 tests/channel_push_test.o: channel_push.c tests/channel_help.h
 tests/channel_web_test.o: channel_web.c tests/channel_help.h
@@ -218,7 +221,7 @@ E2E	= tests/e2e/main.py tests/e2e/crash.py tests/e2e/kill9.py \
 	  tests/e2e/beat.py tests/e2e/repeat.py tests/e2e/hooks.py \
 	  tests/e2e/mail.py tests/e2e/quiet.py tests/e2e/seen.py \
 	  tests/e2e/waiting.py tests/e2e/many.py tests/e2e/replay.py \
-	  tests/e2e/drill.py
+	  tests/e2e/drill.py tests/e2e/why.py
 
 check: everything
 	tests/run $(TESTS) tests/style tests/e2e/cpu.py -p $(E2E)

@@ -97,9 +97,8 @@ alert_judge(const struct alert_rule *r, const struct alert_result *res,
 	return s;
 }
 
-/* How many of the newest n results of a signal are bad. */
-static unsigned
-bad_among(uint64_t bits, unsigned n)
+unsigned
+alert_bad(uint64_t bits, unsigned n)
 {
 	unsigned bad = 0;
 
@@ -126,8 +125,8 @@ signal_step(const struct alert_rule *r, struct alert_signal *g, bool bad,
 		g->since_ms = at_ms;
 	if (at_ms - g->since_ms < r->for_ms)
 		return;
-	enough = bad_among(g->bits, of) >= hits;
-	if (g->on ? enough || bad_among(g->bits, hits) > 0 : !enough)
+	enough = alert_bad(g->bits, of) >= hits;
+	if (g->on ? enough || alert_bad(g->bits, hits) > 0 : !enough)
 		return;
 	g->on = bad;
 	g->since_ms = 0;

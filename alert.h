@@ -96,6 +96,9 @@ struct alert_signal {
 				 * unused by unknown */
 };
 
+/* How many of the newest n results of a signal are bad. */
+unsigned alert_bad(uint64_t bits, unsigned n);
+
 struct alert_state {
 	int64_t at_ms;		/* newest result stepped; 0: none yet */
 	int64_t since_ms;	/* when the held status began (result's at) */

@@ -22,6 +22,8 @@
 #define API_REPLAY	8192	/* results before what is replayed, and as
 				 * many in one call */
 #define API_REPLAY_BYTES (256u << 10) /* of what they came to, and one more */
+#define API_WHY		4096	/* records of the journal in one call */
+#define API_WHY_MS	3600000	/* told of before, where nothing is wrong */
 #define API_PACK_MIN	1024	/* bytes of an answer worth packing */
 #define API_PACK_MAX	(1u << 20) /* and that do not take too long */
 
@@ -101,6 +103,20 @@ struct object *api_find(struct call *k);
 struct object *api_draft(struct call *k, const struct object *live);
 int api_check(struct call *k, enum kind kind, void *draft);
 
+/* A result, and what is kept of it (row NULL: it was not read back). */
+void api_show_result(struct buf *b, const struct store_result *r,
+    const struct store_row *row);
+
+/* How a check with this rule stood at a time, by its history; settled and
+ * thinned_ms as in doc/api, "replay".  0, or -1: it cannot be read. */
+struct api_stand {
+	struct alert_state st;
+	bool settled;
+	int64_t thinned_ms;
+};
+int api_stand(struct check *c, int64_t at_ms, struct api_stand *s,
+    struct fail *why);
+
 /* ETag: the revision.  Is it the one that the client has? */
 bool api_etag(struct call *k, int64_t revision);
 
@@ -133,7 +149,7 @@ int api_heard(struct call *k);
 typedef int api_fn(struct call *k);
 api_fn api_list, api_get, api_put, api_delete, api_test, api_ack;
 api_fn api_history, api_history_one, api_history_post, api_history_patch;
-api_fn api_series, api_replay;
+api_fn api_series, api_replay, api_why;
 api_fn api_events, api_event, api_root, api_schema;
 api_fn api_sessions, api_enter, api_leave, api_tls_key;
 api_fn page_status, page_home, page_health, page_login, page_logout,

@@ -175,6 +175,20 @@ step_all(struct buf *out, struct replay *a, struct fail *why)
 	return rc == -1 ? -1 : 0;
 }
 
+int
+api_stand(struct check *c, int64_t at_ms, struct api_stand *s,
+    struct fail *why)
+{
+	struct replay a = { .c = c, .from_ms = at_ms + 1,
+	    .until_ms = at_ms + 1 };
+	struct buf none = { .full = false };
+
+	if (step_all(&none, &a, why) == -1)
+		return -1;
+	*s = (struct api_stand){ a.st, a.settled, a.thinned_ms };
+	return 0;
+}
+
 static void
 put_next(struct buf *b, const struct replay *a)
 {

@@ -365,9 +365,8 @@ put_id(struct buf *b, const struct store_result *r)
 	buf_addi(b, r->at_ms);
 }
 
-/* row NULL: of a result, not of what is kept. */
-static void
-show_result(struct buf *b, const struct store_result *r,
+void
+api_show_result(struct buf *b, const struct store_result *r,
     const struct store_row *row)
 {
 	json_obj(b);
@@ -460,7 +459,7 @@ api_history_post(struct call *k)
 		    "%s", e->error);
 	if (take_all(k) == -1)
 		return -1;
-	show_result(k->c->out, &e->r, NULL);
+	api_show_result(k->c->out, &e->r, NULL);
 	buf_addz(&k->c->extra, "Location: " MODEL_API "check_history/");
 	put_id(&k->c->extra, &e->r);
 	buf_addz(&k->c->extra, "/\r\n");
@@ -532,7 +531,7 @@ rows(struct call *k, struct store_query *ask, bool show, int64_t *last_ms)
 		n++;
 		*last_ms = row.r.at_ms;
 		if (show)
-			show_result(k->c->out, &row.r, &row);
+			api_show_result(k->c->out, &row.r, &row);
 	}
 	return rc != -1 ? (int)n : api_error(k->c, 503, NULL, "history cannot "
 	    "be read: %s", why.msg);

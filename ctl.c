@@ -66,6 +66,7 @@ static const struct command {
 	    "[COMMENT ...]" },
 	{ "replay",	1, 99, ctl_replay,    "HOST/CHECK [from TIME] "
 	    "[until TIME] [RULE ...]" },
+	{ "why",	1, 2,  ctl_why,	      "HOST/CHECK [TIME]" },
 	{ "verify",	0, 2,  ctl_verify,    "[DIR] [N:HASH]" },
 };
 

@@ -4,10 +4,10 @@
  * ctl.c has the options, the commands and the exchange with the server;
  * ctl_table.c what goes to the terminal; ctl_show.c and ctl_edit.c the
  * commands that look and those that change; ctl_replay.c what other rules
- * would have told.  Everything goes through the HTTP API; nothing here but
- * verify reads the server's files, but for its key, and what the server can
- * judge is left to it.  What cannot go on says why and exits: a command has
- * nothing to clean up.
+ * would have told; ctl_why.c why it was told, or was not.  Everything goes
+ * through the HTTP API; nothing here but verify reads the server's files, but
+ * for its key, and what the server can judge is left to it.  What cannot go on
+ * says why and exits: a command has nothing to clean up.
  */
 #ifndef CTL_H
 #define CTL_H
@@ -130,5 +130,6 @@ int ctl_enrol(int argc, char **argv);
 int ctl_login(int argc, char **argv);
 int ctl_replay(int argc, char **argv);
 int ctl_test(int argc, char **argv);
+int ctl_why(int argc, char **argv);
 
 #endif

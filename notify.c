@@ -118,20 +118,30 @@ notify_fails(const struct recipient *r, const struct watch_now *now,
 	return true;
 }
 
-static bool
-wants(const struct recipient *r, const struct incident *in)
+const char *
+notify_unwanted(const struct recipient *r, const struct incident *in,
+    const struct agent *a, const struct check *c)
 {
-	const struct agent *a = model_agent(in->agent);
-	const struct check *c = model_check_by_id(in->check);
-
-	if (!r->enabled || in->status < r->severity || is_own(r, in))
-		return false;
+	if (!r->enabled)
+		return "is disabled";
+	if (in->status < r->severity)
+		return "is told of worse alone";
+	if (is_own(r, in))
+		return "is the one";
 	if (r->match[0] == '\0' || in->agent == 0)
-		return true;		/* the server's own are for all */
+		return NULL;		/* the server's own are for all */
 	return a != NULL && (in->check == 0 || c != NULL) &&
 	    match_holds(str_of(r->match), &(struct match_on){ a->hostname,
 	    a->tags, c == NULL ? NULL : c->name,
-	    c == NULL ? NULL : c->type->name });
+	    c == NULL ? NULL : c->type->name }) ? NULL :
+	    "is told of other places alone";
+}
+
+static bool
+wants(const struct recipient *r, const struct incident *in)
+{
+	return notify_unwanted(r, in, model_agent(in->agent),
+	    model_check_by_id(in->check)) == NULL;
 }
 
 enum news { NOTHING, CHANGE, STILL, AGAIN };

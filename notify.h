@@ -59,6 +59,12 @@ void notify_event(struct incident *in);
  * notify_due does it, too. */
 void notify_look(const struct watch_now *now);
 
+/* Why a recipient is not for news of an incident of this agent and check (or
+ * NULL): "is disabled", "is told of worse alone", "is told of other places
+ * alone"; NULL: it is. */
+const char *notify_unwanted(const struct recipient *r,
+    const struct incident *in, const struct agent *a, const struct check *c);
+
 /* Is there something still to be told of it, or under way? */
 bool notify_owes(const struct incident *in);
 

@@ -376,22 +376,29 @@ look_at_check(struct check *c, const struct watch_now *now)
 	happened(0, &e, now);
 }
 
+void
+watch_how(struct buf *b, const struct check *c, const struct store_result *r)
+{
+	struct alert_result res = result_of(r);
+	const struct alert_bound *bound;
+
+	(void)alert_judge(&c->rule, &res, &bound);
+	check_text(b, c->type, &c->rule, &res, bound, r->text);
+}
+
 struct alert_change
 watch_step(const struct check *c, struct alert_state *st,
     const struct store_result *r, struct buf *how)
 {
 	struct alert_result res = result_of(r);
 	struct alert_change ch = alert_step(&c->rule, st, &res);
-	const struct alert_bound *bound;
 
 	if (ch.from == STATUS_NONE && ch.to == STATUS_OK)
 		ch.from = STATUS_OK;
 	if (ch.calm && ch.to <= ch.from)
 		buf_addf(how, "calm for %d min: ", ALERT_CALM_MS / 60000);
-	if (ch.from != ch.to || ch.flaps || ch.calm) {
-		(void)alert_judge(&c->rule, &res, &bound);
-		check_text(how, c->type, &c->rule, &res, bound, r->text);
-	}
+	if (ch.from != ch.to || ch.flaps || ch.calm)
+		watch_how(how, c, r);
 	return ch;
 }
 

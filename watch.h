@@ -41,6 +41,10 @@ struct alert_change watch_step(const struct check *c, struct alert_state *st,
 void watch_text(struct buf *b, const struct check *c, struct alert_change ch,
     struct str how);
 
+/* How a result reads under the check's rule: "95 percent, above 90". */
+void watch_how(struct buf *b, const struct check *c,
+    const struct store_result *r);
+
 /* What this result is by itself: the status kept with it. */
 enum status watch_judge(const struct check *c, const struct store_result *r);
 
