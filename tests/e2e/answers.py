@@ -181,6 +181,9 @@ ROWS = [
     ("400 with errors", [answer(400, BAD)], no(400, ": not you")),
     ("400 cut in the body", [sized(99, BAD, b"HTTP/1.1 400 No\r\n"), cut],
      no(400, "")),
+    ("400 that tells the token", [answer(400, BAD.replace(
+        b"not you", vil.TOKEN.encode() + b" " + vil.TOKEN[:9].encode()))],
+     no(400, ": %s " % ("*" * 30)), no(400, ": " + vil.TOKEN)),
     ("401", [answer(401, BAD)], no(401, ": not you")),
     ("404 empty", [answer(404, b"")], no(404, "")),
     ("404 HTML", [answer(404, HTML)], no(404, ""), no(404, ": <html>Bad")),
