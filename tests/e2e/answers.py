@@ -155,6 +155,8 @@ ROWS = [
      [GO_ON, b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", answer(200)],
      yes()),
     ("200 byte by byte", [slowly(answer(200), 0.002)], yes()),
+    ("200, nested without an end", [answer(200, b"[" * 9000)],
+     maybe(200, UNREAD), yes()),
     ("two answers at once", [answer(200) + answer(500)], yes()),
     ("201", [answer(201)], maybe(201, "HTTP 201"), yes(201)),
     ("204", [b"HTTP/1.1 204 No Content\r\n\r\n"], maybe(204, "HTTP 204"),
@@ -179,6 +181,16 @@ ROWS = [
     ("302", [elsewhere(302)], no(302, REDIRECT)),
     ("307", [elsewhere(307)], no(307, REDIRECT)),
     ("400 with errors", [answer(400, BAD)], no(400, ": not you")),
+    ("400 with colours", [answer(400, BAD.replace(
+        b"not", rb"\u001b[31m\u202e\n"))], no(400, ": ?[31m?? you")),
+    ("400 with too much to say", [answer(400, BAD.replace(
+        b"not you", "\u20ac".encode() * 2000))],
+     no(400, ""), no(400, ': {"status":0,"errors":["\u20ac\u20ac')),
+    ("400 in many words", [answer(400, BAD.replace(
+        b'["', b'["' + b'\xc3\xa4","' * 1000))],
+     no(400, ": \u00e4; \u00e4; "), no(400, ": not you")),
+    ("400 in Latin-1", [answer(400, BAD.replace(b"not", b"n\xf6t"))],
+     no(400, "")),
     ("400 cut in the body", [sized(99, BAD, b"HTTP/1.1 400 No\r\n"), cut],
      no(400, "")),
     ("400 that tells the token", [answer(400, BAD.replace(
