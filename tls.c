@@ -23,7 +23,7 @@ static const struct {
 } words[] = {
 	{ BR_ERR_UNSUPPORTED_VERSION,	NO_TLS12 },
 	{ BR_ERR_BAD_VERSION,		NO_TLS12 },
-	{ BR_ERR_BAD_LENGTH,		"TLS record of no length there is" },
+	{ BR_ERR_BAD_LENGTH,		"TLS record of an impossible length" },
 	{ BR_ERR_TOO_LARGE,		"TLS record too large" },
 	{ BR_ERR_BAD_MAC,		"TLS record was altered on the way" },
 	{ BR_ERR_NO_RANDOM,		"no random numbers: /dev/urandom" },

@@ -286,7 +286,7 @@ ROWS = [
     ("another protocol", [b"220 mail.example.org ESMTP\r\n"],
      maybe(0, "no HTTP version where one is due")),
     ("a TLS record of 64 KB", [raw(b"\x17\3\3\xff\xff" + b"x" * 70000)],
-     maybe(0, "TLS record of no length there is, before any answer")),
+     maybe(0, "TLS record of an impossible length, before any answer")),
     ("a TLS record of noise", [raw(b"\x17\3\3\0\x40" + b"x" * 64)],
      maybe(0, "TLS record was altered on the way, before any answer")),
     ("not in TLS", [raw(answer(200))], maybe(0, "before any answer")),
