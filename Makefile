@@ -221,7 +221,8 @@ E2E	= tests/e2e/main.py tests/e2e/crash.py tests/e2e/kill9.py \
 	  tests/e2e/beat.py tests/e2e/repeat.py tests/e2e/hooks.py \
 	  tests/e2e/mail.py tests/e2e/quiet.py tests/e2e/seen.py \
 	  tests/e2e/waiting.py tests/e2e/many.py tests/e2e/replay.py \
-	  tests/e2e/drill.py tests/e2e/why.py
+	  tests/e2e/drill.py tests/e2e/why.py tests/e2e/answers.py \
+	  tests/e2e/flap.py
 
 check: everything
 	tests/run $(TESTS) tests/style tests/e2e/cpu.py -p $(E2E)

@@ -237,9 +237,10 @@ static const struct channel {
 static void
 run(struct str job, const struct fail *unprepared, char answer[CHILD_ANSWER])
 {
+	static const char *const secrets[] = { "token", "smtp_password" };
 	struct channel_outcome o = { .end = CHANNEL_REFUSED };
 	const struct channel *c;
-	char name[32];
+	char name[32], text[256];
 
 	untrusted = unprepared;
 	(void)json_text(job, "channel", name, sizeof name);	/* or "" */
@@ -248,6 +249,11 @@ run(struct str job, const struct fail *unprepared, char answer[CHILD_ANSWER])
 		channel_reason(&o, "no such channel");
 	else
 		c->run(job, &o);
+	for (size_t i = 0; i < COUNT(secrets); i++) {
+		(void)json_text(job, secrets[i], text, sizeof text); /* or "" */
+		channel_hide(o.reason, str_of(text));
+		channel_hide(o.id, str_of(text));
+	}
 	channel_outcome_put(answer, &o);
 }
 

@@ -39,6 +39,10 @@ void channel_ask(const struct channel_ask *a, channel_judge_fn *judge,
 /* A wait that Retry-After (seconds) asks for, or else_s, within bounds. */
 unsigned channel_after(const struct http_head *h, uint64_t else_s);
 
+/* Stars for a secret in a text, whole, or its beginning where that is cut:
+ * an answer may say anything, and viewers read it. */
+void channel_hide(char *text, struct str secret);
+
 /* text, fit for one line, into dst[cap]; a reason likewise. */
 void channel_line(char *dst, size_t cap, const char *text);
 void channel_reason(struct channel_outcome *o, const char *fmt, ...)

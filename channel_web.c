@@ -508,9 +508,8 @@ static const struct web {
 	{ "get",	"GET",	make_get,	judge,	true,	false },
 };
 
-/* Stars for a secret in a text, whole, or its beginning where that is cut. */
-static void
-hide(char *text, struct str secret)
+void
+channel_hide(char *text, struct str secret)
 {
 	size_t k;
 
@@ -554,10 +553,10 @@ send_note(struct note *n, const struct web *w, struct channel_outcome *o)
 	ask.body = str_from(&n->body);
 	channel_ask(&ask, w->judge, o);
 	/* An answer may say anything, and viewers read it. */
-	hide(o->reason, str_of(n->secret));
-	hide(o->id, str_of(n->secret));
+	channel_hide(o->reason, str_of(n->secret));
+	channel_hide(o->id, str_of(n->secret));
 	if (ask.url.path.n > 24)
-		hide(o->reason, ask.url.path);
+		channel_hide(o->reason, ask.url.path);
 }
 
 void

@@ -12,6 +12,7 @@ static const uint16_t suites[] = {
 	BR_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 };
 
+#define MOVES_MAX	16	/* of a record's head or rest, in one call */
 #define NO_TLS12	"the other side speaks no TLS 1.2"
 #define ALERT(n)	(BR_ERR_RECV_FATAL_ALERT + (n))	/* of either side */
 
@@ -22,6 +23,7 @@ static const struct {
 } words[] = {
 	{ BR_ERR_UNSUPPORTED_VERSION,	NO_TLS12 },
 	{ BR_ERR_BAD_VERSION,		NO_TLS12 },
+	{ BR_ERR_BAD_LENGTH,		"TLS record of an impossible length" },
 	{ BR_ERR_TOO_LARGE,		"TLS record too large" },
 	{ BR_ERR_BAD_MAC,		"TLS record was altered on the way" },
 	{ BR_ERR_NO_RANDOM,		"no random numbers: /dev/urandom" },
@@ -103,10 +105,12 @@ move(struct tls *t, bool out)
 
 /* Move records until the engine is in the state wanted.  1, or a STREAM_
  * value; STREAM_EOF: the other side said goodbye.  Out before in; but a full
- * way out must not stop what comes in. */
+ * way out must not stop what comes in.  Records that lead nowhere (warnings,
+ * empty ones) may come without an end: after some it is another's turn. */
 static ssize_t
 move_until(struct tls *t, unsigned wanted)
 {
+	unsigned moves = 0;
 	ssize_t rc = 1;
 
 	while (rc == 1) {
@@ -117,6 +121,8 @@ move_until(struct tls *t, unsigned wanted)
 			    BR_ERR_OK ? STREAM_EOF : tls_broken(t);
 		if (st & wanted)
 			return 1;
+		if (moves++ == MOVES_MAX)
+			return STREAM_AGAIN;
 		rc = move(t, true);
 		if (rc == STREAM_AGAIN)
 			rc = move(t, false);

@@ -1,5 +1,6 @@
 /* The channels of channel_web.c, but for the network: what they ask, and what
- * they make of answers.  tests/e2e/hooks.py has the real thing. */
+ * they make of answers.  tests/e2e/hooks.py and answers.py have the real
+ * thing. */
 #include "test.h"
 #include "channel_help.h"
 

@@ -1,6 +1,7 @@
 /*
- * mail_try [CAFILE] <JOB: what the delivery's child makes of a job: END CODE
- * AFTER, id, receipt and reason, a line each.  For tests/e2e/mail.py.
+ * mail_try [CAFILE] <JOBS: what the delivery's child makes of each job, a line,
+ * in order: END CODE AFTER SEEN OVER, id, receipt, device and reason, a line
+ * each.  For tests/e2e/mail.py and answers.py.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -10,15 +11,16 @@
 int
 main(int argc, char **argv)
 {
-	static char job[CHILD_JOB_MAX];
+	static char job[CHILD_JOB_MAX + 1];
 	char answer[CHILD_ANSWER];
 	struct fail why;
-	size_t n = fread(job, 1, sizeof job, stdin);
 	int rc = channel_child.prepare(str_of(argc > 1 ? argv[1] : ""), &why);
 
-	alarm(channel_child.deadline_s);
-	channel_child.run((struct str){ job, n }, rc == -1 ? &why : NULL,
-	    answer);
-	puts(answer);
+	while (fgets(job, sizeof job, stdin) != NULL) {
+		alarm(channel_child.deadline_s);
+		channel_child.run(str_of(job), rc == -1 ? &why : NULL, answer);
+		puts(answer);
+		fflush(stdout);
+	}
 	return 0;
 }

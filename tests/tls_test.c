@@ -480,6 +480,33 @@ test_replies(void)
 	}
 }
 
+/* Warnings, which lead nowhere: a call takes but some of them, and what is
+ * left is taken by later ones. */
+static void
+test_warnings(void)
+{
+	struct stream *s = &client.t.s;
+	ssize_t left = 700, was;
+	char there[1024];
+	int p[2], i, calls = 0;
+
+	pair(p);
+	begin(p[0], "localhost", &anchors, NOW_MS);
+	CHECK(s->ops->write(s, "x", 1) == STREAM_AGAIN);
+	for (i = 0; i < 100; i++)
+		CHECK(write(p[1], "\25\3\3\0\2\1\132", 7) == 7);
+	do {
+		was = left;
+		CHECK_ROW(calls, (calls % 2 == 0 ? s->ops->write(s, "x", 1) :
+		    s->ops->read(s, room, 0)) == STREAM_AGAIN);
+		CHECK_ROW(calls, s->ops->want(s) == LOOP_IN);
+		left = recv(p[0], there, sizeof there, MSG_PEEK);
+		CHECK_ROW(calls, left < was);
+	} while (left > 0 && calls++ < 100);
+	CHECK(left == -1 && calls > 5);
+	unpair(p);
+}
+
 /* The server's flights cut after each so many bytes. */
 static void
 test_cut(void)
@@ -809,6 +836,7 @@ main(void)
 	test_key_lengths();
 	test_hello();
 	test_replies();
+	test_warnings();
 	test_cut();
 	test_data_and_goodbyes();
 	test_cut_data();

@@ -439,6 +439,8 @@ ROWS += [
     ("plain", "EHLO", "502 no", ACCEPTED, 250, "", {"smtp_user": None}),
     ("plain", "EHLO", "502 no", RETRY, 0, "neither AUTH PLAIN nor LOGIN"),
     ("tls", "greeting+", "554 no", REFUSED, 554, "554 at greeting: no"),
+    ("tls", "AUTH+", "535 not by open-sesame", REFUSED, 535,
+     "535 at AUTH: not by ***********", {"smtp_password": "open-sesame"}),
     # Time.
     ("plain", "greeting", "silent", RETRY, 0, "at greeting: time-out"),
     ("plain", "EHLO", "drip", RETRY, 0, "at EHLO: time-out"),

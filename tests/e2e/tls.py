@@ -2,6 +2,7 @@
 """TLS with no set-up: the server's own key, pins, the next key; a certificate
 of a file; who may send a key in the clear; keys taken away, enrolment, login,
 codes; packed bodies; and clients that are not ours."""
+import contextlib
 import gzip
 import http.client
 import json
@@ -11,6 +12,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 import vil
@@ -488,6 +490,36 @@ def faults(bench):
     check("Reused" in run(*base, "-sess_in", sess), "resumed")
 
 
+def flood(bench):
+    """Warnings without an end in a handshake: nobody else waits."""
+    s = vil.Server(bench)
+    url = "https://127.0.0.1:%d/healthz" % s.port
+    junk = (bytes.fromhex("15 0303 4000") + b"\x01\x5a" * 8192) * 4
+    ctx, hello, sent = ssl.create_default_context(), ssl.MemoryBIO(), []
+    ctx.maximum_version = ssl.TLSVersion.TLSv1_2
+    with contextlib.suppress(ssl.SSLWantReadError):
+        ctx.wrap_bio(ssl.MemoryBIO(), hello,
+                     server_hostname="localhost").do_handshake()
+
+    def warn():
+        until_s = time.monotonic() + 2
+        with socket.create_connection(("127.0.0.1", s.port)) as c:
+            c.sendall(hello.read())
+            while time.monotonic() < until_s:
+                sent.append(c.send(junk))
+
+    t = threading.Thread(target=warn)
+    t.start()
+    until(vil.SLOW, "it begins", lambda: sent, 0.001)
+    took = []
+    while t.is_alive():
+        begin = time.monotonic()
+        run("curl", "-sSk", "-m", "5", url)
+        took.append(time.monotonic() - begin)
+    t.join()
+    check(len(took) > 2 and max(took) < 1, "the others get through", took)
+
+
 def slow(bench):
     """A byte at a time: the handshake ends in time, and so do requests."""
     s = vil.Server(bench)
@@ -554,4 +586,4 @@ def browser(bench):
 
 
 vil.run(own_key, next_key, from_file, in_the_clear, keys, login, packed,
-        faults, slow, browser)
+        faults, flood, slow, browser)
