@@ -107,6 +107,7 @@ def cut(c):
 def reset(c):
     c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     os.close(c.detach())
+    raise ConnectionResetError  # its TLS would read on: of another's socket
 
 
 # ---- outcomes: end, code, after_s, a part of the reason ----
