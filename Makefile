@@ -225,14 +225,15 @@ E2E	= tests/e2e/main.py tests/e2e/crash.py tests/e2e/kill9.py \
 	  tests/e2e/flap.py
 
 check: everything
-	tests/run $(TESTS) tests/style tests/e2e/cpu.py -p $(E2E)
+	tests/run -2 $(TESTS) tests/style -1 tests/e2e/cpu.py -p $(E2E)
 
 check-unit: $(TESTS)
-	tests/run $(TESTS)
+	tests/run -2 $(TESTS)
 
+# Each path, but of what is repeated at random less than check does.
 check-san:
 	$(MAKE) clean
-	$(MAKE) check-unit FORTIFY= CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all' LDFLAGS='-fsanitize=address,undefined'
+	DAYS=180 HISTORIES=100 STATES=0 $(MAKE) -j2 check-unit FORTIFY= CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all' LDFLAGS='-fsanitize=address,undefined'
 	$(MAKE) clean
 
 # Full counts: half an hour.

@@ -3,7 +3,7 @@
  * included, does the directory take more; the newest day is there as it came;
  * what is older is thinned, the oldest most, with nothing missing between.
  *
- * In the environment: ALL, results of a fuller year.
+ * In the environment: ALL, results of a fuller year; DAYS, how long a year is.
  */
 #include "../store_impl.h"
 #include "memfs.h"
@@ -240,11 +240,14 @@ main(void)
 	struct str line;
 	struct fail why;
 	unsigned kept = 0, days[LEVELS], gone, thinned;
+	uint64_t length = 365;
 
 	if (getenv("ALL") != NULL)
 		checks = 25;
+	if (getenv("DAYS") != NULL)
+		CHECK(str_u64(str_of(getenv("DAYS")), 1, 365, &length) == 0);
 	begin();
-	year(365);
+	year((unsigned)length);
 	printf("%u snapshots, %u seals, %u merges, %u thinned; %u failed\n",
 	    did[STORE_SNAPSHOT], did[STORE_SEAL], did[STORE_MERGE],
 	    did[STORE_THIN], tries - did[1] - did[2] - did[3] - did[4]);
@@ -272,7 +275,7 @@ main(void)
 	thinned = did[STORE_THIN];
 	kills = true;
 	begin();
-	year(365);
+	year((unsigned)length);
 	printf("each job killed once: %u thinned, days with each level: %u %u "
 	    "%u; with something gone: %u\n", did[STORE_THIN], level_days[0],
 	    level_days[1], level_days[2], gone_days);

@@ -169,6 +169,45 @@ tally(struct tally *t, const char *p, int by)
 }
 
 static bool
+says(const char *items, uint64_t incident, bool ok)
+{
+	struct tally t = { .bad = { 0 } };
+
+	tally(&t, items, 1);
+	return (ok ? t.ok : t.bad)[incident] > 0;
+}
+
+/* What all deliveries say.  It is kept from one time to the next, and of those
+ * that are as they were nothing is read. */
+static const struct tally *
+all_say(void)
+{
+	static struct tally all;
+	static char *read[DELIVERIES];
+	static uint64_t top;
+	const struct delivery *d;
+	const char *is;
+	uint64_t id;
+
+	if (top < model_next_id(KIND_DELIVERY))
+		top = model_next_id(KIND_DELIVERY);
+	if (top > DELIVERIES)
+		abort();
+	for (id = 1; id < top; id++) {
+		d = model_delivery(id);
+		is = d == NULL ? "" : d->items;
+		if (read[id] == NULL)
+			model_text(&read[id], STR(""));
+		if (strcmp(read[id], is) == 0)
+			continue;
+		tally(&all, read[id], -1);
+		tally(&all, is, 1);
+		model_text(&read[id], str_of(is));
+	}
+	return &all;
+}
+
+static bool
 says_both(const char *items)
 {
 	struct tally t = { .bad = { 0 } };
@@ -216,7 +255,7 @@ seen_end(const struct delivery *d)
 	seen(D_ASKED, queued && d->floor_ms > now.watch_ms);
 	seen(D_NO_ANSWER, queued && end == MAYBE && !died);
 	seen(D_CHILD_DIED, queued && died);
-	seen(D_REFUSED, d->state == DELIVERY_GIVEN_UP &&
+	seen(D_REFUSED, d->state == DELIVERY_GIVEN_UP && end == NO &&
 	    outcome.end == CHANNEL_REFUSED);
 	seen(D_AGED, d->state == DELIVERY_GIVEN_UP &&
 	    outcome.end == CHANNEL_RETRY);

@@ -217,47 +217,6 @@ do_acknowledge(void)
 	change_keep(KIND_INCIDENT, d, &ch);
 }
 
-/* ---- what deliveries say ---- */
-
-static bool
-says(const char *items, uint64_t incident, bool ok)
-{
-	struct tally t = { .bad = { 0 } };
-
-	tally(&t, items, 1);
-	return (ok ? t.ok : t.bad)[incident] > 0;
-}
-
-/* What all deliveries say.  It is kept from one time to the next, and of those
- * that are as they were nothing is read. */
-static const struct tally *
-all_say(void)
-{
-	static struct tally all;
-	static char *read[DELIVERIES];
-	static uint64_t top;
-	const struct delivery *d;
-	const char *is;
-	uint64_t id;
-
-	if (top < model_next_id(KIND_DELIVERY))
-		top = model_next_id(KIND_DELIVERY);
-	if (top > DELIVERIES)
-		abort();
-	for (id = 1; id < top; id++) {
-		d = model_delivery(id);
-		is = d == NULL ? "" : d->items;
-		if (read[id] == NULL)
-			model_text(&read[id], STR(""));
-		if (strcmp(read[id], is) == 0)
-			continue;
-		tally(&all, read[id], -1);
-		tally(&all, is, 1);
-		model_text(&read[id], str_of(is));
-	}
-	return &all;
-}
-
 /* How often deliveries say something of checks' incidents that someone sees
  * to, and goes on seeing to. */
 static unsigned
@@ -511,9 +470,9 @@ end_is(enum delivery_state state, uint64_t recipient, uint64_t incident)
 	return false;
 }
 
-/* The attempt that begins: never again what was taken, and never only the
- * beginning of what is over, unless it may have been told before or its end
- * follows. */
+/* The attempt that begins: never again what was taken or refused, and
+ * never only the beginning of what is over, unless it may have been told before
+ * or its end follows. */
 static void
 attempt_holds(size_t at)
 {
@@ -524,7 +483,7 @@ attempt_holds(size_t at)
 
 	for (i = 0; i < at; i++)
 		CHECK_ROW(run, tries[i].delivery != t->delivery ||
-		    tries[i].end != YES);
+		    (tries[i].end != YES && !tries[i].refused));
 	tally(&it, t->items, 1);
 	MODEL_ALL(in, KIND_INCIDENT) {
 		CHECK_ROW(run, it.ok[in->o.id] <= 1);

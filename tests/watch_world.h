@@ -168,6 +168,7 @@ static struct try {
 	enum end end;
 	bool safe;		/* its outcome is in the journal */
 	int fd;			/* of its child */
+	bool refused;
 } tries[TRIES_MAX];
 static size_t tries_n, starts;
 static bool child_broken;
@@ -200,7 +201,7 @@ add_try(const struct delivery *d, enum end end)
 	if (tries_n == TRIES_MAX)
 		abort();
 	*t = (struct try){ d->o.id, d->recipient, malloc(n), d->unknown, end,
-	    false, -1 };
+	    false, -1, false };
 	if (t->items == NULL)
 		abort();
 	memcpy(t->items, d->items, n);
@@ -379,6 +380,7 @@ answer_one(unsigned n, enum channel_end end, unsigned after_s)
 	    .reason = "because" };
 	t->end = end == CHANNEL_ACCEPTED ? YES : end == CHANNEL_UNKNOWN ?
 	    MAYBE : NO;
+	t->refused = end == CHANNEL_REFUSED;
 	answering = t->fd;
 	all_ready();
 	answering = -1;
@@ -429,6 +431,7 @@ lose_outcomes(void)
 	for (i = 0; i < n; i++) {
 		if (tries[i].end == OPEN || !tries[i].safe) {
 			tries[i].end = MAYBE;
+			tries[i].refused = false;
 			known[i] = true;
 		}
 		tries[i].safe = true;
