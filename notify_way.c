@@ -284,6 +284,9 @@ told(struct delivery *d, const struct channel_outcome *o,
 	bool yes = o->end == CHANNEL_ACCEPTED;
 	struct recipient *r = model_recipient(d->recipient);
 
+	/* A quota may last for a day; a fault is not to mute us for one. */
+	if (o->code != 429 && asked_ms > NOTIFY_BACKOFF_MAX_MS)
+		asked_ms = NOTIFY_BACKOFF_MAX_MS;
 	tried(r, yes, now);
 	group(r, now);
 	d = model_draft(KIND_DELIVERY, d);

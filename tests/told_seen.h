@@ -431,4 +431,14 @@ seen_all(void)
 			printf("never: %s\n", seen_names[i]);
 }
 
+/* Is it that this one is not reached? */
+static bool
+is_own_of(uint64_t recipient, const struct incident *in)
+{
+	const char *name = strstr(in->what, NOTIFY_OWN);
+
+	return in->agent == 0 && name != NULL && strcmp(name +
+	    sizeof NOTIFY_OWN - 1, model_recipient(recipient)->name) == 0;
+}
+
 #endif

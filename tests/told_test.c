@@ -406,16 +406,6 @@ is_for(uint64_t recipient, const struct incident *in)
 	    strcmp(in->what + strlen(in->what) - 2, " a") != 0));
 }
 
-/* Is it that this one is not reached? */
-static bool
-is_own_of(uint64_t recipient, const struct incident *in)
-{
-	const char *name = strstr(in->what, NOTIFY_OWN);
-
-	return in->agent == 0 && name != NULL && strcmp(name +
-	    sizeof NOTIFY_OWN - 1, model_recipient(recipient)->name) == 0;
-}
-
 /* Each incident, or each that is open, is in a delivery to that recipient, if
  * it wants it. */
 static void

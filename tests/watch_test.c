@@ -210,6 +210,10 @@ test_asked_to_wait(void)
 	pass(1);
 	turn();
 	CHECK(tries_n == 2);
+	answer(CHANNEL_RETRY, 86400);	/* of a 500: not for so long */
+	CHECK(notify_next() == now.watch_ms + NOTIFY_BACKOFF_MAX_MS);
+	pass(NOTIFY_BACKOFF_MAX_MS);
+	turn();
 	answer(CHANNEL_ACCEPTED, 0);
 }
 
