@@ -502,7 +502,7 @@ def flood(bench):
                      server_hostname="localhost").do_handshake()
 
     def warn():
-        until_s = time.monotonic() + 2
+        until_s = time.monotonic() + 6
         with socket.create_connection(("127.0.0.1", s.port)) as c:
             c.sendall(hello.read())
             while time.monotonic() < until_s:
@@ -514,10 +514,10 @@ def flood(bench):
     took = []
     while t.is_alive():
         begin = time.monotonic()
-        run("curl", "-sSk", "-m", "5", url)
+        run("curl", "-sSk", "-m", "15", url)
         took.append(time.monotonic() - begin)
     t.join()
-    check(len(took) > 2 and max(took) < 1, "the others get through", took)
+    check(len(took) > 2 and max(took) < 4, "the others get through", took)
 
 
 def slow(bench):
