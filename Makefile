@@ -35,13 +35,13 @@ SERVER	= server.o alert.o api.o api_list.o api_object.o api_replay.o api_result.
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o zone.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
-	  alert.o check.o child.o probe.o proc_$(SYS).o
+	  alert.o check.o child.o probe.o probe_child.o proc_$(SYS).o
 CTL	= ctl.o ctl_edit.o ctl_replay.o ctl_show.o ctl_table.o ctl_why.o alert.o check.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o store_verify.o
 HDR	= agent.h alert.h api.h api_impl.h beat.h change.h channel.h channel_impl.h check.h child.h \
 	  client.h config.h conn.h ctl.h fail.h file.h gzip.h hours.h http.h identity.h \
-	  json.h key.h log.h login.h loop.h mail.h match.h model.h model_impl.h notify.h notify_impl.h page.h pool.h probe.h proc.h \
+	  json.h key.h log.h login.h loop.h mail.h match.h model.h model_impl.h notify.h notify_impl.h page.h pool.h probe.h probe_impl.h proc.h \
 	  server.h silence.h store.h store_impl.h str.h stream.h tls.h tls_impl.h watch.h zone.h
 PROGS	= vilicus-server vilicus-agent vilicus
 TESTS	= tests/agent_test tests/alert_test tests/block_test \
@@ -95,7 +95,7 @@ T_model	= $(MODEL)
 T_change = change.o log.o $(MODEL)
 T_watch	= beat.o watch.o notify.o notify_drill.o notify_job.o notify_ring.o notify_way.o silence.o change.o $(MODEL)
 T_pool	= pool.o
-T_probe	= probe.o check.o alert.o proc_$(SYS).o json.o str.o fail.o
+T_probe	= probe.o probe_child.o child.o log.o check.o alert.o proc_$(SYS).o json.o str.o fail.o
 T_store	= store.o store_block.o store_code.o store_head.o store_job.o \
 	  store_journal.o store_open.o store_part.o store_rows.o \
 	  store_verify.o json.o str.o fail.o

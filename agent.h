@@ -92,6 +92,7 @@ struct agent_check {
 	int64_t next_mono;		/* due; 0: never ran */
 	bool ran;			/* has had a result */
 	struct probe_state state;
+	struct probe_run run;		/* where it runs in a child */
 };
 
 struct agent_set {
@@ -159,6 +160,7 @@ int64_t agent_ring_dropped(void);	/* and not yet told */
 /* -- agent_link.c -- */
 
 #define AGENT_TAG_LINK	1u		/* of loop events */
+#define AGENT_TAG_RUN	2u
 
 /* Begin an exchange; conf and request are borrowed until it is over. */
 void agent_link_ask(const struct agent_conf *conf, struct str request,

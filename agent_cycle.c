@@ -108,6 +108,72 @@ print_result(const struct agent_check *c, const struct probe_result *r)
 		finish(AGENT_BAD);
 }
 
+static struct probe_job
+job_of(struct agent_check *c)
+{
+	return (struct probe_job){ .type = c->type, .params = c->params,
+	    .state = &c->state };
+}
+
+/* A result of a check that was begun at this time. */
+static void
+took_result(struct agent_check *c, const struct probe_result *r, int64_t mono)
+{
+	if (a.conf->once && c->ran)
+		return;
+	c->ran = true;
+	if (a.conf->dry)
+		print_result(c, r);
+	else
+		agent_ring_add(c->id, mono, r);
+}
+
+/* Start what may block in a child of its own, unless one is at work: that has
+ * an end of its own. */
+static void
+start_run(struct agent_check *c, int64_t mono)
+{
+	struct probe_job job = job_of(c);
+	struct fail why;
+
+	if (c->run.fd > 0 || (a.conf->once && c->ran))
+		return;
+	if (probe_begin(&job, &c->run, mono, &why) == 0 &&
+	    loop_set(c->run.fd, LOOP_IN, AGENT_TAG_RUN, &why) == 0)
+		return;
+	probe_drop(&c->run);
+	job.r = (struct probe_result){ .given = STATUS_UNKNOWN };
+	str_copy(job.r.text, sizeof job.r.text, str_of(why.msg));
+	took_result(c, &job.r, mono);
+}
+
+/* What is over in its child. */
+static void
+end_runs(int64_t mono)
+{
+	struct agent_check *c;
+	struct probe_job job;
+	int64_t begun;
+
+	for (c = a.now->check; c < a.now->check + a.now->n; c++) {
+		if (c->run.fd == 0) {
+			(void)probe_reap(&c->run);
+			continue;
+		}
+		job = job_of(c);
+		begun = c->run.begun_ms;
+		if (probe_end(&job, &c->run, mono))
+			took_result(c, &job.r, begun);
+	}
+}
+
+static void
+drop_runs(struct agent_set *set)
+{
+	for (unsigned i = 0; i < set->n; i++)
+		probe_drop(&set->check[i].run);
+}
+
 /* Run what is due, and what will be in a moment. */
 static void
 run_due(int64_t mono)
@@ -128,23 +194,20 @@ run_due(int64_t mono)
 		after = mono + c->interval_ms / 2;
 		c->next_mono = after + c->interval_ms -
 		    (after + a.phase) % c->interval_ms;
-		job[n] = (struct probe_job){ .type = c->type,
-		    .params = c->params, .state = &c->state };
+		if (probe_blocks(c->type)) {
+			start_run(c, mono);
+			continue;
+		}
+		job[n] = job_of(c);
 		of[n++] = c;
 	}
 	probe_all(job, n);
 	for (i = 0; i < n; i++) {
 		c = of[i];
-		if (job[i].rc != 0) {
-			if (c->next_mono > mono + AGENT_AGAIN_MS)
-				c->next_mono = mono + AGENT_AGAIN_MS;
-		} else if (!a.conf->once || !c->ran) {
-			c->ran = true;
-			if (a.conf->dry)
-				print_result(c, &job[i].r);
-			else
-				agent_ring_add(c->id, mono, &job[i].r);
-		}
+		if (job[i].rc == 0)
+			took_result(c, &job[i].r, mono);
+		else if (c->next_mono > mono + AGENT_AGAIN_MS)
+			c->next_mono = mono + AGENT_AGAIN_MS;
 	}
 }
 
@@ -245,7 +308,10 @@ took_list(struct str body, const struct http_head *h, struct fail *why)
 				c->state = w->state;
 				c->next_mono = w->next_mono;
 				c->ran = w->ran;
+				c->run = w->run;
+				w->run = (struct probe_run){ 0 };
 			}
+	drop_runs(was);
 	a.now = a.next;
 	a.next = was;
 	/* One too long is as good as none. */
@@ -390,6 +456,7 @@ step(void)
 		if (a.conf->once || a.self.id == 0)
 			finish(a.conf->once ? AGENT_BAD : AGENT_FINE);
 	}
+	end_runs(mono);
 	if (a.due[BYE] == NEVER)
 		run_due(mono);
 	if (a.done)
@@ -420,7 +487,7 @@ agent_cycle_run(const struct agent_conf *conf)
 	int64_t mono, at;
 	struct fail why;
 	enum ask ask;
-	int n = loop_open(&why);
+	int i, n = loop_open(&why);
 
 	a.conf = conf;
 	a.now = &a.set[0];
@@ -441,13 +508,19 @@ agent_cycle_run(const struct agent_conf *conf)
 			at = a.stop_mono;
 		if (at > mono + AGENT_PAUSE_MS)
 			at = mono + AGENT_PAUSE_MS;
-		for (c = a.now->check; c < a.now->check + a.now->n; c++)
+		for (c = a.now->check; c < a.now->check + a.now->n; c++) {
 			if (at > c->next_mono)
 				at = c->next_mono;
+			if (c->run.fd > 0 && at > c->run.until_ms)
+				at = c->run.until_ms;
+		}
 		n = loop_wait(at < mono ? 0 : (int)(at - mono), ev, &why);
-		if (n > 0 && agent_link_due() == NEVER)
-			agent_link_close();	/* nothing was asked */
+		for (i = 0; i < n; i++)
+			if (ev[i].tag == AGENT_TAG_LINK &&
+			    agent_link_due() == NEVER)
+				agent_link_close();	/* nothing was asked */
 	}
+	drop_runs(a.now);
 	agent_link_close();
 	if (n != -1)
 		return a.code;

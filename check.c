@@ -4,10 +4,104 @@
 
 static const struct check_param process_param[] = {
 	{ "process_name", PARAM_TEXT, 1, CHECK_TEXT_MAX,
-	    "the program's name, without its path", true },
+	    "the program's name, without its path", false },
+	{ "pattern", PARAM_TEXT, 1, CHECK_TEXT_MAX,
+	    "an extended regular expression on its command line", false },
 	{ "user", PARAM_TEXT, 1, 64, "whose processes count", false },
 	{ "min",  PARAM_INT,  0, 1000000, "at least this many (1)", false },
 	{ "max",  PARAM_INT,  0, 1000000, "at most this many", false },
+};
+
+#define TIMEOUT	{ "timeout_ms", PARAM_INT, 100, 60000, \
+	"how long it may take (10000)", false }
+
+static const struct check_param load_param[] = {
+	{ "minutes", PARAM_INT, 1, 15, "the mean of 1, 5 or 15 (5)", false },
+};
+
+static const struct check_param disk_param[] = {
+	{ "path", PARAM_TEXT, 1, CHECK_TEXT_MAX,
+	    "what is on it; \"*\": the fullest of all (*)", false },
+};
+
+static const struct check_param network_param[] = {
+	{ "interface", PARAM_TEXT, 1, 15, "its name: eth0", true },
+};
+
+static const struct check_param temperature_param[] = {
+	{ "zone", PARAM_TEXT, 1, 64, "one sensor of it (the hottest)", false },
+};
+
+static const struct check_param number_param[] = {
+	{ "path", PARAM_TEXT, 1, CHECK_TEXT_MAX, "a file that has it", true },
+	{ "of", PARAM_TEXT, 1, CHECK_TEXT_MAX,
+	    "a file, or a number, that is 100 percent", false },
+};
+
+static const struct check_param service_param[] = {
+	{ "service_name", PARAM_TEXT, 1, CHECK_TEXT_MAX, "its name", true },
+	{ "expected_status", PARAM_TEXT, 1, 32,
+	    "running or stopped (running)", false },
+};
+
+static const struct check_param tcp_param[] = {
+	{ "host", PARAM_TEXT, 1, CHECK_TEXT_MAX, "a name or address", true },
+	{ "port", PARAM_INT, 1, 65535, "where it listens", true },
+	{ "expect", PARAM_TEXT, 1, CHECK_TEXT_MAX,
+	    "what it says first begins so", false },
+	TIMEOUT,
+};
+
+static const struct check_param http_param[] = {
+	{ "url", PARAM_TEXT, 1, CHECK_TEXT_MAX, "http:// or https://", true },
+	{ "expect_status", PARAM_INT, 100, 599, "the status (any of 2xx)",
+	    false },
+	{ "expect_body", PARAM_TEXT, 1, CHECK_TEXT_MAX,
+	    "what stands in its body", false },
+	{ "redirects", PARAM_INT, 0, 10, "how many are followed (0)", false },
+	TIMEOUT,
+};
+
+static const struct check_param ping_param[] = {
+	{ "host", PARAM_TEXT, 1, CHECK_TEXT_MAX, "a name or address", true },
+	{ "count", PARAM_INT, 1, 20, "how many (3)", false },
+	TIMEOUT,
+};
+
+static const struct check_param dns_param[] = {
+	{ "name", PARAM_TEXT, 1, CHECK_TEXT_MAX, "what is asked for", true },
+	{ "server", PARAM_TEXT, 1, CHECK_TEXT_MAX,
+	    "who is asked: ADDRESS or ADDRESS:PORT (resolv.conf's)", false },
+	{ "record", PARAM_TEXT, 1, 8,
+	    "A, AAAA, CNAME, MX, NS, PTR, SOA or TXT (A)", false },
+	{ "expect", PARAM_TEXT, 1, CHECK_TEXT_MAX,
+	    "one of the answers", false },
+	TIMEOUT,
+};
+
+static const struct check_param file_param[] = {
+	{ "path", PARAM_TEXT, 1, CHECK_TEXT_MAX, "a path from / on", true },
+	{ "exists", PARAM_INT, 0, 1, "0: it must not be there (1)", false },
+	{ "max_age_s", PARAM_INT, 0, INT32_MAX,
+	    "changed no longer ago than this", false },
+	{ "min_bytes", PARAM_INT, 0, INT64_MAX / 2000, "at least so large",
+	    false },
+	{ "max_bytes", PARAM_INT, 0, INT64_MAX / 2000, "at most so large",
+	    false },
+};
+
+static const struct check_param log_param[] = {
+	{ "path", PARAM_TEXT, 1, CHECK_TEXT_MAX, "a path from / on", true },
+	{ "pattern", PARAM_TEXT, 1, CHECK_TEXT_MAX,
+	    "an extended regular expression on a line", true },
+};
+
+static const struct check_param command_param[] = {
+	{ "program", PARAM_TEXT, 1, 64,
+	    "its name in the agent's directory -P", true },
+	{ "args", PARAM_TEXT, 1, CHECK_TEXT_MAX,
+	    "words; \"...\" makes one of several", false },
+	TIMEOUT,
 };
 
 static const struct check_param heartbeat_param[] = {
@@ -19,6 +113,24 @@ static const struct check_param heartbeat_param[] = {
 const struct check_type check_types[] = {
 	{ "process", "", process_param, COUNT(process_param), "running" },
 	{ "cpu", "percent", NULL, 0, "percent" },
+	{ "memory", "percent", NULL, 0, "percent used" },
+	{ "swap", "percent", NULL, 0, "percent used" },
+	{ "load", "", load_param, COUNT(load_param), "per CPU" },
+	{ "disk", "percent", disk_param, COUNT(disk_param), "percent used" },
+	{ "network", "bits_per_s", network_param, COUNT(network_param),
+	    "bits per second" },
+	{ "temperature", "celsius", temperature_param,
+	    COUNT(temperature_param), "degrees Celsius" },
+	{ "uptime", "seconds", NULL, 0, "seconds since the boot" },
+	{ "number", "", number_param, COUNT(number_param), "" },
+	{ "service", "", service_param, COUNT(service_param), "running" },
+	{ "tcp", "ms", tcp_param, COUNT(tcp_param), "ms" },
+	{ "http", "ms", http_param, COUNT(http_param), "ms" },
+	{ "ping", "ms", ping_param, COUNT(ping_param), "ms" },
+	{ "dns", "ms", dns_param, COUNT(dns_param), "ms" },
+	{ "file", "seconds", file_param, COUNT(file_param), "seconds old" },
+	{ "log", "", log_param, COUNT(log_param), "new lines" },
+	{ "command", "", command_param, COUNT(command_param), "" },
 	{ "heartbeat", "seconds", heartbeat_param, COUNT(heartbeat_param),
 	    "s since the last beat" },
 	{ NULL, NULL, NULL, 0, NULL }
@@ -111,8 +223,9 @@ put_param(struct buf *b, const struct check_type *t,
 		    p->name, t->name);
 	if (p->type == PARAM_INT) {
 		if (tok != JSON_NUM || json_int(raw, p->min, p->max, &n) == -1)
-			return fail(why, "%s: not a whole number from %d "
-			    "to %d", p->name, (int)p->min, (int)p->max);
+			return fail(why, "%s: not a whole number from %lld "
+			    "to %lld", p->name, (long long)p->min,
+			    (long long)p->max);
 		if (n != default_of(t, p, json))
 			json_add_int(b, p->name, n);
 		return 0;
@@ -124,6 +237,15 @@ put_param(struct buf *b, const struct check_type *t,
 		    "control characters", p->name, (int)p->min, (int)p->max);
 	json_add(b, p->name, str_of(text));
 	return 0;
+}
+
+static bool
+is_given(struct str json, const char *name)
+{
+	struct str raw;
+	enum json_tok tok = json_member(json, name, &raw);
+
+	return tok != JSON_END && tok != JSON_NULL;
 }
 
 int
@@ -163,6 +285,12 @@ check_params(const struct check_type *t, struct str json, struct buf *out,
 	}
 	json_obj_end(&b);
 	process_limits(json, &min, &max);
+	*field = is_process(t) ? "process_name" : *field;
+	if (is_process(t) && !is_given(json, "process_name") &&
+	    !is_given(json, "pattern"))
+		return fail(why, "process_name: a process check needs it, or "
+		    "a pattern");
+	*field = is_process(t) ? "max" : *field;
 	if (is_process(t) && max >= 0 && max < min)
 		return fail(why, "max: less than min, which is %d", (int)min);
 	*field = "params";
@@ -244,7 +372,7 @@ check_text(struct buf *b, const struct check_type *t,
 	/* Of a beat that came or did not, its message says it all. */
 	if (res->has_value && !(check_is_beat(t) && message.n > 0)) {
 		put_short(b, res->value);
-		buf_addf(b, " %s", t->shown);
+		buf_addf(b, "%s%s", t->shown[0] != '\0' ? " " : "", t->shown);
 	}
 	if (bound != NULL) {
 		buf_addz(b, b->n > from ? ", " : "");

@@ -18,7 +18,7 @@
 #define CHECK_PARAMS_MAX	1024	/* bytes of canonical parameters */
 #define CHECK_PARAM_MAX		32	/* bytes of a parameter's name */
 #define CHECK_NAME_MAX		64	/* bytes of a check's name */
-#define CHECK_TEXT_MAX		128	/* bytes of a text parameter */
+#define CHECK_TEXT_MAX		256	/* bytes of a text parameter */
 
 enum check_param_type { PARAM_TEXT, PARAM_INT };
 

@@ -1,37 +1,47 @@
 /* probe.c: see probe.h. */
 #include <assert.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "loop.h"
-#include "probe.h"
+#include "probe_impl.h"
 #include "proc.h"
 
-static void
-unknown(struct probe_result *r, struct str text)
+void
+probe_unknown(struct probe_result *r, const char *fmt, ...)
 {
+	va_list ap;
+
 	r->given = STATUS_UNKNOWN;
-	snprintf(r->text, sizeof r->text, "%.*s", (int)text.n, text.p);
+	va_start(ap, fmt);
+	vsnprintf(r->text, sizeof r->text, fmt, ap);
+	va_end(ap);
 }
 
-static void
-metric(struct probe_result *r, const char *name, int64_t value)
+void
+probe_metric(struct probe_result *r, const char *name, int64_t value)
 {
 	assert(r->metrics < PROBE_METRICS_MAX);
 	r->metric[r->metrics].name = name;
 	r->metric[r->metrics++].value = value;
 }
 
-/* A count as thousandths; what is past the range is its end. */
-static int64_t
-milli(uint64_t v)
+void
+probe_value(struct probe_result *r, int64_t value)
+{
+	r->has_value = true;
+	r->value = value;
+}
+
+int64_t
+probe_milli(uint64_t v)
 {
 	return v > MILLI_MAX / 1000 ? MILLI_MAX : (int64_t)v * 1000;
 }
 
-/* Thousandths of a percent that part is of whole, both < 2^43. */
-static int64_t
-percent(uint64_t part, uint64_t whole)
+int64_t
+probe_percent(uint64_t part, uint64_t whole)
 {
 	return (int64_t)((part * 100000 + whole / 2) / whole);
 }
@@ -68,9 +78,9 @@ cpu_share(struct probe_job *job, const struct proc_cpu *now)
 	if (first)
 		return;
 	job->r.has_value = true;
-	job->r.value = percent(d[0] + d[1] + d[2], all);
+	job->r.value = probe_percent(d[0] + d[1] + d[2], all);
 	for (unsigned i = 0; i < COUNT(name); i++)
-		metric(&job->r, name[i], percent(d[i], all));
+		probe_metric(&job->r, name[i], probe_percent(d[i], all));
 }
 
 static void
@@ -82,7 +92,7 @@ run_cpu(struct probe_job **job, unsigned n)
 
 	for (unsigned i = 0; i < n; i++)
 		if (rc == -1)
-			unknown(&job[i]->r, str_of(why.msg));
+			probe_unknown(&job[i]->r, "%s", why.msg);
 		else
 			cpu_share(job[i], &now);
 }
@@ -95,21 +105,21 @@ process_result(struct probe_job *job, const struct proc_query *q, bool hidden)
 	    past = now - st->v[1];
 
 	if (hidden && !(q->one_user && q->uid == geteuid())) {
-		unknown(&job->r, STR("the agent may not see all processes: "
-		    "/proc is mounted with hidepid"));
+		probe_unknown(&job->r, "the agent may not see all processes: "
+		    "/proc is mounted with hidepid");
 		return;
 	}
 	job->r.has_value = true;
-	job->r.value = milli(q->count);
+	job->r.value = probe_milli(q->count);
 	if (q->count == 0)
 		return;
-	metric(&job->r, "rss_bytes", milli(q->rss_bytes));
+	probe_metric(&job->r, "rss_bytes", probe_milli(q->rss_bytes));
 	/* The group's share of one CPU since the last look, if it is the
 	 * same processes as then. */
 	if (st->primed && st->v[2] == q->mark && q->ticks >= st->v[0] &&
 	    now > st->v[1] && spent <= PROBE_TICKS && past <= PROBE_TICKS)
-		metric(&job->r, "cpu_percent", percent(spent * 1000 /
-		    (uint64_t)sysconf(_SC_CLK_TCK), past));
+		probe_metric(&job->r, "cpu_percent", probe_percent(spent *
+		    1000 / (uint64_t)sysconf(_SC_CLK_TCK), past));
 	*st = (struct probe_state){ { q->ticks, now, q->mark }, true };
 }
 
@@ -140,45 +150,51 @@ run_process(struct probe_job **job, unsigned n)
 
 	for (i = 0; i < n; i++)
 		if (process_query(job[i]->params, name[k], &q[k], &why) == -1)
-			unknown(&job[i]->r, str_of(why.msg));
+			probe_unknown(&job[i]->r, "%s", why.msg);
 		else
 			job[k++] = job[i];
 	rc = proc_count(q, k, &why);
 	for (i = 0; i < k; i++)
 		if (rc == -1)
-			unknown(&job[i]->r, str_of(why.msg));
+			probe_unknown(&job[i]->r, "%s", why.msg);
 		else
 			process_result(job[i], &q[i], rc == 1);
 }
 
-/* run() is given all jobs of its type; it may reorder what job points to. */
-static const struct {
-	const char *type;
-	void (*run)(struct probe_job **job, unsigned n);
-} runs[] = {
-	{ "process",	run_process },
-	{ "cpu",	run_cpu },
+static const struct probe_row rows[] = {
+	{ "process",	run_process, NULL, NULL },
+	{ "cpu",	run_cpu, NULL, NULL },
 };
+
+const struct probe_row *
+probe_row(const struct check_type *t)
+{
+	return t == NULL ? NULL : STR_ROW(rows, str_of(t->name));
+}
 
 void
 probe_all(struct probe_job *job, unsigned n)
 {
 	static struct probe_job *of_type[PROBE_JOBS_MAX];
-	unsigned i, k, t;
+	const struct probe_row *row;
+	unsigned i, k;
 
 	assert(n <= PROBE_JOBS_MAX);
 	for (i = 0; i < n; i++) {
 		job[i].r = (struct probe_result){ .given = STATUS_NONE };
 		job[i].rc = 0;
 		if (job[i].type == NULL)
-			unknown(&job[i].r, job[i].params);
+			probe_unknown(&job[i].r, "%.*s", (int)job[i].params.n,
+			    job[i].params.p);
+		else if (probe_row(job[i].type) == NULL)
+			probe_unknown(&job[i].r, "this agent cannot measure "
+			    "%s", job[i].type->name);
 	}
-	for (t = 0; t < COUNT(runs); t++) {
+	for (row = rows; row < rows + COUNT(rows); row++) {
 		for (i = k = 0; i < n; i++)
-			if (job[i].type != NULL &&
-			    strcmp(job[i].type->name, runs[t].type) == 0)
+			if (row->run != NULL && probe_row(job[i].type) == row)
 				of_type[k++] = &job[i];
 		if (k > 0)
-			runs[t].run(of_type, k);
+			row->run(of_type, k);
 	}
 }

@@ -1,9 +1,9 @@
 /*
  * probe.h: how the agent measures: one row a check type.
  *
- * Runs in the agent's own process: allocates nothing, blocks on nothing,
- * writes nothing to the host.  proc.h has what it reads; proc_open comes
- * first.
+ * Allocates nothing, and writes nothing to the host.  What cannot block runs
+ * in the agent's own process; what can, in a child of its own (probe_blocks).
+ * proc.h has what the first reads; proc_open comes first.
  */
 #ifndef PROBE_H
 #define PROBE_H
@@ -16,6 +16,8 @@
 #define PROBE_METRICS_MAX	8
 #define PROBE_TEXT		256	/* bytes of a message and a NUL */
 #define PROBE_JOBS_MAX		256	/* checks run together */
+#define PROBE_TIMEOUT_MS	10000	/* of a child, unless timeout_ms says */
+#define PROBE_GRACE_MS		2000	/* then it is killed; then given up */
 /* Of one field of CPU time; so that five of them and a factor fit 64 bits. */
 #define PROBE_TICKS		(UINT64_C(1) << 40)
 
@@ -51,5 +53,26 @@ struct probe_job {
 /* Run n checks (at most PROBE_JOBS_MAX) together: what several of them look
  * at is looked at once. */
 void probe_all(struct probe_job *job, unsigned n);
+
+/* Does a type run in a child?  It has no results by probe_all. */
+bool probe_blocks(const struct check_type *t);
+
+/* A child at work; all zero: there is none. */
+struct probe_run {
+	int fd;			/* readable when it is over; 0: it is */
+	int pid;		/* to be reaped yet */
+	int64_t begun_ms, until_ms;	/* monotonic */
+};
+/* Start one; there must be none at work.  0 or -1. */
+int probe_begin(struct probe_job *job, struct probe_run *run, int64_t mono,
+    struct fail *why);
+/* Is it over?  Then r and state of the job, given again, are what came of it.
+ * To be asked when fd is readable, and at until_ms. */
+bool probe_end(struct probe_job *job, struct probe_run *run, int64_t mono);
+/* End it without a result. */
+void probe_drop(struct probe_run *run);
+/* Is nothing left of it?  One that hangs in the kernel stays until that lets
+ * it go. */
+bool probe_reap(struct probe_run *run);
 
 #endif

@@ -20,6 +20,12 @@ loop_mono_ms(void)
 	return mono_ms;
 }
 
+void
+loop_del(int fd)
+{
+	(void)fd;
+}
+
 /* ok: with these five. */
 static const struct {
 	const char *in;
@@ -518,8 +524,9 @@ test_all_types(void)
 	int rc;
 
 	for (i = 0; i < check_types_n; i++) {
-		if (check_is_beat(&check_types[i]))
-			continue;	/* the server's own */
+		if (check_is_beat(&check_types[i]) ||
+		    probe_blocks(&check_types[i]))
+			continue;	/* the server's own; a child's */
 		memset(&st, 0, sizeof st);
 		rc = run(check_types[i].name, "{}", &st, &r);
 		CHECK_ROW(i, rc == 1 || r.has_value ||

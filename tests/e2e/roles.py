@@ -284,12 +284,12 @@ def fields(bench):
         put_refused(s, uri, "resource_uri", "/api/v1/agent/7/")
         put_refused(s, uri, "", 1)
         put_refused(s, uri, "<script>", 1)
-    for name, value in (("process_name", ""), ("process_name", "x" * 129),
+    for name, value in (("process_name", ""), ("process_name", "x" * 257),
                         ("process_name", 7), ("process_name", None),
                         ("min", -1), ("min", 1000001), ("min", "1"),
                         ("max", 0.5), ("user", "u" * 65), ("user", ""),
                         ("type", "cpu"), ("agent", "/api/v1/agent/2/"),
-                        ("params", {"min": 1}), ("pattern", "x"),
+                        ("params", {"min": 1}), ("paths", "x"),
                         ("crit", ["above 1", "above 2", "above 3",
                                   "above 4"])):
         put_refused(s, "/api/v1/process_check/1/", name, value)

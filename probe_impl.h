@@ -1,0 +1,38 @@
+/*
+ * probe_impl.h: what the files of probe share, and nobody else.
+ */
+#ifndef PROBE_IMPL_H
+#define PROBE_IMPL_H
+
+#include "probe.h"
+
+/*
+ * One check type.  What cannot block is run in the agent, all jobs of it
+ * together: run may reorder what job points to, and sets rc.  What can, block
+ * does in a child of its own, which is killed at its deadline; st is given
+ * back from there, too.  Of its metrics' names the child gives back numbers,
+ * for what it read may have been hostile.
+ */
+struct probe_row {
+	const char *type;
+	void (*run)(struct probe_job **job, unsigned n);
+	void (*block)(struct str params, struct probe_state *st,
+	    struct probe_result *r);
+	const char *const *metrics;	/* that block makes; NULL is last */
+};
+const struct probe_row *probe_row(const struct check_type *t);	/* or NULL */
+
+void probe_unknown(struct probe_result *r, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void probe_metric(struct probe_result *r, const char *name, int64_t value);
+void probe_value(struct probe_result *r, int64_t value);
+
+/* A count as thousandths; what is past the range is its end. */
+int64_t probe_milli(uint64_t v);
+/* Thousandths of a percent that part is of whole, both < 2^43; whole > 0. */
+int64_t probe_percent(uint64_t part, uint64_t whole);
+
+/* The time that a job may take: its timeout_ms, or 10 s. */
+int64_t probe_timeout_ms(struct str params);
+
+#endif
