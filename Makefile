@@ -31,17 +31,18 @@ COMMON	= client.o fail.o http.o json.o key.o log.o loop_$(SYS).o str.o \
 	  stream.o $(TLS)
 SERVER	= server.o alert.o api.o api_list.o api_object.o api_replay.o api_result.o api_series.o \
 	  api_who.o api_why.o beat.o change.o channel.o channel_exec.o channel_mail.o channel_push.o channel_web.o check.o child.o config.o conn.o file.o gzip.o hours.o identity.o login.o mail.o match.o model.o \
-	  model_field.o model_set.o notify.o notify_drill.o notify_job.o notify_ring.o notify_way.o page.o pool.o silence.o store.o \
+	  model_field.o model_set.o notify.o notify_drill.o notify_job.o notify_ring.o notify_way.o page.o pool.o run.o silence.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o zone.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
-	  alert.o check.o child.o probe.o probe_child.o proc_$(SYS).o
+	  alert.o check.o child.o probe.o probe_child.o proc_$(SYS).o \
+	  run.o
 CTL	= ctl.o ctl_edit.o ctl_replay.o ctl_show.o ctl_table.o ctl_why.o alert.o check.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o store_verify.o
 HDR	= agent.h alert.h api.h api_impl.h beat.h change.h channel.h channel_impl.h check.h child.h \
 	  client.h config.h conn.h ctl.h fail.h file.h gzip.h hours.h http.h identity.h \
-	  json.h key.h log.h login.h loop.h mail.h match.h model.h model_impl.h notify.h notify_impl.h page.h pool.h probe.h probe_impl.h proc.h \
+	  json.h key.h log.h login.h loop.h mail.h match.h model.h model_impl.h notify.h notify_impl.h page.h pool.h probe.h probe_impl.h proc.h run.h \
 	  server.h silence.h store.h store_impl.h str.h stream.h tls.h tls_impl.h watch.h zone.h
 PROGS	= vilicus-server vilicus-agent vilicus
 TESTS	= tests/agent_test tests/alert_test tests/block_test \
@@ -74,8 +75,8 @@ T_agent	= agent_ring.o agent_wire.o alert.o check.o http.o json.o str.o key.o fa
 T_alert	= alert.o json.o str.o fail.o
 T_check	= check.o alert.o json.o str.o fail.o
 T_child	= child.o str.o fail.o log.o
-T_channel	= channel.o channel_exec.o channel_mail.o channel_push.o channel_web.o mail.o child.o client.o http.o json.o loop_$(SYS).o log.o str.o stream.o key.o $(TLS) fail.o
-T_channel_one = http.o json.o loop_$(SYS).o str.o fail.o
+T_channel	= channel.o channel_exec.o channel_mail.o channel_push.o channel_web.o mail.o child.o client.o http.o json.o loop_$(SYS).o log.o str.o stream.o run.o key.o $(TLS) fail.o
+T_channel_one = run.o http.o json.o loop_$(SYS).o str.o fail.o
 T_client	= client.o http.o loop_$(SYS).o str.o stream.o fail.o
 T_config	= config.o mail.o json.o http.o str.o fail.o
 T_conn	= conn.o http.o loop_$(SYS).o pool.o str.o stream.o fail.o key.o tls_server.o $(TLS)

@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "test.h"
 #include "channel_help.h"
+#include "../loop.h"
 #undef CHANNEL_EXEC_MS
 #define CHANNEL_EXEC_MS	1500
 #include "../channel_exec.c"
@@ -77,6 +79,9 @@ static const struct {
 	{ "head -c 300000 /dev/zero | tr '\\0' x >&2; echo a", CHANNEL_ACCEPTED,
 	    0, "a", "" },
 	{ "sleep 30", CHANNEL_UNKNOWN, 0, "", "killed after 1 s" },
+	/* One that never stops to speak. */
+	{ "exec yes", CHANNEL_UNKNOWN, 0, "", "killed after 1 s" },
+	{ "exec yes >&2", CHANNEL_UNKNOWN, 0, "", "killed after 1 s" },
 	{ "trap '' TERM; (sleep 30; echo x >/dev/null) ; sleep 30",
 	    CHANNEL_UNKNOWN, 0, "", "killed after 1 s" },
 };
