@@ -36,12 +36,12 @@ SERVER	= server.o alert.o api.o api_list.o api_object.o api_replay.o api_result.
 	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o zone.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
 	  alert.o check.o child.o probe.o probe_child.o proc_$(SYS).o \
-	  run.o
+	  dns.o probe_command.o probe_dns.o probe_file.o probe_service.o run.o
 CTL	= ctl.o ctl_edit.o ctl_replay.o ctl_show.o ctl_table.o ctl_why.o alert.o check.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o store_verify.o
 HDR	= agent.h alert.h api.h api_impl.h beat.h change.h channel.h channel_impl.h check.h child.h \
-	  client.h config.h conn.h ctl.h fail.h file.h gzip.h hours.h http.h identity.h \
+	  client.h config.h conn.h ctl.h dns.h fail.h file.h gzip.h hours.h http.h identity.h \
 	  json.h key.h log.h login.h loop.h mail.h match.h model.h model_impl.h notify.h notify_impl.h page.h pool.h probe.h probe_impl.h proc.h run.h \
 	  server.h silence.h store.h store_impl.h str.h stream.h tls.h tls_impl.h watch.h zone.h
 PROGS	= vilicus-server vilicus-agent vilicus
@@ -50,7 +50,8 @@ TESTS	= tests/agent_test tests/alert_test tests/block_test \
 	  tests/crash_test tests/child_test tests/channel_test tests/channel_exec_test tests/channel_push_test tests/channel_web_test tests/client_test \
 	  tests/config_test tests/conn_test tests/drill_test tests/flap_test tests/full_test tests/gzip_test tests/hours_test tests/http_test tests/json_test \
 	  tests/key_test tests/login_test tests/loop_test tests/mail_test tests/match_test tests/model_test tests/pool_test \
-	  tests/probe_test tests/reach_test \
+	  tests/probe_command_test tests/probe_dns_test tests/probe_file_test \
+	  tests/probe_service_test tests/probe_test tests/reach_test \
 	  tests/replay_test tests/store_test tests/str_test tests/tls_server_test tests/tls_test \
 	  tests/told_test tests/watch_test tests/why_test
 
@@ -96,7 +97,9 @@ T_model	= $(MODEL)
 T_change = change.o log.o $(MODEL)
 T_watch	= beat.o watch.o notify.o notify_drill.o notify_job.o notify_ring.o notify_way.o silence.o change.o $(MODEL)
 T_pool	= pool.o
-T_probe	= probe.o probe_child.o child.o log.o check.o alert.o proc_$(SYS).o json.o str.o fail.o
+T_probe	= probe.o probe_child.o child.o log.o check.o alert.o proc_$(SYS).o json.o str.o fail.o $(BLOCKS)
+BLOCKS	= dns.o key.o probe_command.o probe_dns.o probe_file.o probe_service.o run.o stream.o
+T_block	= $(T_probe) loop_$(SYS).o
 T_store	= store.o store_block.o store_code.o store_head.o store_job.o \
 	  store_journal.o store_open.o store_part.o store_rows.o \
 	  store_verify.o json.o str.o fail.o
@@ -171,6 +174,14 @@ tests/watch_test: tests/watch_test.o $(T_watch)
 	$(LINK) tests/watch_test.o $(T_watch) $(LDLIBS)
 tests/why_test: tests/why_test.o $(T_change)
 	$(LINK) tests/why_test.o $(T_change) $(LDLIBS)
+tests/probe_command_test: tests/probe_command_test.o $(T_block)
+	$(LINK) tests/probe_command_test.o $(T_block) $(LDLIBS)
+tests/probe_dns_test: tests/probe_dns_test.o $(T_block)
+	$(LINK) tests/probe_dns_test.o $(T_block) $(LDLIBS)
+tests/probe_file_test: tests/probe_file_test.o $(T_block)
+	$(LINK) tests/probe_file_test.o $(T_block:probe_file.o=) $(LDLIBS)
+tests/probe_service_test: tests/probe_service_test.o $(T_block)
+	$(LINK) tests/probe_service_test.o $(T_block) $(LDLIBS)
 tests/probe_test: tests/probe_test.o $(T_probe)
 	$(LINK) tests/probe_test.o $(T_probe) $(LDLIBS)
 tests/replay_test: tests/replay_test.o $(MODEL)
@@ -191,6 +202,10 @@ tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o test
 tests/login_test.o: login.c
 tests/replay_test.o: api_replay.c $(HDR) tests/test.h
 tests/why_test.o: api_why.c $(HDR) tests/test.h
+tests/probe_command_test.o: probe_command.c $(HDR) tests/test.h
+tests/probe_dns_test.o: probe_dns.c $(HDR) tests/test.h
+tests/probe_file_test.o: probe_file.c $(HDR) tests/test.h
+tests/probe_service_test.o: probe_service.c $(HDR) tests/test.h
 tests/channel_exec_test.o: channel_exec.c tests/channel_help.h
 tests/channel_push_test.o: channel_push.c tests/channel_help.h
 tests/channel_web_test.o: channel_web.c tests/channel_help.h

@@ -75,4 +75,8 @@ void probe_drop(struct probe_run *run);
  * it go. */
 bool probe_reap(struct probe_run *run);
 
+/* Where the programs of command checks are; NULL: there are none.  Set once,
+ * at the start. */
+extern const char *probe_programs;
+
 #endif

@@ -11,6 +11,8 @@
 
 #define ANSWER	1024	/* bytes of a result as text */
 
+const char *probe_programs;
+
 int64_t
 probe_timeout_ms(struct str params)
 {
@@ -92,7 +94,8 @@ decode(struct str s, struct probe_job *job, const char *const *names)
 	return str_copy(r->text, sizeof r->text, s);
 }
 
-/* The life of the child. */
+/* The life of the child.  It leads a process group, so that what it ran ends
+ * with it. */
 static void
 live(int fd, const void *arg)
 {
@@ -102,11 +105,14 @@ live(int fd, const void *arg)
 	char text[ANSWER];
 	struct buf b = BUF(text);
 
+	if (setpgid(0, 0) == -1)
+		_exit(1);
 	job.state = &st;
 	job.r = (struct probe_result){ .given = STATUS_NONE };
 	row->block(job.params, &st, &job.r);
 	encode(&b, &job, row->metrics);
 	(void)child_send(fd, '=', str_from(&b), -1);
+	(void)kill(0, SIGKILL);
 }
 
 int
@@ -141,6 +147,7 @@ probe_drop(struct probe_run *run)
 		loop_del(run->fd);
 		close(run->fd);
 		kill(run->pid, SIGKILL);
+		kill(-run->pid, SIGKILL);
 	}
 	run->fd = 0;
 	(void)probe_reap(run);

@@ -13,16 +13,26 @@
  * back from there, too.  Of its metrics' names the child gives back numbers,
  * for what it read may have been hostile.
  */
+typedef void probe_block_fn(struct str params, struct probe_state *st,
+    struct probe_result *r);
 struct probe_row {
 	const char *type;
 	void (*run)(struct probe_job **job, unsigned n);
-	void (*block)(struct str params, struct probe_state *st,
-	    struct probe_result *r);
+	probe_block_fn *block;
 	const char *const *metrics;	/* that block makes; NULL is last */
 };
 const struct probe_row *probe_row(const struct check_type *t);	/* or NULL */
 
+/* -- probe_dns.c, probe_file.c, probe_service.c, probe_command.c -- */
+
+probe_block_fn probe_dns, probe_file, probe_log, probe_service, probe_command;
+extern const char *const probe_file_metrics[];
+
+/* -- for all -- */
+
 void probe_unknown(struct probe_result *r, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void probe_critical(struct probe_result *r, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void probe_metric(struct probe_result *r, const char *name, int64_t value);
 void probe_value(struct probe_result *r, int64_t value);

@@ -9,6 +9,7 @@
 #ifndef PROC_H
 #define PROC_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -30,6 +31,10 @@ int proc_open(const char *root, struct fail *why);
  * into dst, which *text then is.  path is absolute, or below root, or before
  * proc_open the working directory.  0, or -1 with errno. */
 int proc_read(const char *path, char *dst, size_t cap, struct str *text);
+
+/* Where a path leads, without symbolic links, "." and "..".  May block.  0,
+ * or -1 with errno. */
+int proc_real(const char *path, char dst[PATH_MAX]);
 
 /* What to look for among the processes, and what was found. */
 struct proc_query {
