@@ -178,6 +178,18 @@ flap_step(struct alert_state *st, enum status was, int64_t passed_ms,
 	st->changes = (uint8_t)n;
 }
 
+void
+alert_back(struct alert_state *st, int64_t at_ms)
+{
+	int64_t *since[] = { &st->at_ms, &st->since_ms,
+	    &st->signal[WARN].since_ms, &st->signal[UNKNOWN].since_ms,
+	    &st->signal[CRIT].since_ms };
+
+	for (unsigned i = 0; i < COUNT(since); i++)
+		if (*since[i] > at_ms)
+			*since[i] = at_ms;
+}
+
 struct alert_change
 alert_step(const struct alert_rule *r, struct alert_state *st,
     const struct alert_result *res)

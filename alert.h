@@ -168,6 +168,10 @@ enum status alert_judge(const struct alert_rule *r,
 struct alert_change alert_step(const struct alert_rule *r,
     struct alert_state *st, const struct alert_result *res);
 
+/* The clock by which results are stamped went back to at_ms: what is of later
+ * counts as of then, and what is on stays so. */
+void alert_back(struct alert_state *st, int64_t at_ms);
+
 /*
  * The signals of all states lie between those of ALERT_RESET and ALERT_WORST,
  * and stay between what these become with the same results.  Once those two

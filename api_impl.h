@@ -16,7 +16,7 @@
 #define API_SORT_MAX	65536	/* objects that a list is made of */
 #define API_SHOWN_MAX	1024	/* bytes of a computed value to filter by */
 #define API_REF_MAX	128	/* bytes of the URI of a result's check */
-#define API_AHEAD_MS	60000	/* a result may be this far ahead */
+#define API_AHEAD_MS	WATCH_AHEAD_MS	/* a result may be this far ahead */
 #define API_POINTS	300	/* of a series by default */
 #define API_POINTS_MAX	10000
 #define API_REPLAY	8192	/* results before what is replayed, and as

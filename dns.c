@@ -182,6 +182,21 @@ dns_query(struct buf *b, const struct dns_question *q)
 
 /* -- answers -- */
 
+/* Strings to the end of msg, each behind its length.  0 or -1. */
+static int
+put_strings(struct buf *b, struct str msg, size_t *at)
+{
+	uint32_t n;
+
+	while (*at < msg.n) {
+		if (take(msg, at, 1, &n) == -1 || msg.n - *at < n)
+			return -1;
+		buf_add(b, (struct str){ msg.p + *at, n });
+		*at += n;
+	}
+	return 0;
+}
+
 /* What a record in msg[at, msg.n) holds, as text.  0 or -1. */
 static int
 put_data(struct buf *b, struct str msg, size_t at, const char *form)
@@ -198,13 +213,8 @@ put_data(struct buf *b, struct str msg, size_t at, const char *form)
 				return -1;
 			put_name(b, &name);
 		} else if (*f == 't') {
-			while (at < msg.n) {
-				if (take(msg, &at, 1, &n) == -1 ||
-				    msg.n - at < n)
-					return -1;
-				buf_add(b, (struct str){ msg.p + at, n });
-				at += n;
-			}
+			if (put_strings(b, msg, &at) == -1)
+				return -1;
 		} else if (*f == 'a' || *f == 'b') {
 			bytes = *f == 'a' ? 4 : 16;
 			if (msg.n - at < bytes)

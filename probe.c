@@ -180,6 +180,9 @@ run_process(struct probe_job **job, unsigned n)
 static const struct probe_row rows[] = {
 	{ "process",	run_process, NULL, NULL },
 	{ "cpu",	run_cpu, NULL, NULL },
+	{ "tcp",	NULL, probe_tcp, NULL },
+	{ "http",	NULL, probe_http, probe_http_metrics },
+	{ "ping",	NULL, probe_ping, probe_ping_metrics },
 	{ "dns",	NULL, probe_dns, NULL },
 	{ "file",	NULL, probe_file, probe_file_metrics },
 	{ "log",	NULL, probe_log, NULL },

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "dns.h"
@@ -27,15 +26,6 @@ struct talk {
 	struct buf out, answers;
 	struct fail why;
 };
-
-static int64_t
-now_us(void)
-{
-	struct timespec t = { 0, 0 };
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 /* The first name server of a resolv.conf(5) into dst.  0 or -1. */
 static int
@@ -216,7 +206,7 @@ probe_dns(struct str params, struct probe_state *st, struct probe_result *r)
 {
 	struct talk t = { .begun_ms = loop_mono_ms() };
 	struct buf line = { r->text, 0, sizeof r->text - 1, false };
-	int64_t begun_us = now_us();
+	int64_t begun_us = probe_us();
 	enum dns_rc rc;
 	int fd, no = 1;
 
@@ -234,7 +224,7 @@ probe_dns(struct str params, struct probe_state *st, struct probe_result *r)
 		probe_critical(r, "%s %s", t.server, t.why.msg);
 		return;
 	}
-	probe_value(r, now_us() - begun_us);
+	probe_value(r, probe_us() - begun_us);
 	if (rc == DNS_UNLIKE)
 		buf_addf(&line, "%.200s expected, not ", t.q.expect);
 	buf_line(&line, str_from(&t.answers));

@@ -277,6 +277,7 @@ look_at_health(void)
 static unsigned
 commit(void)
 {
+	static bool began;
 	bool dirty = store_dirty(store);
 	unsigned failed = dirty ? store_commit(store, mono_ms, &commit_why) : 0;
 
@@ -293,7 +294,11 @@ commit(void)
 		    STATUS_OK, commit_failed ? commit_why.msg :
 		    "it takes writes again", &now);
 		look_at_health();
+	} else if (dirty && !began && !commit_failed) {
+		/* It may have failed when we ended. */
+		watch_own("disk", STATUS_OK, "it takes writes again", &now);
 	}
+	began = began || dirty;
 	return failed;
 }
 

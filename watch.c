@@ -406,10 +406,15 @@ void
 watch_result(struct check *c, const struct store_result *r, uint64_t seq,
     const struct watch_now *now)
 {
+	int64_t most = now->now_ms + WATCH_AHEAD_MS;
 	struct alert_change ch;
 	char how[WATCH_HOW_MAX];
 	struct buf b = BUF(how);
 
+	/* Where the newest is later than any may be, the clock went back: it
+	 * is not waited for that to come again. */
+	if (c->last_result > most && r->at_ms <= most && !r->late)
+		c->last_result = r->at_ms - 1;
 	/* The newest result is what the check shows. */
 	if (r->at_ms > c->last_result) {
 		c->last_result = r->at_ms;
@@ -425,6 +430,8 @@ watch_result(struct check *c, const struct store_result *r, uint64_t seq,
 	if (r->late || !c->enabled || !c->agent->enabled ||
 	    (now->replay && seq <= c->o.stepped_seq))
 		return;
+	if (c->alert.at_ms > most && r->at_ms <= most)
+		alert_back(&c->alert, r->at_ms - 1);
 	ch = watch_step(c, &c->alert, r, &b);
 	if (ch.from != ch.to || ch.flaps || ch.calm)
 		check_event(c, ch, str_from(&b), now);

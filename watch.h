@@ -19,6 +19,7 @@
 				   agents that backed off come back */
 #define WATCH_STOPPED_MS	900000	/* a stopped agent may stay away */
 #define WATCH_SILENCE_MS 604800000	/* a silence that ended is kept */
+#define WATCH_AHEAD_MS	60000	/* a result may be this far ahead */
 #define WATCH_TEXT_MAX	1024	/* bytes of what is told of an incident */
 #define WATCH_HOW_MAX	512	/* and, in it, of how it came to be */
 

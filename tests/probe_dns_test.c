@@ -266,7 +266,8 @@ test_query(void)
 	    "\7in-addr\4arpa", 25) == 0);
 	ask("2001:db8::1", "PTR", "");
 	CHECK(q.name.n == 74 && memcmp(q.name.wire, "\0011\0010", 4) == 0 &&
-	    memcmp(q.name.wire + 56, "\0011\0010\0010\0012\3ip6\4arpa", 18) == 0);
+	    memcmp(q.name.wire + 56, "\0011\0010\0010\0012\3ip6\4arpa",
+	    18) == 0);
 }
 
 static const struct {

@@ -798,9 +798,11 @@ lift(void)
 	struct check *c;
 	unsigned i;
 
-	/* What is older than the newest result counts for nothing. */
+	/* What is older than the newest result counts for nothing, unless
+	 * that is of a clock that went back. */
 	MODEL_ALL(c, KIND_CHECK)
-		if (now.now_ms < c->last_result)
+		if (now.now_ms < c->last_result &&
+		    c->last_result <= now.now_ms + WATCH_AHEAD_MS)
 			now.now_ms = c->last_result;
 
 	while ((s = (void *)model_at(KIND_SILENCE, 0)) != NULL)

@@ -217,6 +217,40 @@ test_asked_to_wait(void)
 	answer(CHANNEL_ACCEPTED, 0);
 }
 
+/* The clock was a year ahead, and goes back: nothing waits for a year. */
+static void
+test_back(void)
+{
+	struct check *c;
+
+	fresh();
+	add_recipient("alice", STATUS_WARNING);
+	now.now_ms += 365 * STR_DAY_MS;
+	c = add_check(add_agent("web1"), "a", "process",
+	    "{\"process_name\":\"x\"}");
+	c->for_s = 10;
+	result(c, 1);
+	pass(1000);
+	result(c, 0);
+	now.now_ms = START_MS;
+	pass(1000);
+	result(c, 0);
+	CHECK(c->last_result == now.now_ms && c->incident == 0);
+	pass(9000);
+	result(c, 0);
+	CHECK(c->incident == 0);
+	pass(2000);
+	result(c, 0);
+	CHECK(c->incident == 1 && c->alert.held == STATUS_CRITICAL);
+	now.now_ms -= 3600000;
+	pass(1000);
+	result(c, 1);			/* on stays on, and ends as ever */
+	CHECK(c->incident == 1);
+	pass(10000);
+	result(c, 1);
+	CHECK(c->incident == 0 && c->alert.held == STATUS_OK);
+}
+
 /* News behind one of unknown outcome hurry that one too: nobody waits for a
  * back-off of many minutes that was another message's. */
 static void
@@ -945,6 +979,7 @@ main(void)
 	test_back_off();
 	test_unknown_at_last();
 	test_asked_to_wait();
+	test_back();
 	test_hurry();
 	test_order();
 	test_many();
