@@ -100,9 +100,11 @@ connect_udp(struct talk *t, int *rc)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM,
 	    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV }, *a;
+	uint64_t port;
 	int fd;
 
-	*rc = getaddrinfo(t->host, t->port, &hints, &a) != 0;
+	*rc = str_u64(str_of(t->port), 1, 65535, &port) == -1 ||
+	    getaddrinfo(t->host, t->port, &hints, &a) != 0;
 	if (*rc != 0)
 		return fail(&t->why, "server %s: not ADDRESS, ADDRESS:PORT or "
 		    "[V6]:PORT", t->server);

@@ -113,6 +113,9 @@ class Checks:
     def hold(self, lines="", **more):
         """Run them, and compare."""
         self.run(lines, **more)
+        self.compare()
+
+    def compare(self):
         for ident, kind, params, status, text, value, metrics in self.wanted:
             got = self.server.objects("check_history/?check=%s&limit=1"
                                       % ident)
@@ -526,4 +529,5 @@ def ping(bench):
 
 
 # The last one is left in a network of its own.
-vil.run(tcp, http, redirects, tls, allowed, ping)
+if __name__ == "__main__":
+    vil.run(tcp, http, redirects, tls, allowed, ping)
