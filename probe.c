@@ -178,16 +178,17 @@ run_process(struct probe_job **job, unsigned n)
 }
 
 static const struct probe_row rows[] = {
-	{ "process",	run_process, NULL, NULL },
-	{ "cpu",	run_cpu, NULL, NULL },
-	{ "tcp",	NULL, probe_tcp, NULL },
-	{ "http",	NULL, probe_http, probe_http_metrics },
-	{ "ping",	NULL, probe_ping, probe_ping_metrics },
-	{ "dns",	NULL, probe_dns, NULL },
-	{ "file",	NULL, probe_file, probe_file_metrics },
-	{ "log",	NULL, probe_log, NULL },
-	{ "service",	NULL, probe_service, NULL },
-	{ "command",	NULL, probe_command, NULL },
+	{ "process",	run_process, NULL, NULL, NULL },
+	{ "cpu",	run_cpu, NULL, NULL, NULL },
+	{ "tcp",	NULL, probe_tcp, NULL, NULL },
+	{ "http",	NULL, probe_http, probe_http_metrics,
+	    probe_http_prepare },
+	{ "ping",	NULL, probe_ping, probe_ping_metrics, NULL },
+	{ "dns",	NULL, probe_dns, NULL, NULL },
+	{ "file",	NULL, probe_file, probe_file_metrics, NULL },
+	{ "log",	NULL, probe_log, NULL, NULL },
+	{ "service",	NULL, probe_service, NULL, NULL },
+	{ "command",	NULL, probe_command, NULL, NULL },
 };
 
 const struct probe_row *
