@@ -240,6 +240,30 @@ struct search {
 	struct buf *text;
 };
 
+/* Put a line where it belongs among sorted ones, of which the last go where
+ * there is no room: a server may turn its answers round each time. */
+static void
+insert(struct buf *b, struct str line)
+{
+	struct str rest = str_from(b), one;
+	size_t at = 0, tail, n = line.n + 1;
+	int c;
+
+	while (str_cut(&rest, '\n', &one) == 0 && one.n < b->n - at) {
+		c = memcmp(one.p, line.p, one.n < line.n ? one.n : line.n);
+		if (c > 0 || (c == 0 && one.n > line.n))
+			break;
+		at += one.n + 1;
+	}
+	n = n < b->cap - at ? n : b->cap - at;
+	tail = b->n - at < b->cap - at - n ? b->n - at : b->cap - at - n;
+	memmove(b->p + at + n, b->p + at, tail);
+	for (size_t i = 0; i < n; i++)
+		b->p[at + i] = i == line.n ? '\n' : line.p[i] == '\n' ? ' ' :
+		    line.p[i];
+	b->n = at + n + tail;
+}
+
 /* An answer that is what is asked for. */
 static void
 found(struct search *s, struct str one, bool whole)
@@ -249,8 +273,8 @@ found(struct search *s, struct str one, bool whole)
 
 	if (names && want.n > 1 && want.p[want.n - 1] == '.')
 		want.n--;
-	buf_addz(s->text, s->found++ > 0 ? ", " : "");
-	buf_add(s->text, one);
+	s->found++;
+	insert(s->text, one);
 	s->expected |= whole && (s->q->type->form[0] == 't' ?
 	    str_eq(one, want) : str_ieq(one, want));
 }

@@ -44,8 +44,8 @@ enum dns_rc {
 	DNS_UNLIKE,	/* answers, but not the one expected */
 	DNS_GOOD
 };
-/* What a message of the server's says; the answers' bytes as they came, with
- * ", " between them, go into text, which is empty. */
+/* What a message of the server's says; the answers go into text, which is
+ * empty: sorted lines of bytes as they came, as many as there is room for. */
 enum dns_rc dns_answer(struct str msg, const struct dns_question *q,
     struct buf *text, struct fail *why);
 

@@ -209,7 +209,9 @@ probe_dns(struct str params, struct probe_state *st, struct probe_result *r)
 	struct talk t = { .begun_ms = loop_mono_ms() };
 	struct buf line = { r->text, 0, sizeof r->text - 1, false };
 	int64_t begun_us = probe_us();
+	struct str rest, one;
 	enum dns_rc rc;
+	unsigned n;
 	int fd, no = 1;
 
 	(void)st;
@@ -229,7 +231,12 @@ probe_dns(struct str params, struct probe_state *st, struct probe_result *r)
 	probe_value(r, probe_us() - begun_us);
 	if (rc == DNS_UNLIKE)
 		buf_addf(&line, "%.200s expected, not ", t.q.expect);
-	buf_line(&line, str_from(&t.answers));
+	t.answers.n -= t.answers.n > 0 && t.text[t.answers.n - 1] == '\n';
+	for (n = 0, rest = str_from(&t.answers); str_cut(&rest, '\n', &one) ==
+	    0; n++) {
+		buf_addz(&line, n > 0 ? ", " : "");
+		buf_line(&line, one);
+	}
 	r->text[line.n] = '\0';
 	r->given = rc == DNS_GOOD ? STATUS_OK : STATUS_CRITICAL;
 }

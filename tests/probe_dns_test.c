@@ -14,12 +14,12 @@
 #define BYTES(s) s, sizeof(s) - 1
 
 static struct dns_question q;
-static char text[PROBE_TEXT + 1];
+static char text[2 * PROBE_TEXT];
 
 static enum dns_rc
 answer(const char *p, size_t n, struct fail *why)
 {
-	struct buf b = { text, 0, sizeof text - 1, false };
+	struct buf b = { text, 0, PROBE_TEXT, false };
 	/* In a place of its own, so that a look beyond it shows. */
 	char *copy = malloc(n + 1);
 	enum dns_rc rc = DNS_OTHER;
@@ -30,6 +30,14 @@ answer(const char *p, size_t n, struct fail *why)
 		rc = dns_answer((struct str){ copy, n }, &q, &b, why);
 	}
 	free(copy);
+	/* Lines, as they are told. */
+	for (n = 0; n + 1 < b.n; n++)
+		if (text[n] == '\n') {
+			memmove(text + n + 2, text + n + 1, b.n - n);
+			memcpy(text + n, ", ", 2);
+			b.n++;
+		}
+	text[b.n > 0 ? b.n - 1 : 0] = '\0';
 	return rc;
 }
 
@@ -61,6 +69,12 @@ static const struct {
 	    DNS_UNLIKE, "192.0.2.1, 192.0.2.2" },
 	{ "A", "192.0.2.22", BYTES(HEAD(OK, "\1", "\2") Q("\1") A1 A2),
 	    DNS_UNLIKE, "192.0.2.1, 192.0.2.2" },
+	/* Turned round; one of them twice. */
+	{ "A", "", BYTES(HEAD(OK, "\1", "\3") Q("\1") A2 A1 A2), DNS_GOOD,
+	    "192.0.2.1, 192.0.2.2, 192.0.2.2" },
+	{ "TXT", "", BYTES(HEAD(OK, "\1", "\5") Q("\x10") RR("\x10") "\3\2bb"
+	    RR("\x10") "\2\1b" RR("\x10") "\1\0" RR("\x10") "\4\3b\na"
+	    RR("\x10") "\3\2ba"), DNS_GOOD, ", b, b a, ba, bb" },
 	/* More behind it than it says, and the case of names. */
 	{ "A", "", BYTES(HEAD(OK, "\1", "\1") Q("\1") A1 A2 "x"), DNS_GOOD,
 	    "192.0.2.1" },
