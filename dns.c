@@ -266,7 +266,7 @@ insert(struct buf *b, struct str line)
 
 /* An answer that is what is asked for. */
 static void
-found(struct search *s, struct str one, bool whole)
+found(struct search *s, struct str one)
 {
 	struct str want = str_of(s->q->expect);
 	bool names = strchr(s->q->type->form, 'n') != NULL;
@@ -275,8 +275,8 @@ found(struct search *s, struct str one, bool whole)
 		want.n--;
 	s->found++;
 	insert(s->text, one);
-	s->expected |= whole && (s->q->type->form[0] == 't' ?
-	    str_eq(one, want) : str_ieq(one, want));
+	s->expected |= s->q->type->form[0] == 't' ? str_eq(one, want) :
+	    str_ieq(one, want);
 }
 
 /* Take the record at *at.  0 or -1. */
@@ -299,7 +299,7 @@ take_record(struct search *s, struct str msg, size_t *at)
 	if (ours && type == s->q->type->number) {
 		if (put_data(&b, msg, *at, s->q->type->form) == -1)
 			return -1;
-		found(s, str_from(&b), !b.full);
+		found(s, str_from(&b));
 	} else if (ours && type == CNAME) {
 		if (take_name(msg, at, &s->other) == -1 || *at != msg.n)
 			return -1;

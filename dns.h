@@ -15,7 +15,7 @@
 #define DNS_QUERY_MAX	(12 + DNS_NAME_MAX + 4)
 #define DNS_MESSAGE_MAX	65535
 #define DNS_HOPS_MAX	16	/* names that are another's, in a row */
-#define DNS_ONE_MAX	1024	/* bytes of one answer as text */
+#define DNS_ONE_MAX	1024	/* bytes of one answer as text, at most */
 
 struct dns_name {
 	size_t n;

@@ -28,8 +28,7 @@ cut_words(const char *args, char *argv[WORDS_MAX], size_t n, struct buf *room,
 
 	for (const char *c = args; *c != '\0'; c++) {
 		if (*c == ' ' && !quoted) {
-			if (within)
-				buf_addc(room, '\0');
+			buf_addc(room, '\0');
 			within = false;
 			continue;
 		}
@@ -44,10 +43,10 @@ cut_words(const char *args, char *argv[WORDS_MAX], size_t n, struct buf *room,
 		else
 			buf_addc(room, *c);
 	}
-	if (within)
-		buf_addc(room, '\0');
+	buf_addc(room, '\0');
 	argv[n] = NULL;
-	return quoted ? fail(why, "args: a \" is not closed") : 0;
+	return quoted ? fail(why, "args: a \" is not closed") :
+	    room->full ? fail(why, "args: too long") : 0;
 }
 
 /* The number that s begins with, as plugins write them: "-007", ".5", "1e3";

@@ -209,17 +209,21 @@ test_none(void)
 {
 	static const char *const params[] = { "{\"program\":\"absent\"}",
 	    "{\"program\":\"../p\"}", "{\"program\":\"..\"}",
-	    "{\"program\":\".\"}", "{\"program\":\"/bin/true\"}", "{}",
+	    "{\"program\":\".\"}", "{\"program\":\"x/../p\"}",
+	    "{\"program\":\"/bin/true\"}", "{}",
 	    "{\"program\":\"p\",\"args\":\"\\\"\"}" };
 	struct probe_result r;
 	size_t i;
 
+	CHECK(mkdir(at("x"), 0700) == 0);
 	for (i = 0; i < COUNT(params); i++) {
 		r = run(params[i]);
 		CHECK_ROW(i, r.given == STATUS_UNKNOWN && !r.has_value &&
 		    r.text[0] != '\0');
+		CHECK_ROW(i, strchr(params[i], '/') == NULL || strcmp(r.text,
+		    "program: not the name of a file") == 0);
 	}
-	CHECK(chmod(at("p"), 0600) == 0);
+	CHECK(rmdir(at("x")) == 0 && chmod(at("p"), 0600) == 0);
 	r = run("{\"program\":\"p\"}");
 	CHECK(r.given == STATUS_UNKNOWN && strcmp(r.text, "exit 127: cannot be "
 	    "run: Permission denied") == 0);

@@ -169,6 +169,9 @@ static const struct {
 	    "\1\0\4\1\2\3\4"), DNS_BAD, NULL },
 	{ "A", "", BYTES(HEAD(OK, "\1", "\1") Q("\1") "\x40" "a\0\0\1\0\1\0\0\0"
 	    "\1\0\4\1\2\3\4"), DNS_BAD, NULL },
+	{ "A", "", BYTES(HEAD(OK, "\1", "\2") Q("\1") RR("\x63") "\4\xc0\x2f"
+	    "\xc0\x2d\xc0\x2f\0\1\0\1\0\0\0\1\0\4\1\2\3\4"), DNS_BAD,
+	    "answers what cannot be read" },
 	{ "A", "", BYTES(HEAD(OK, "\1", "\1") "\xc0\x0c\0\1\0\1" A1),
 	    DNS_OTHER, "" },
 	{ "NS", "", BYTES(HEAD(OK, "\1", "\1") Q("\2") RR("\2") "\5\3ns1\xc0"
