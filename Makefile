@@ -222,7 +222,7 @@ E2E	= tests/e2e/main.py tests/e2e/crash.py tests/e2e/kill9.py \
 	  tests/e2e/mail.py tests/e2e/quiet.py tests/e2e/seen.py \
 	  tests/e2e/waiting.py tests/e2e/many.py tests/e2e/replay.py \
 	  tests/e2e/drill.py tests/e2e/why.py tests/e2e/answers.py \
-	  tests/e2e/flap.py tests/e2e/outage.py
+	  tests/e2e/flap.py tests/e2e/outage.py tests/e2e/rounds.py
 
 check: everything
 	tests/run -2 $(TESTS) tests/style -1 tests/e2e/cpu.py -p $(E2E)
@@ -241,7 +241,7 @@ check-long: everything
 	ALL=1 STATES=10 tests/run tests/crash_test tests/block_test \
 	    tests/budget_test
 	HISTORIES=10000 tests/run tests/told_test
-	HOURS=24 tests/run tests/e2e/outage.py
+	HOURS=24 ROUNDS=1000000 tests/run tests/e2e/outage.py tests/e2e/rounds.py
 	KILLS=500 tests/run tests/e2e/kill9.py tests/chroot
 	ALL=1 tests/run tests/broken
 	SECS=120 tests/run tests/fuzz/run
