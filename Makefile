@@ -35,7 +35,7 @@ SERVER	= server.o alert.o api.o api_list.o api_object.o api_replay.o api_result.
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o zone.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
-	  alert.o check.o child.o probe.o probe_child.o proc_$(SYS).o
+	  alert.o check.o child.o match.o probe.o probe_allow.o probe_child.o probe_net.o probe_ping.o proc_$(SYS).o
 CTL	= ctl.o ctl_edit.o ctl_replay.o ctl_show.o ctl_table.o ctl_why.o alert.o check.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o store_verify.o
@@ -70,7 +70,7 @@ vilicus: $(CTL) $(COMMON)
 $(SERVER) $(AGENT) $(CTL) $(COMMON): $(HDR)
 
 # The tests: each by itself, from its own file and the objects it needs.
-T_agent	= agent_ring.o agent_wire.o alert.o check.o http.o json.o str.o key.o fail.o
+T_agent	= agent_ring.o agent_wire.o probe_allow.o match.o alert.o check.o http.o json.o str.o key.o fail.o
 T_alert	= alert.o json.o str.o fail.o
 T_check	= check.o alert.o json.o str.o fail.o
 T_child	= child.o str.o fail.o log.o
@@ -95,7 +95,8 @@ T_model	= $(MODEL)
 T_change = change.o log.o $(MODEL)
 T_watch	= beat.o watch.o notify.o notify_drill.o notify_job.o notify_ring.o notify_way.o silence.o change.o $(MODEL)
 T_pool	= pool.o
-T_probe	= probe.o probe_child.o child.o log.o check.o alert.o proc_$(SYS).o json.o str.o fail.o
+PROBE	= probe.o probe_allow.o probe_child.o probe_net.o probe_ping.o child.o check.o alert.o match.o http.o stream.o key.o $(TLS) log.o proc_$(SYS).o json.o str.o fail.o
+T_probe	= $(PROBE)
 T_store	= store.o store_block.o store_code.o store_head.o store_job.o \
 	  store_journal.o store_open.o store_part.o store_rows.o \
 	  store_verify.o json.o str.o fail.o
