@@ -76,9 +76,10 @@ void probe_drop(struct probe_run *run);
 bool probe_reap(struct probe_run *run);
 
 
-/* What is set once, at the start: where the programs of `command` checks are,
- * and the authorities of TLS ones; NULL: none, and those of tls_trust. */
-extern const char *probe_programs, *probe_ca_file;
+/* Where the programs of command checks are; NULL: there are none.  And the
+ * authorities of TLS; NULL: as tls_trust has it.  Set once, at the start. */
+extern const char *probe_programs;
+extern const char *probe_ca_file;
 
 /* Allow what is behind "allow" in agent.conf: a type of checks and, if there
  * is one, a target, borrowed for good.  0 or -1. */

@@ -7,7 +7,7 @@
 #include "match.h"
 #include "probe_impl.h"
 
-#define ALLOWS_MAX	64
+#define ALLOWS_MAX	64	/* lines */
 
 enum kind { NAME, HOST, URL, PATH };
 
@@ -29,7 +29,7 @@ static const struct target {
 static struct allow {
 	const struct check_type *type;
 	struct str target;		/* empty: any */
-} allows[ALLOWS_MAX];
+} allows[ALLOWS_MAX + 1];
 static unsigned allows_n;
 
 /* HOST, HOST:PORT, V6, [V6] or [V6]:PORT; without a port that is empty. */
@@ -161,8 +161,8 @@ probe_allow(struct str line, struct fail *why)
 
 	str_cut(&line, ' ', &name);
 	*a = (struct allow){ check_type(name), str_trim(line) };
-	if (allows_n == ALLOWS_MAX - 1)
-		return fail(why, "more than %d \"allow\" lines", ALLOWS_MAX - 1);
+	if (allows_n == ALLOWS_MAX)
+		return fail(why, "more than %d \"allow\" lines", ALLOWS_MAX);
 	if (a->type == NULL)
 		return fail(why, "allow %.*s: no such type of checks",
 		    name.n < 32 ? (int)name.n : 32, name.p);

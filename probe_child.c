@@ -11,7 +11,8 @@
 
 #define ANSWER	1024	/* bytes of a result as text */
 
-const char *probe_programs, *probe_ca_file;
+const char *probe_programs;
+const char *probe_ca_file;
 
 int64_t
 probe_timeout_ms(struct str params)

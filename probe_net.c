@@ -10,10 +10,10 @@
 #include "probe_impl.h"
 #include "tls.h"
 
-#define SHOWN		128		/* bytes of what others say, and a NUL */
-#define SAID_MAX	512		/* bytes of a greeting */
-#define BODY_MAX	1048576		/* bytes of a body that are looked at */
-#define INTERIM_MAX	8		/* 1xx answers before the one */
+#define SHOWN		128	/* bytes of what others say, and a NUL */
+#define SAID_MAX	512	/* bytes of a greeting */
+#define BODY_MAX	1048576	/* bytes of a body that are looked at */
+#define INTERIM_MAX	8	/* 1xx answers before the one */
 #define IN_MAX		(2 * HTTP_HEAD_MAX)
 #define ALERT(n)	(BR_ERR_RECV_FATAL_ALERT + (n))
 
@@ -203,7 +203,8 @@ ask(struct web *w, struct fail *why)
 		if (k > 0)
 			rest = str_after(rest, (size_t)k);
 		else if (stream_wait(w->s, w->until_ms, why) == -1)
-			return -1;
+			return fail_in(why, w->url.tls ? "TLS handshake" :
+			    "request");
 	}
 	return 0;
 }
@@ -234,9 +235,9 @@ read_head(struct web *w, struct fail *why)
 		b.n -= w->head.size;
 		memmove(b.p, b.p + w->head.size, b.n);
 	}
-	return k == -1 ? fail_in(why, b.n > 0 ? "in the answer's head" :
-	    "no answer") : fail(why, b.n > 0 ? "connection closed in the "
-	    "answer's head" : "connection closed without an answer");
+	if (k == 0)
+		fail(why, "connection closed");
+	return fail_in(why, b.n > 0 ? "in the answer's head" : "no answer");
 }
 
 static bool
@@ -274,8 +275,10 @@ read_body(struct web *w, struct fail *why)
 	}
 	if (k == 0 && body.kind == HTTP_BODY_EOF)
 		return 0;
-	return fail(why, "%s after %lld bytes of the body", k == 0 ?
-	    "connection closed" : why->msg, (long long)w->bytes);
+	if (k == 0)
+		fail(why, "connection closed");
+	return fail_in(why, "after %lld bytes of the body",
+	    (long long)w->bytes);
 }
 
 /* Does it send us on, by a way that we take? */
