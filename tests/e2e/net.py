@@ -428,7 +428,13 @@ def tls(bench):
     c.add("http", "ok ", ms, url=url(good, cut(with_length(b"x"))))
     c.add("http", "critical after 1 bytes of the body: closed without a .*",
           url=url(good, cut(b"HTTP/1.0 200 OK\r\n\r\nx")))
+    # As a person adds it; a rule about the certificate, too.
+    c.server.ctl("check", "add", "web1", "http", url(good), "redirects", "2",
+                 "timeout_ms", "5000", "warn", "cert_days", "below", "30",
+                 "name", "site")
     c.hold("# what follows narrows\nca-file %s/ca.crt\n" % ca)
+    out = c.server.ctl("status", "web1/site", code=1)
+    check("WARNING - web1/site" in out, "days below", out)
     c.add("http", "unknown /nowhere: No such file or directory",
           url=url(good))
     c.hold("ca-file /nowhere\n")
