@@ -178,11 +178,12 @@ run_process(struct probe_job **job, unsigned n)
 }
 
 static const struct probe_row rows[] = {
-	{ "process",	run_process, NULL, NULL },
-	{ "cpu",	run_cpu, NULL, NULL },
-	{ "tcp",	NULL, probe_tcp, NULL },
-	{ "http",	NULL, probe_http, probe_http_metrics },
-	{ "ping",	NULL, probe_ping, probe_ping_metrics },
+	{ "process",	run_process, NULL, NULL, NULL },
+	{ "cpu",	run_cpu, NULL, NULL, NULL },
+	{ "tcp",	NULL, probe_tcp, NULL, NULL },
+	{ "http",	NULL, probe_http, probe_http_metrics,
+	    probe_http_prepare },
+	{ "ping",	NULL, probe_ping, probe_ping_metrics, NULL },
 };
 
 const struct probe_row *

@@ -22,12 +22,16 @@ struct probe_row {
 	void (*run)(struct probe_job **job, unsigned n);
 	probe_block_fn *block;
 	const char *const *metrics;	/* that block makes; NULL is last */
+	/* In the agent, before the fork: read what each child needs; or
+	 * NULL. */
+	void (*prepare)(struct str params);
 };
 const struct probe_row *probe_row(const struct check_type *t);	/* or NULL */
 
 /* -- probe_net.c, probe_ping.c -- */
 
 probe_block_fn probe_tcp, probe_http, probe_ping;
+void probe_http_prepare(struct str params);
 extern const char *const probe_http_metrics[], *const probe_ping_metrics[];
 
 /* The addresses of a host (and port, or NULL), for freeaddrinfo; or NULL,

@@ -353,7 +353,7 @@ begin(struct web *w, int fd, struct fail *why)
 		rc = tls_trust(&w->trust, w->pins, &w->anchors, probe_ca_file,
 		    why);
 	w->ours = rc == -1;
-	w->began_us += probe_us() - at_us;	/* to read them took its time */
+	w->began_us += probe_us() - at_us;	/* reading may take long */
 	w->s = &w->tls.t.s;
 	if (rc == 0)
 		rc = tls_client(&w->tls, fd, w->host, &w->trust,
@@ -439,6 +439,22 @@ visit(struct web *w, struct probe_result *r)
 		(w->ours ? probe_unknown : probe_critical)(r, "%s", why.msg);
 	close(fd);
 	return on;
+}
+
+/* The authorities, of which the next child has a copy. */
+void
+probe_http_prepare(struct str params)
+{
+	char url[CHECK_TEXT_MAX + 1];
+	int64_t redirects = 0;
+	struct fail why;
+
+	(void)check_param_int(params, "redirects", 0, 10, &redirects);
+	if (check_param_text(params, "url", url, sizeof url) == 0 &&
+	    strchr(url, '#') == NULL && (redirects > 0 ||
+	    str_starts(str_of(url), STR("https:"))))
+		(void)tls_trust(&web.trust, (struct str){ NULL, 0 },
+		    &web.anchors, probe_ca_file, &why);
 }
 
 void
