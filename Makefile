@@ -35,7 +35,7 @@ SERVER	= server.o alert.o api.o api_list.o api_object.o api_replay.o api_result.
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o zone.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
-	  alert.o check.o child.o probe.o probe_child.o proc_$(SYS).o
+	  alert.o check.o child.o match.o probe.o probe_allow.o probe_child.o probe_net.o probe_ping.o proc_$(SYS).o
 CTL	= ctl.o ctl_edit.o ctl_replay.o ctl_show.o ctl_table.o ctl_why.o alert.o check.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o store_verify.o
@@ -49,7 +49,7 @@ TESTS	= tests/agent_test tests/alert_test tests/block_test \
 	  tests/crash_test tests/child_test tests/channel_test tests/channel_exec_test tests/channel_push_test tests/channel_web_test tests/client_test \
 	  tests/config_test tests/conn_test tests/drill_test tests/flap_test tests/full_test tests/gzip_test tests/hours_test tests/http_test tests/json_test \
 	  tests/key_test tests/login_test tests/loop_test tests/mail_test tests/match_test tests/model_test tests/pool_test \
-	  tests/probe_test tests/reach_test \
+	  tests/probe_test tests/probe_net_test tests/reach_test \
 	  tests/replay_test tests/store_test tests/str_test tests/tls_server_test tests/tls_test \
 	  tests/told_test tests/watch_test tests/why_test
 
@@ -70,7 +70,7 @@ vilicus: $(CTL) $(COMMON)
 $(SERVER) $(AGENT) $(CTL) $(COMMON): $(HDR)
 
 # The tests: each by itself, from its own file and the objects it needs.
-T_agent	= agent_ring.o agent_wire.o alert.o check.o http.o json.o str.o key.o fail.o
+T_agent	= agent_ring.o agent_wire.o probe_allow.o match.o alert.o check.o http.o json.o str.o key.o fail.o
 T_alert	= alert.o json.o str.o fail.o
 T_check	= check.o alert.o json.o str.o fail.o
 T_child	= child.o str.o fail.o log.o
@@ -95,7 +95,8 @@ T_model	= $(MODEL)
 T_change = change.o log.o $(MODEL)
 T_watch	= beat.o watch.o notify.o notify_drill.o notify_job.o notify_ring.o notify_way.o silence.o change.o $(MODEL)
 T_pool	= pool.o
-T_probe	= probe.o probe_child.o child.o log.o check.o alert.o proc_$(SYS).o json.o str.o fail.o
+T_probe	= probe.o probe_allow.o probe_child.o probe_net.o probe_ping.o child.o check.o alert.o match.o http.o stream.o key.o $(TLS) log.o proc_$(SYS).o json.o str.o fail.o
+T_probe_net = probe.o probe_child.o child.o check.o alert.o match.o http.o stream.o key.o $(TLS) loop_$(SYS).o log.o proc_$(SYS).o json.o str.o fail.o
 T_store	= store.o store_block.o store_code.o store_head.o store_job.o \
 	  store_journal.o store_open.o store_part.o store_rows.o \
 	  store_verify.o json.o str.o fail.o
@@ -172,6 +173,8 @@ tests/why_test: tests/why_test.o $(T_change)
 	$(LINK) tests/why_test.o $(T_change) $(LDLIBS)
 tests/probe_test: tests/probe_test.o $(T_probe)
 	$(LINK) tests/probe_test.o $(T_probe) $(LDLIBS)
+tests/probe_net_test: tests/probe_net_test.o $(T_probe_net)
+	$(LINK) tests/probe_net_test.o $(T_probe_net) $(LDLIBS)
 tests/replay_test: tests/replay_test.o $(MODEL)
 	$(LINK) tests/replay_test.o $(MODEL) $(LDLIBS)
 tests/store_test: tests/store_test.o $(T_store)
@@ -188,6 +191,7 @@ tests/tls_test: tests/tls_test.o $(T_tls)
 
 tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/channel_exec_test.o tests/channel_push_test.o tests/channel_web_test.o tests/client_test.o tests/config_test.o tests/gzip_test.o tests/hours_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/login_test.o tests/loop_test.o tests/mail_test.o tests/mail_try.o tests/match_test.o tests/model_test.o tests/probe_test.o tests/store_test.o tests/str_test.o tests/tls_server_test.o tests/tls_test.o tests/tls_try.o: $(HDR) tests/test.h
 tests/login_test.o: login.c
+tests/probe_net_test.o: probe_net.c probe_ping.c probe_allow.c $(HDR) tests/test.h
 tests/replay_test.o: api_replay.c $(HDR) tests/test.h
 tests/why_test.o: api_why.c $(HDR) tests/test.h
 tests/channel_exec_test.o: channel_exec.c tests/channel_help.h
@@ -222,7 +226,8 @@ E2E	= tests/e2e/main.py tests/e2e/crash.py tests/e2e/kill9.py \
 	  tests/e2e/mail.py tests/e2e/quiet.py tests/e2e/seen.py \
 	  tests/e2e/waiting.py tests/e2e/many.py tests/e2e/replay.py \
 	  tests/e2e/drill.py tests/e2e/why.py tests/e2e/answers.py \
-	  tests/e2e/flap.py tests/e2e/outage.py tests/e2e/rounds.py
+	  tests/e2e/flap.py tests/e2e/outage.py tests/e2e/rounds.py \
+	  tests/e2e/net.py
 
 check: everything
 	tests/run -2 $(TESTS) tests/style -1 tests/e2e/cpu.py -p $(E2E)

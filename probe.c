@@ -8,14 +8,30 @@
 #include "probe_impl.h"
 #include "proc.h"
 
+static void
+judge(struct probe_result *r, enum status given, const char *fmt, va_list ap)
+{
+	r->given = given;
+	vsnprintf(r->text, sizeof r->text, fmt, ap);
+}
+
 void
 probe_unknown(struct probe_result *r, const char *fmt, ...)
 {
 	va_list ap;
 
-	r->given = STATUS_UNKNOWN;
 	va_start(ap, fmt);
-	vsnprintf(r->text, sizeof r->text, fmt, ap);
+	judge(r, STATUS_UNKNOWN, fmt, ap);
+	va_end(ap);
+}
+
+void
+probe_critical(struct probe_result *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	judge(r, STATUS_CRITICAL, fmt, ap);
 	va_end(ap);
 }
 
@@ -162,8 +178,12 @@ run_process(struct probe_job **job, unsigned n)
 }
 
 static const struct probe_row rows[] = {
-	{ "process",	run_process, NULL, NULL },
-	{ "cpu",	run_cpu, NULL, NULL },
+	{ "process",	run_process, NULL, NULL, NULL },
+	{ "cpu",	run_cpu, NULL, NULL, NULL },
+	{ "tcp",	NULL, probe_tcp, NULL, NULL },
+	{ "http",	NULL, probe_http, probe_http_metrics,
+	    probe_http_prepare },
+	{ "ping",	NULL, probe_ping, probe_ping_metrics, NULL },
 };
 
 const struct probe_row *

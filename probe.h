@@ -75,4 +75,17 @@ void probe_drop(struct probe_run *run);
  * it go. */
 bool probe_reap(struct probe_run *run);
 
+
+/* Where the programs of command checks are; NULL: there are none.  And the
+ * authorities of TLS; NULL: as tls_trust has it.  Set once, at the start. */
+extern const char *probe_programs;
+extern const char *probe_ca_file;
+
+/* Allow what is behind "allow" in agent.conf: a type of checks and, if there
+ * is one, a target, borrowed for good.  0 or -1. */
+int probe_allow(struct str line, struct fail *why);
+/* May it be run here?  With no line that allows something, most may. */
+bool probe_allows(const struct check_type *t, struct str params,
+    struct fail *why);
+
 #endif

@@ -11,6 +11,9 @@
 
 #define ANSWER	1024	/* bytes of a result as text */
 
+const char *probe_programs;
+const char *probe_ca_file;
+
 int64_t
 probe_timeout_ms(struct str params)
 {
@@ -118,6 +121,8 @@ probe_begin(struct probe_job *job, struct probe_run *run, int64_t mono,
 	if (!probe_reap(run))
 		return fail(why, "its child of %lld s ago hangs in the kernel",
 		    (long long)(mono - run->begun_ms) / 1000);
+	if (probe_row(job->type)->prepare != NULL)
+		probe_row(job->type)->prepare(job->params);
 	run->fd = child_fork(live, job, (unsigned)(ms / 1000), &run->pid, why);
 	run->begun_ms = mono;
 	run->until_ms = mono + ms + PROBE_GRACE_MS;

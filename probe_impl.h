@@ -6,6 +6,8 @@
 
 #include "probe.h"
 
+#define PROBE_URL_MAX	2048	/* bytes of where a URL leads */
+
 /*
  * One check type.  What cannot block is run in the agent, all jobs of it
  * together: run may reorder what job points to, and sets rc.  What can, block
@@ -13,16 +15,38 @@
  * back from there, too.  Of its metrics' names the child gives back numbers,
  * for what it read may have been hostile.
  */
+typedef void probe_block_fn(struct str params, struct probe_state *st,
+    struct probe_result *r);
 struct probe_row {
 	const char *type;
 	void (*run)(struct probe_job **job, unsigned n);
-	void (*block)(struct str params, struct probe_state *st,
-	    struct probe_result *r);
+	probe_block_fn *block;
 	const char *const *metrics;	/* that block makes; NULL is last */
+	/* In the agent, before the fork: read what each child needs; or
+	 * NULL. */
+	void (*prepare)(struct str params);
 };
 const struct probe_row *probe_row(const struct check_type *t);	/* or NULL */
 
+/* -- probe_net.c, probe_ping.c -- */
+
+probe_block_fn probe_tcp, probe_http, probe_ping;
+void probe_http_prepare(struct str params);
+extern const char *const probe_http_metrics[], *const probe_ping_metrics[];
+
+/* The addresses of a host (and port, or NULL), for freeaddrinfo; or NULL,
+ * and r says why. */
+struct addrinfo *probe_resolve(const char *host, const char *port,
+    int64_t until_ms, struct probe_result *r);
+
+/* A clock in us that is never set; a difference of it is thousandths of ms. */
+int64_t probe_us(void);
+
+/* -- for all -- */
+
 void probe_unknown(struct probe_result *r, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void probe_critical(struct probe_result *r, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void probe_metric(struct probe_result *r, const char *name, int64_t value);
 void probe_value(struct probe_result *r, int64_t value);
@@ -31,6 +55,10 @@ void probe_value(struct probe_result *r, int64_t value);
 int64_t probe_milli(uint64_t v);
 /* Thousandths of a percent that part is of whole, both < 2^43; whole > 0. */
 int64_t probe_percent(uint64_t part, uint64_t whole);
+
+/* As probe_allows, of a target found on the way. */
+bool probe_allows_target(const struct check_type *t, struct str target,
+    struct fail *why);
 
 /* The time that a job may take: its timeout_ms, or 10 s. */
 int64_t probe_timeout_ms(struct str params);
