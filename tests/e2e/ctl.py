@@ -90,6 +90,8 @@ def configure(bench):
         "3", "of", "5", "name", "busy")
     ctl("check", "add", "web2", "cpu", "below", "1")
     ctl("check", "add", "web2", "process", "process_name", "7")
+    ctl("check", "add", "web2", "number", "/run/a", "of", "/run/b", "3", "of",
+        "5", "above", "90", "name", "share")
     c = {c["name"]: c for c in server.objects("check/?limit=0")}
     same(c["process nginx"]["params"],
          {"process_name": "nginx", "min": 2, "max": 9}, "params")
@@ -100,6 +102,9 @@ def configure(bench):
           3, 5], "the rule")
     same(c["cpu"]["crit"], ["below 1"], "a bound alone is critical")
     same(c["process 7"]["params"], {"process_name": "7"}, "a text param")
+    same(c["share"]["params"], {"path": "/run/a", "of": "/run/b"}, "its of")
+    same((c["share"]["hits"], c["share"]["of"]), (3, 5), "and the rule's")
+    ctl("check", "rm", "web2/share")
 
     ctl("recipient", "add", "alice", "pushover", vil.USER, "severity",
         "critical")
