@@ -16,7 +16,7 @@ LISTEN	= 127.0.0.1:8454
 
 SYS	= linux
 
-STD	= -std=c11 -D_POSIX_C_SOURCE=200809L
+STD	= -std=c11 -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64
 WARN	= -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes \
 	  -Wmissing-prototypes -Wold-style-definition -Wpointer-arith \
 	  -Wcast-qual -Wcast-align -Wwrite-strings -Wformat=2 -Wvla -Wundef \
@@ -35,7 +35,7 @@ SERVER	= server.o alert.o api.o api_list.o api_object.o api_replay.o api_result.
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o zone.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
-	  alert.o check.o child.o match.o probe.o probe_allow.o probe_child.o probe_net.o probe_ping.o proc_$(SYS).o
+	  alert.o check.o child.o match.o probe.o probe_allow.o probe_child.o probe_host.o probe_net.o probe_ping.o proc_$(SYS).o proc_host_$(SYS).o
 CTL	= ctl.o ctl_edit.o ctl_replay.o ctl_show.o ctl_table.o ctl_why.o alert.o check.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o store_verify.o
@@ -49,7 +49,7 @@ TESTS	= tests/agent_test tests/alert_test tests/block_test \
 	  tests/crash_test tests/child_test tests/channel_test tests/channel_exec_test tests/channel_push_test tests/channel_web_test tests/client_test \
 	  tests/config_test tests/conn_test tests/drill_test tests/flap_test tests/full_test tests/gzip_test tests/hours_test tests/http_test tests/json_test \
 	  tests/key_test tests/login_test tests/loop_test tests/mail_test tests/match_test tests/model_test tests/pool_test \
-	  tests/probe_test tests/probe_net_test tests/reach_test \
+	  tests/probe_test tests/probe_host_test tests/probe_net_test tests/reach_test \
 	  tests/replay_test tests/store_test tests/str_test tests/tls_server_test tests/tls_test \
 	  tests/told_test tests/watch_test tests/why_test
 
@@ -95,8 +95,8 @@ T_model	= $(MODEL)
 T_change = change.o log.o $(MODEL)
 T_watch	= beat.o watch.o notify.o notify_drill.o notify_job.o notify_ring.o notify_way.o silence.o change.o $(MODEL)
 T_pool	= pool.o
-T_probe	= probe.o probe_allow.o probe_child.o probe_net.o probe_ping.o child.o check.o alert.o match.o http.o stream.o key.o $(TLS) log.o proc_$(SYS).o json.o str.o fail.o
-T_probe_net = probe.o probe_child.o child.o check.o alert.o match.o http.o stream.o key.o $(TLS) loop_$(SYS).o log.o proc_$(SYS).o json.o str.o fail.o
+T_probe	= probe.o probe_allow.o probe_child.o probe_host.o probe_net.o probe_ping.o child.o check.o alert.o match.o http.o stream.o key.o $(TLS) log.o proc_$(SYS).o proc_host_$(SYS).o json.o str.o fail.o
+T_probe_net = probe.o probe_child.o probe_host.o child.o check.o alert.o match.o http.o stream.o key.o $(TLS) loop_$(SYS).o log.o proc_$(SYS).o proc_host_$(SYS).o json.o str.o fail.o
 T_store	= store.o store_block.o store_code.o store_head.o store_job.o \
 	  store_journal.o store_open.o store_part.o store_rows.o \
 	  store_verify.o json.o str.o fail.o
@@ -175,6 +175,8 @@ tests/probe_test: tests/probe_test.o $(T_probe)
 	$(LINK) tests/probe_test.o $(T_probe) $(LDLIBS)
 tests/probe_net_test: tests/probe_net_test.o $(T_probe_net)
 	$(LINK) tests/probe_net_test.o $(T_probe_net) $(LDLIBS)
+tests/probe_host_test: tests/probe_host_test.o $(T_probe)
+	$(LINK) tests/probe_host_test.o $(T_probe) $(LDLIBS)
 tests/replay_test: tests/replay_test.o $(MODEL)
 	$(LINK) tests/replay_test.o $(MODEL) $(LDLIBS)
 tests/store_test: tests/store_test.o $(T_store)
@@ -189,7 +191,7 @@ tests/tls_try: tests/tls_try.o $(T_try)
 tests/tls_test: tests/tls_test.o $(T_tls)
 	$(LINK) tests/tls_test.o $(T_tls) $(LDLIBS)
 
-tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/channel_exec_test.o tests/channel_push_test.o tests/channel_web_test.o tests/client_test.o tests/config_test.o tests/gzip_test.o tests/hours_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/login_test.o tests/loop_test.o tests/mail_test.o tests/mail_try.o tests/match_test.o tests/model_test.o tests/probe_test.o tests/store_test.o tests/str_test.o tests/tls_server_test.o tests/tls_test.o tests/tls_try.o: $(HDR) tests/test.h
+tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/channel_exec_test.o tests/channel_push_test.o tests/channel_web_test.o tests/client_test.o tests/config_test.o tests/gzip_test.o tests/hours_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/login_test.o tests/loop_test.o tests/mail_test.o tests/mail_try.o tests/match_test.o tests/model_test.o tests/probe_test.o tests/probe_host_test.o tests/store_test.o tests/str_test.o tests/tls_server_test.o tests/tls_test.o tests/tls_try.o: $(HDR) tests/test.h
 tests/login_test.o: login.c
 tests/probe_net_test.o: probe_net.c probe_ping.c probe_allow.c $(HDR) tests/test.h
 tests/replay_test.o: api_replay.c $(HDR) tests/test.h
