@@ -104,7 +104,17 @@ def configure(bench):
     same(c["process 7"]["params"], {"process_name": "7"}, "a text param")
     same(c["share"]["params"], {"path": "/run/a", "of": "/run/b"}, "its of")
     same((c["share"]["hits"], c["share"]["of"]), (3, 5), "and the rule's")
+    client = server.client()
+    client.api("GET", "number_check/")
+    same(re.findall(rb'"of":[^,]*', client.raw), [b'"of":"/run/b"'],
+         "a parameter takes the place of the field of its name")
+    client.api("GET", "number_check/schema/")
+    same(client.raw.count(b'"of":'), 1, "in the schema, too")
+    client.close()
+    same(server.add("number_check", agent="/api/v1/agent/2/", path="/run/c",
+                    of="7", hits=2)["hits"], 2, "hits in a row")
     ctl("check", "rm", "web2/share")
+    ctl("check", "rm", "web2/number :run:c")
 
     ctl("recipient", "add", "alice", "pushover", vil.USER, "severity",
         "critical")
