@@ -229,7 +229,7 @@ E2E	= tests/e2e/main.py tests/e2e/crash.py tests/e2e/kill9.py \
 	  tests/e2e/waiting.py tests/e2e/many.py tests/e2e/replay.py \
 	  tests/e2e/drill.py tests/e2e/why.py tests/e2e/answers.py \
 	  tests/e2e/flap.py tests/e2e/outage.py tests/e2e/rounds.py \
-	  tests/e2e/net.py
+	  tests/e2e/net.py tests/e2e/host.py
 
 check: everything
 	tests/run -2 $(TESTS) tests/style -1 tests/e2e/cpu.py -p $(E2E)

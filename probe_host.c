@@ -46,6 +46,7 @@ probe_memory(struct str params, struct probe_state *st, struct probe_result *r)
 {
 	struct proc_memory m;
 	struct fail why;
+	bool contained;
 
 	(void)params;
 	(void)st;
@@ -53,10 +54,11 @@ probe_memory(struct str params, struct probe_state *st, struct probe_result *r)
 		probe_unknown(r, "%s", why.msg);
 		return;
 	}
+	contained = proc_contain(&m);
 	probe_value(r, probe_percent(m.total - m.available, m.total));
 	probe_metric(r, "total_bytes", probe_milli(m.total));
 	probe_metric(r, "available_bytes", probe_milli(m.available));
-	if (m.contained)
+	if (contained)
 		note(r, "of the container's limit");
 	else if (m.estimated)
 		note(r, "estimated, for this kernel has no MemAvailable");

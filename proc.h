@@ -39,9 +39,10 @@ int proc_open(const char *root, struct fail *why);
 int proc_fd(const char *path);
 int proc_read(const char *path, char *dst, size_t cap, struct str *text);
 
-/* As proc_read, of a file that stays open from the first time on. */
+/* As proc_read, of a file that stays open from the first time on; one that was
+ * not there then never is. */
 enum proc_file { PROC_CPU, PROC_MEMORY, PROC_LOAD, PROC_UPTIME, PROC_OFFSETS,
-    PROC_ONLINE, PROC_NET, PROC_MOUNTS };
+    PROC_ONLINE, PROC_NET, PROC_MOUNTS, PROC_LIMIT, PROC_LIMIT_1 };
 int proc_again(enum proc_file f, char *dst, size_t cap, struct str *text,
     struct fail *why);
 bool proc_moved(enum proc_file f);	/* of the mounts: have they changed? */
@@ -69,15 +70,16 @@ struct proc_cpu {
 };
 int proc_cpu(struct proc_cpu *c, struct fail *why);	/* 0 or -1 */
 
-/* Bytes; UINT64_MAX: not told.  Of the host; or, where all that can be seen
- * of it is a container with a limit (its cgroup is what is mounted as the
- * root), of that. */
+/* Bytes; UINT64_MAX: not told. */
 struct proc_memory {
 	uint64_t total, available, swap, swap_free;
 	bool estimated;		/* available: by a kernel before 3.14 */
-	bool contained;
 };
 int proc_memory(struct proc_memory *m, struct fail *why);	/* 0 or -1 */
+/* Where all that can be seen of the host is a container with a limit (its
+ * cgroup is what is mounted as the root): make total and available its.  Is it
+ * so? */
+bool proc_contain(struct proc_memory *m);
 
 /* The means of 1, 5 and 15 minutes in thousandths, per CPU.  0 or -1. */
 int proc_load(int64_t milli[3], struct fail *why);

@@ -22,29 +22,32 @@ named(struct str text, char sep, const char *const *name, size_t n,
     uint64_t *v)
 {
 	struct str line, word;
-	size_t i;
+	size_t i, left = n;
 
 	for (i = 0; i < n; i++)
 		v[i] = NONE;
 	/* A line without an end may be cut. */
-	while (str_cut(&text, '\n', &line) == 0 && text.p != NULL) {
+	while (left > 0 && str_cut(&text, '\n', &line) == 0 &&
+	    text.p != NULL) {
 		str_cut(&line, sep, &word);
 		for (i = 0; i < n && !str_is(word, name[i]); i++)
 			;
 		line = str_trim(line);
-		if (i < n && str_cut(&line, ' ', &word) == 0)
-			(void)str_u64(word, 0, NONE >> 10, &v[i]);
+		if (i < n && str_cut(&line, ' ', &word) == 0 &&
+		    str_u64(word, 0, NONE >> 10, &v[i]) == 0)
+			left--;
 	}
 }
 
 int
 proc_memory_parse(struct str text, struct proc_memory *m)
 {
-	enum { TOTAL, AVAILABLE, FREE, SWAP, SWAP_FREE, MORE, N = MORE + 4 };
+	enum { TOTAL, AVAILABLE, SWAP, SWAP_FREE, N };
+	enum { FREE, SHARED, OLD_N = 5 };
 	static const char *const name[N] = { "MemTotal", "MemAvailable",
-	    "MemFree", "SwapTotal", "SwapFree", "Buffers", "Cached",
-	    "SReclaimable", "Shmem" };
-	uint64_t v[N], sum;
+	    "SwapTotal", "SwapFree" }, *const old[OLD_N] = { "MemFree",
+	    "Shmem", "Buffers", "Cached", "SReclaimable" };
+	uint64_t v[N], o[OLD_N], sum;
 	int i;
 
 	named(text, ':', name, N, v);
@@ -53,17 +56,17 @@ proc_memory_parse(struct str text, struct proc_memory *m)
 	*m = (struct proc_memory){ .estimated = v[AVAILABLE] == NONE };
 	if (m->estimated) {
 		/* What is cached can be had, but for what programs share. */
-		for (sum = v[FREE], i = MORE; i < N - 1; i++)
-			sum += v[i] == NONE || sum == NONE ? 0 : v[i];
-		if (sum != NONE && v[N - 1] != NONE)
-			sum = v[N - 1] > sum ? 0 : sum - v[N - 1];
-		v[AVAILABLE] = sum;
+		named(text, ':', old, OLD_N, o);
+		if (o[FREE] == NONE)
+			return -1;
+		for (sum = o[FREE], i = SHARED + 1; i < OLD_N; i++)
+			sum += o[i] == NONE ? 0 : o[i];
+		v[AVAILABLE] = o[SHARED] == NONE ? sum :
+		    o[SHARED] > sum ? 0 : sum - o[SHARED];
 	}
-	if (v[AVAILABLE] == NONE)
-		return -1;
 	if (v[AVAILABLE] > v[TOTAL])
 		v[AVAILABLE] = v[TOTAL];
-	for (i = TOTAL; i <= SWAP_FREE; i++)	/* from KiB */
+	for (i = 0; i < N; i++)		/* from KiB */
 		v[i] = v[i] == NONE ? NONE : v[i] << 10;
 	m->total = v[TOTAL];
 	m->available = v[AVAILABLE];
@@ -72,51 +75,51 @@ proc_memory_parse(struct str text, struct proc_memory *m)
 	return 0;
 }
 
-/* A file that is one number.  0 or -1. */
+/* The text of a file that is one number.  0 or -1. */
 static int
-number(const char *path, uint64_t *v)
+number(struct str text, uint64_t *v)
 {
-	char buf[32];
-	struct str text, line;
+	struct str line;
 
-	return proc_read(path, buf, sizeof buf, &text) == -1 ||
-	    str_cut(&text, '\n', &line) == -1 ? -1 :
+	return str_cut(&text, '\n', &line) == -1 ? -1 :
 	    str_u64(line, 0, UINT64_MAX, v);
 }
 
 #define CGROUP	"../sys/fs/cgroup/"
 
-/* Where the root of what we see is a cgroup with a limit, that is the host.
- * A file that the kernel can drop at once counts as available. */
-static void
-contain(struct proc_memory *m)
+bool
+proc_contain(struct proc_memory *m)
 {
 	static const struct {
-		const char *limit, *used, *stat, *cache;
+		enum proc_file limit;
+		const char *used, *stat, *cache;
 	} kind[] = {
-		{ CGROUP "memory.max", CGROUP "memory.current",
-		    CGROUP "memory.stat", "inactive_file" },
-		{ CGROUP "memory/memory.limit_in_bytes",
-		    CGROUP "memory/memory.usage_in_bytes",
+		{ PROC_LIMIT, CGROUP "memory.current", CGROUP "memory.stat",
+		    "inactive_file" },
+		{ PROC_LIMIT_1, CGROUP "memory/memory.usage_in_bytes",
 		    CGROUP "memory/memory.stat", "total_inactive_file" },
 	};
 	uint64_t limit, used, cache;
 	char buf[TEXT];
 	struct str text;
+	struct fail why;
 
 	for (size_t i = 0; i < COUNT(kind); i++) {
-		if (number(kind[i].limit, &limit) == -1 || limit == 0 ||
-		    limit >= m->total || number(kind[i].used, &used) == -1 ||
+		if (proc_again(kind[i].limit, buf, sizeof buf, &text, &why) ==
+		    -1 || number(text, &limit) == -1 || limit == 0 ||
+		    limit >= m->total ||
+		    proc_read(kind[i].used, buf, sizeof buf, &text) == -1 ||
+		    number(text, &used) == -1 ||
 		    proc_read(kind[i].stat, buf, sizeof buf, &text) == -1)
 			continue;
+		/* Files that nobody has used lately make room at once. */
 		named(text, ' ', &kind[i].cache, 1, &cache);
 		used -= cache == NONE ? 0 : cache > used ? used : cache;
 		m->total = limit;
 		m->available = used > limit ? 0 : limit - used;
-		m->contained = true;
-		m->estimated = false;
-		return;
+		return true;
 	}
+	return false;
 }
 
 int
@@ -127,11 +130,8 @@ proc_memory(struct proc_memory *m, struct fail *why)
 
 	if (proc_again(PROC_MEMORY, buf, sizeof buf, &text, why) == -1)
 		return -1;
-	if (proc_memory_parse(text, m) == -1)
-		return fail(why, "/proc/meminfo: no MemTotal, or nothing of "
-		    "what is available");
-	contain(m);
-	return 0;
+	return proc_memory_parse(text, m) == 0 ? 0 : fail(why,
+	    "/proc/meminfo: no MemTotal, or nothing of what is available");
 }
 
 int

@@ -18,6 +18,8 @@
 static const char *proc_root;
 static int dir_fd = AT_FDCWD;
 
+#define ABSENT	(-2)	/* looked for, once */
+
 /* What stays open.  What the kernel makes of many records comes in pages. */
 static struct {
 	const char *path;
@@ -32,6 +34,9 @@ static struct {
 	[PROC_ONLINE] =	 { "../sys/devices/system/cpu/online", false, -1 },
 	[PROC_NET] =	 { "self/net/dev", true, -1 },
 	[PROC_MOUNTS] =	 { "self/mountinfo", true, -1 },
+	[PROC_LIMIT] =	 { "../sys/fs/cgroup/memory.max", false, -1 },
+	[PROC_LIMIT_1] = { "../sys/fs/cgroup/memory/memory.limit_in_bytes",
+	    false, -1 },
 };
 
 static int
@@ -41,9 +46,14 @@ keep(enum proc_file f, struct fail *why)
 	bool above = path[0] == '.';
 
 	if (kept[f].fd == -1)
-		kept[f].fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
-	return kept[f].fd != -1 ? 0 : fail_errno(why, "%s%s",
-	    above ? "" : "/proc/", path + (above ? 2 : 0));
+		kept[f].fd = proc_fd(path);
+	if (kept[f].fd >= 0)
+		return 0;
+	if (kept[f].fd == -1 && errno == ENOENT)
+		kept[f].fd = ABSENT;
+	errno = kept[f].fd == ABSENT ? ENOENT : errno;
+	return fail_errno(why, "%s%s", above ? "" : "/proc/", path +
+	    (above ? 2 : 0));
 }
 
 int
@@ -84,7 +94,7 @@ proc_moved(enum proc_file f)
 {
 	struct pollfd p = { .fd = kept[f].fd, .events = POLLPRI };
 
-	return p.fd == -1 || poll(&p, 1, 0) != 0;
+	return p.fd < 0 || poll(&p, 1, 0) != 0;
 }
 
 /* What stands after the last c; all of s when it has none. */

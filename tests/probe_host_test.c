@@ -298,6 +298,15 @@ drop(const char *name)
 	CHECK(unlink(path) == 0);
 }
 
+/* Look for everything anew. */
+static void
+again(void)
+{
+	struct fail why;
+
+	CHECK(proc_open(root, &why) == 0);
+}
+
 static struct probe_result r;
 
 /* Run one check, where it is to run. */
@@ -353,6 +362,10 @@ test_memory(void)
 	CHECK(is(STATUS_UNKNOWN, -1, "/proc/meminfo: No such file or "
 	    "directory"));
 	put("proc/meminfo", MEMINFO);
+	run("memory", "{}", NULL);	/* it is not looked for again */
+	CHECK(is(STATUS_UNKNOWN, -1, "/proc/meminfo: No such file or "
+	    "directory"));
+	again();
 	CHECK(run("memory", "{}", NULL) == 0 && is(STATUS_NONE, 75000, ""));
 	CHECK(metric("total_bytes") == 1024000000 &&
 	    metric("available_bytes") == 256000000);
@@ -377,6 +390,7 @@ test_container(void)
 {
 	put("proc/meminfo", MEMINFO);
 	put("sys/fs/cgroup/memory.max", "max\n");
+	again();
 	run("memory", "{}", NULL);
 	CHECK(is(STATUS_NONE, 75000, ""));
 	put("sys/fs/cgroup/memory.max", "102400\n");
@@ -392,6 +406,7 @@ test_container(void)
 	run("memory", "{}", NULL);
 	CHECK(is(STATUS_NONE, 75000, ""));
 	drop("sys/fs/cgroup/memory.max");
+	again();
 	put("sys/fs/cgroup/memory/memory.limit_in_bytes",
 	    "9223372036854771712\n");
 	put("sys/fs/cgroup/memory/memory.usage_in_bytes", "204800\n");
@@ -407,6 +422,7 @@ test_container(void)
 static void
 test_load(void)
 {
+	again();
 	put("proc/loadavg", "0.50 1.00 15.01 1/2 3\n");
 	put("sys/devices/system/cpu/online", "0-3\n");
 	CHECK(run("load", "{}", NULL) == 0 && is(STATUS_NONE, 250, ""));
@@ -438,6 +454,7 @@ test_uptime(void)
 	run("uptime", "{}", NULL);		/* an agent's first look */
 	CHECK(is(STATUS_NONE, 599990, "just booted"));
 	put("proc/self/timens_offsets", "boottime -100 0\n");
+	again();
 	run("uptime", "{}", NULL);
 	CHECK(is(STATUS_NONE, 699990, ""));
 	put("proc/uptime", "x\n");
@@ -790,7 +807,6 @@ test_here(void)
 int
 main(void)
 {
-	struct fail why;
 	char rm[128];
 
 	test_memory_parse();
@@ -801,7 +817,7 @@ main(void)
 		return test_end();
 	snprintf(root, sizeof root, "%s/proc", top);
 	put("proc/stat", "cpu 1 1 1 1\n");
-	CHECK(proc_open(root, &why) == 0);
+	again();
 	test_memory();
 	test_container();
 	test_load();
