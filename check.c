@@ -237,7 +237,8 @@ put_param(struct buf *b, const struct check_type *t,
 	    !str_is_plain(str_of(text)))
 		return fail(why, "%s: not a text of %d to %d bytes without "
 		    "control characters", p->name, (int)p->min, (int)p->max);
-	json_add(b, p->name, str_of(text));
+	if (p != disk_param || strcmp(text, "*") != 0)	/* as if not given */
+		json_add(b, p->name, str_of(text));
 	return 0;
 }
 

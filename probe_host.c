@@ -215,7 +215,7 @@ const char *const probe_disk_metrics[] = { "inodes_percent", "free_bytes",
 
 #define TABLE_MS	60000
 
-/* What is mounted, in the order in which it was. */
+/* What is mounted. */
 static struct {
 	unsigned n;
 	bool whole;
@@ -264,14 +264,18 @@ look(struct fail *why)
 	while (str_cut(&text, '\n', &line) == 0 && text.p != NULL) {
 		if (proc_mount_parse(line, &p) == -1)
 			continue;
-		if (table.n == MOUNTS_MAX) {
-			table.whole = false;
-			break;
-		}
 		/* In its place it takes no more room than it did. */
 		point = table.text + (p.point.p - table.text);
 		(void)proc_unescape(p.point, point, p.point.n + 1);
-		m = &table.mount[table.n++];
+		/* No path leads to what was there before: autofs, often. */
+		for (m = table.mount; m < table.mount + table.n &&
+		    strcmp(m->point, point) != 0;)
+			m++;
+		if (m == table.mount + MOUNTS_MAX) {
+			table.whole = false;
+			break;
+		}
+		table.n += m == table.mount + table.n;
 		*m = (struct mount){ point, p.device, kind_of(p.type),
 		    p.broken };
 	}
@@ -297,7 +301,7 @@ mount_of(const char *path)
 
 	for (m = table.mount; m < table.mount + table.n; m++)
 		if (covers(m->point, path) && (best == NULL ||
-		    strlen(m->point) >= strlen(best->point)))
+		    strlen(m->point) > strlen(best->point)))
 			best = m;
 	return best;
 }

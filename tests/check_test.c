@@ -74,6 +74,8 @@ static const struct {
 	{ "process", "{\"process_name\":null,\"min\":1}", NULL,
 	    "process_name" },
 	{ "disk", "", "{}", NULL },
+	{ "disk", "{\"path\":\"*\"}", "{}", NULL },
+	{ "disk", "{\"path\":\"/*\"}", "{\"path\":\"/*\"}", NULL },
 	{ "load", "{\"minutes\":1}", "{\"minutes\":1}", NULL },
 	{ "load", "{\"minutes\":15}", "{\"minutes\":15}", NULL },
 	{ "load", "{\"minutes\":14}", NULL, "minutes" },

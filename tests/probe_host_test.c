@@ -691,6 +691,49 @@ test_remote(void)
 	    "23 1 0:9 / %s rw - fuse.sshfs host: rw\n", top, top);
 	put_mounts(text);
 	CHECK(blocks("{}") && blocks(params_of("")));
+	/* What waits for the first who comes, and who came. */
+	snprintf(text, sizeof text, "22 1 0:9 / %s rw - autofs systemd-1 rw\n"
+	    "23 1 8:1 / %s rw - xfs /dev/x rw\n", top, top);
+	put_mounts(text);
+	CHECK(!blocks("{}") && !blocks(params_of("")));
+}
+
+/* More than there is room for: all is a child's. */
+static void
+test_many(void)
+{
+	static char text[2 * PROC_TABLE];
+	struct buf b = BUF(text);
+	char words[128];
+	unsigned i;
+
+	snprintf(words, sizeof words, "22 1 8:1 / %s rw - xfs /dev/x rw\n",
+	    top);
+	buf_addz(&b, words);
+	for (i = 1; i < 1024; i++)
+		buf_addf(&b, "23 1 8:%u / /mnt/%u rw - tmpfs x rw\n", i, i);
+	text[b.n] = '\0';
+	put("proc/self/mountinfo", text);
+	mono_ms += 60000;
+	CHECK(!blocks("{}"));
+	buf_addz(&b, "23 1 8:1 / /mnt/1 rw - tmpfs x rw\n");	/* again */
+	text[b.n] = '\0';
+	put("proc/self/mountinfo", text);
+	mono_ms += 60000;
+	CHECK(!blocks("{}"));
+	buf_addz(&b, "23 1 8:1 / /mnt/x rw - tmpfs x rw\n");
+	text[b.n] = '\0';
+	put("proc/self/mountinfo", text);
+	mono_ms += 60000;
+	CHECK(blocks("{}") && run("disk", "{}", NULL) == 0 &&
+	    is(STATUS_OK, full(top), top));
+	b.n = strlen(words);
+	while (b.n < PROC_TABLE)
+		buf_addz(&b, "# no mount, but long\n");
+	text[b.n] = '\0';
+	put("proc/self/mountinfo", text);
+	mono_ms += 60000;
+	CHECK(blocks("{}") && blocks(params_of("")));
 	drop("proc/self/mountinfo");
 }
 
@@ -826,6 +869,7 @@ main(void)
 	test_temperature();
 	test_disk();
 	test_remote();
+	test_many();
 	test_number();
 	test_here();
 	snprintf(rm, sizeof rm, "rm -r %s", top);
