@@ -181,9 +181,8 @@ probe_network(struct str params, struct probe_state *st,
 	}
 	if (rc == 1) {
 		*st = (struct probe_state){ .primed = false };
-		r->given = STATUS_CRITICAL;
+		probe_critical(r, "there is no interface of that name");
 		probe_metric(r, "up", 0);
-		note(r, "there is no interface of that name");
 		return;
 	}
 	/* "unknown" is that of those that cannot tell: lo, ppp0, tun0. */
@@ -532,6 +531,8 @@ number_in(const char *path, int64_t *milli, struct fail *why)
 	if (!may_read(path))
 		return fail(why, "%s is not below /proc, /sys, /run or /var",
 		    path);
+	if (!probe_allows_target(check_type(STR("number")), str_of(path), why))
+		return -1;
 	if (stat(path, &s) == -1)
 		return fail_errno(why, "%s", path);
 	if (!S_ISREG(s.st_mode) || (s.st_mode & S_IROTH) == 0)

@@ -824,6 +824,22 @@ test_number(void)
 	CHECK(r.given == STATUS_NONE && r.has_value && r.value >= 301000);
 }
 
+/* Of the two files, too, none is read that agent.conf does not allow. */
+static void
+test_allowed(void)
+{
+	struct fail why;
+
+	CHECK(probe_allow(STR("number /proc/sys/kernel"), &why) == 0);
+	run("number", number_params("/proc/sys/kernel/pid_max",
+	    "/proc/sys/fs/file-max"), NULL);
+	CHECK(is(STATUS_UNKNOWN, -1, "agent.conf does not allow number "
+	    "/proc/sys/fs/file-max"));
+	run("number", number_params("/proc/sys/kernel/pid_max",
+	    "/proc/sys/kernel/pid_max"), NULL);
+	CHECK(is(STATUS_NONE, 100000, "percent of /proc/sys/kernel/pid_max"));
+}
+
 /* -- this machine -- */
 
 static void
@@ -872,6 +888,7 @@ main(void)
 	test_many();
 	test_number();
 	test_here();
+	test_allowed();
 	snprintf(rm, sizeof rm, "rm -r %s", top);
 	CHECK(system(rm) == 0);
 	return test_end();
