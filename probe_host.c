@@ -438,7 +438,7 @@ disk_at(const char *path, struct probe_result *r)
 	int64_t v;
 
 	if (m == NULL || strcmp(m->point, path) != 0) {	/* in a child */
-		if (proc_real(path, real, sizeof real) == -1) {
+		if (proc_real(path, real) == -1) {
 			probe_unknown(r, "%s", strerror(errno));
 			return;
 		}

@@ -11,6 +11,7 @@
 #ifndef PROC_H
 #define PROC_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -38,6 +39,10 @@ int proc_open(const char *root, struct fail *why);
  * the descriptor, or -1 with errno. */
 int proc_fd(const char *path);
 int proc_read(const char *path, char *dst, size_t cap, struct str *text);
+
+/* Where a path leads, without symbolic links, "." and "..".  May block.  0,
+ * or -1 with errno. */
+int proc_real(const char *path, char dst[PATH_MAX]);
 
 /* As proc_read, of a file that stays open from the first time on; one that was
  * not there then never is. */
@@ -100,9 +105,6 @@ int proc_net(struct str name, struct proc_net *n, struct fail *why);
  * 0 or -1. */
 int proc_heat(struct str want, int64_t *milli, char name[PROC_NAME],
     struct fail *why);
-
-/* A path as it is without links.  0, or -1 with errno. */
-int proc_real(const char *path, char *dst, size_t cap);
 
 /* The id of a user: a number, or a name in the first 256 KiB of /etc/passwd.
  * 0 or -1. */

@@ -2,9 +2,7 @@
  * proc.h. */
 #define _GNU_SOURCE
 #include <dirent.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "proc.h"
@@ -320,17 +318,6 @@ proc_unescape(struct str s, char *dst, size_t cap)
 	if (cap > 0)
 		dst[n] = '\0';
 	return s.n == 0 && cap > 0 ? 0 : -1;
-}
-
-int
-proc_real(const char *path, char *dst, size_t cap)
-{
-	char room[PATH_MAX];
-
-	if (realpath(path, room) == NULL)
-		return -1;
-	errno = ENAMETOOLONG;
-	return str_copy(dst, cap, str_of(room));
 }
 
 /* -- sensors -- */

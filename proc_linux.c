@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdalign.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -269,6 +270,12 @@ proc_read(const char *path, char *dst, size_t cap, struct str *text)
 	errno = saved;
 	*text = (struct str){ dst, n > 0 ? (size_t)n : 0 };
 	return n == -1 ? -1 : 0;
+}
+
+int
+proc_real(const char *path, char dst[PATH_MAX])
+{
+	return realpath(path, dst) == NULL ? -1 : 0;
 }
 
 /* One process, which is counted where it is what is looked for; its names are
