@@ -4,9 +4,9 @@
  * The server forks one helper before it opens anything; the helper holds no
  * model, key or descriptor of the server's.  Asked for a child it forks
  * one of the kinds it was started with.  A child has one descriptor, its
- * end of a socket pair, besides 0-2 (which are /dev/null and standard error);
- * it reads jobs from it, writes answers of CHILD_ANSWER bytes, and ends when
- * the pair does.  Each job has a deadline after which the child is killed
+ * end of a socket pair, besides 0-2 (which are /dev/null, or without a /dev
+ * something as empty, and standard error); it reads jobs from it, writes
+ * answers of CHILD_ANSWER bytes, and ends when the pair does.  Each job has a deadline after which the child is killed
  * (alarm(2)); its owner then sees the end of the pair.  Helper and children
  * ignore SIGINT, SIGTERM and SIGHUP, which a terminal or a service manager
  * sends to all alike: what is under way is finished, and the helper ends
