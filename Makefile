@@ -1,6 +1,7 @@
 # Build:	make
 # Try it:	make run
 # Check:	make check		make check-san		make check-long
+# Static:	./bootstrap static [ARCH ...]		make dist-static
 # Cross:	make CC=mips-openwrt-linux-musl-gcc LDFLAGS=-static PIE= PIELD=
 .POSIX:
 .SUFFIXES:
@@ -25,6 +26,9 @@ HARD	= -fstack-protector-strong
 FORTIFY	= -D_FORTIFY_SOURCE=2
 PIE	= -fPIE
 PIELD	= -pie -Wl,-z,relro -Wl,-z,now
+
+# What static programs are made for.
+ARCHS	= x86_64 aarch64 armhf armel mipsel mips riscv64
 
 TLS	= tls.o tls_cert.o tls_client.o tls_pem.o
 COMMON	= client.o fail.o http.o json.o key.o log.o loop_$(SYS).o str.o \
@@ -210,7 +214,8 @@ tests/block_test.o: $(HDR) tests/test.h tests/block_help.h \
 tests/crash_test.o tests/memfs.o: $(HDR) tests/test.h tests/crash.h \
 	tests/crash_work.h tests/memfs.h tests/store_data.h
 
-.PHONY: all check check-long check-san check-unit clean everything install run
+.PHONY: all check check-long check-san check-unit clean dist-static everything \
+	install run
 
 everything: all $(TESTS) tests/mail_try tests/tls_try
 
@@ -243,7 +248,7 @@ check-san:
 	DAYS=180 HISTORIES=100 STATES=0 $(MAKE) -j2 check-unit FORTIFY= CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all' LDFLAGS='-fsanitize=address,undefined'
 	$(MAKE) clean
 
-# Full counts: half an hour.
+# Full counts: half an hour; and each of ARCHS: another.
 check-long: everything
 	ALL=1 STATES=10 tests/run tests/crash_test tests/block_test \
 	    tests/budget_test
@@ -252,6 +257,21 @@ check-long: everything
 	KILLS=500 tests/run tests/e2e/kill9.py tests/chroot
 	ALL=1 tests/run tests/broken
 	SECS=120 tests/run tests/fuzz/run
+	ARCHS='$(ARCHS)' tests/run tests/static
+
+# The agents for ARCHS, in one file each that needs nothing but a kernel, and
+# their sums.
+dist-static:
+	./bootstrap static $(ARCHS)
+	rm -rf build/dist
+	mkdir -p build/dist
+	v=$$(sed -n 's/^#define AGENT_VERSION.*"\(.*\)".*/\1/p' agent.h) && \
+	for a in $(ARCHS); do \
+		cp "build/$$a/vilicus-agent" \
+		    "build/dist/vilicus-agent-$$v-$$a" || exit 1; \
+	done
+	cd build/dist && sha256sum vilicus-agent-* >SHA256SUMS
+	cat build/dist/SHA256SUMS
 
 install: all
 	mkdir -p $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin
