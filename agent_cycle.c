@@ -194,7 +194,7 @@ run_due(int64_t mono)
 		after = mono + c->interval_ms / 2;
 		c->next_mono = after + c->interval_ms -
 		    (after + a.phase) % c->interval_ms;
-		if (probe_blocks(c->type)) {
+		if (c->run.fd > 0 || probe_blocks(c->type, c->params)) {
 			start_run(c, mono);
 			continue;
 		}

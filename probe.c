@@ -59,7 +59,10 @@ probe_milli(uint64_t v)
 int64_t
 probe_percent(uint64_t part, uint64_t whole)
 {
-	return (int64_t)((part * 100000 + whole / 2) / whole);
+	for (; (part | whole) >> 43 != 0; part >>= 1)
+		whole >>= 1;
+	return whole == 0 ? MILLI_MAX :
+	    (int64_t)((part * 100000 + whole / 2) / whole);
 }
 
 /*
@@ -178,17 +181,26 @@ run_process(struct probe_job **job, unsigned n)
 }
 
 static const struct probe_row rows[] = {
-	{ "process",	run_process, NULL, NULL, NULL },
-	{ "cpu",	run_cpu, NULL, NULL, NULL },
-	{ "tcp",	NULL, probe_tcp, NULL, NULL },
-	{ "http",	NULL, probe_http, probe_http_metrics,
-	    probe_http_prepare },
-	{ "ping",	NULL, probe_ping, probe_ping_metrics, NULL },
-	{ "dns",	NULL, probe_dns, NULL, NULL },
-	{ "file",	NULL, probe_file, probe_file_metrics, NULL },
-	{ "log",	NULL, probe_log, NULL, NULL },
-	{ "service",	NULL, probe_service, NULL, NULL },
-	{ "command",	NULL, probe_command, NULL, NULL },
+	{ "process",	.run = run_process },
+	{ "cpu",	.run = run_cpu },
+	{ "memory",	.block = probe_memory, .blocks = probe_never },
+	{ "swap",	.block = probe_swap, .blocks = probe_never },
+	{ "load",	.block = probe_load, .blocks = probe_never },
+	{ "uptime",	.block = probe_uptime, .blocks = probe_never },
+	{ "network",	.block = probe_network, .blocks = probe_never },
+	{ "disk",	.block = probe_disk, .metrics = probe_disk_metrics,
+	    .blocks = probe_disk_blocks },
+	{ "number",	.block = probe_number, .blocks = probe_number_blocks },
+	{ "temperature", .block = probe_temperature },
+	{ "tcp",	.block = probe_tcp },
+	{ "http",	.block = probe_http, .metrics = probe_http_metrics,
+	    .prepare = probe_http_prepare },
+	{ "ping",	.block = probe_ping, .metrics = probe_ping_metrics },
+	{ "dns",	.block = probe_dns },
+	{ "file",	.block = probe_file, .metrics = probe_file_metrics },
+	{ "log",	.block = probe_log },
+	{ "service",	.block = probe_service },
+	{ "command",	.block = probe_command },
 };
 
 const struct probe_row *
@@ -202,18 +214,24 @@ probe_all(struct probe_job *job, unsigned n)
 {
 	static struct probe_job *of_type[PROBE_JOBS_MAX];
 	const struct probe_row *row;
+	struct probe_job *j;
 	unsigned i, k;
 
 	assert(n <= PROBE_JOBS_MAX);
-	for (i = 0; i < n; i++) {
-		job[i].r = (struct probe_result){ .given = STATUS_NONE };
-		job[i].rc = 0;
-		if (job[i].type == NULL)
-			probe_unknown(&job[i].r, "%.*s", (int)job[i].params.n,
-			    job[i].params.p);
-		else if (probe_row(job[i].type) == NULL)
-			probe_unknown(&job[i].r, "this agent cannot measure "
-			    "%s", job[i].type->name);
+	for (j = job; j < job + n; j++) {
+		j->r = (struct probe_result){ .given = STATUS_NONE };
+		j->rc = 0;
+		row = probe_row(j->type);
+		if (j->type == NULL)
+			probe_unknown(&j->r, "%.*s", (int)j->params.n,
+			    j->params.p);
+		else if (row == NULL)
+			probe_unknown(&j->r, "this agent cannot measure %s",
+			    j->type->name);
+		else if (row->block != NULL) {
+			row->block(j->params, j->state, &j->r);
+			j->rc = j->r.given == STATUS_NONE && !j->r.has_value;
+		}
 	}
 	for (row = rows; row < rows + COUNT(rows); row++) {
 		for (i = k = 0; i < n; i++)

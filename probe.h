@@ -54,8 +54,8 @@ struct probe_job {
  * at is looked at once. */
 void probe_all(struct probe_job *job, unsigned n);
 
-/* Does a type run in a child?  It has no results by probe_all. */
-bool probe_blocks(const struct check_type *t);
+/* Does a check run in a child, this time?  Then not by probe_all. */
+bool probe_blocks(const struct check_type *t, struct str params);
 
 /* A child at work; all zero: there is none. */
 struct probe_run {

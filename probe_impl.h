@@ -9,11 +9,13 @@
 #define PROBE_URL_MAX	2048	/* bytes of where a URL leads */
 
 /*
- * One check type.  What cannot block is run in the agent, all jobs of it
- * together: run may reorder what job points to, and sets rc.  What can, block
- * does in a child of its own, which is killed at its deadline; st is given
- * back from there, too.  Of its metrics' names the child gives back numbers,
- * for what it read may have been hostile.
+ * One check type.  What many jobs look at together, run does, in the agent:
+ * it may reorder what job points to, and sets rc.  What looks at one, block
+ * does: in a child of its own, which is killed at its deadline; or, where
+ * blocks says that with these parameters nothing can, in the agent.  A result
+ * without a status or a value is none yet.  st is given back from a child, too;
+ * of its metrics' names it gives back numbers, for what it read may have been
+ * hostile.
  */
 typedef void probe_block_fn(struct str params, struct probe_state *st,
     struct probe_result *r);
@@ -25,6 +27,7 @@ struct probe_row {
 	/* In the agent, before the fork: read what each child needs; or
 	 * NULL. */
 	void (*prepare)(struct str params);
+	bool (*blocks)(struct str params);	/* NULL: always */
 };
 const struct probe_row *probe_row(const struct check_type *t);	/* or NULL */
 
@@ -58,7 +61,7 @@ void probe_value(struct probe_result *r, int64_t value);
 
 /* A count as thousandths; what is past the range is its end. */
 int64_t probe_milli(uint64_t v);
-/* Thousandths of a percent that part is of whole, both < 2^43; whole > 0. */
+/* Thousandths of a percent that part is of whole; of nothing, MILLI_MAX. */
 int64_t probe_percent(uint64_t part, uint64_t whole);
 
 /* As probe_allows, of a target found on the way. */
@@ -67,5 +70,14 @@ bool probe_allows_target(const struct check_type *t, struct str target,
 
 /* The time that a job may take: its timeout_ms, or 10 s. */
 int64_t probe_timeout_ms(struct str params);
+
+/* -- probe_host.c -- */
+
+probe_block_fn probe_memory, probe_swap, probe_load, probe_uptime,
+    probe_network, probe_disk, probe_temperature, probe_number;
+bool probe_never(struct str params);
+bool probe_disk_blocks(struct str params);
+bool probe_number_blocks(struct str params);
+extern const char *const probe_disk_metrics[];
 
 #endif

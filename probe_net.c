@@ -33,9 +33,10 @@ probe_resolve(const char *host, const char *port, int64_t until_ms,
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list;
 	int rc = getaddrinfo(host, port, &hints, &list);
 
-	/* Who could not be asked knows nothing of the host. */
-	if (rc == EAI_AGAIN || rc == EAI_SYSTEM || rc == EAI_MEMORY)
-		probe_unknown(r, "no name server answers: %s", rc ==
+	/* A name server that could not say says nothing of the host. */
+	if (rc == EAI_AGAIN || rc == EAI_FAIL || rc == EAI_SYSTEM ||
+	    rc == EAI_MEMORY)
+		probe_unknown(r, "the name was not resolved: %s", rc ==
 		    EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
 	else if (rc != 0)
 		probe_critical(r, "%s", gai_strerror(rc));

@@ -1,10 +1,12 @@
 /*
- * proc.h: what only the kernel can tell: processes and CPU time.
+ * proc.h: what only the kernel can tell: processes, CPU time, memory, load,
+ * interfaces, mounts and sensors.
  *
  * Knows nothing of monitoring: it counts and adds up.  Allocates nothing
- * and keeps /proc and /proc/stat open.  The readers in the second half are
- * pure functions over bytes (proc(5)), which take whatever stands there:
- * cut short, with spaces and parentheses in names, numbers of any size.
+ * and keeps /proc and what it often reads there open.  The readers in the
+ * second half are pure functions over bytes (proc(5)), which take whatever
+ * stands there: cut short, with spaces and parentheses in names, numbers of
+ * any size.
  */
 #ifndef PROC_H
 #define PROC_H
@@ -23,18 +25,32 @@
 #define PROC_DENTS	8192	/* of a directory, at once */
 #define PROC_PID	12	/* bytes of a process id and a NUL */
 #define PROC_PATH	(PROC_PID + 16)	/* and of a path below it */
+#define PROC_TABLE	131072	/* of the interfaces, of the mounts */
+#define PROC_NAME	64	/* bytes of a sensor's name and a NUL */
 
-/* Open what is mounted at root ("/proc"), once, before the rest.  0 or -1. */
+/* Open what is mounted at root ("/proc"), once, before the rest; sysfs is
+ * beside it.  root must live on.  0 or -1.  In a child, which was left no
+ * descriptor, once more with NULL. */
 int proc_open(const char *root, struct fail *why);
 
 /* Read the start of a file at once, as procfs gives it: at most cap bytes
  * into dst, which *text then is.  path is absolute, or below root, or before
- * proc_open the working directory.  0, or -1 with errno. */
+ * proc_open the working directory.  0, or -1 with errno.  proc_fd opens it:
+ * the descriptor, or -1 with errno. */
+int proc_fd(const char *path);
 int proc_read(const char *path, char *dst, size_t cap, struct str *text);
 
 /* Where a path leads, without symbolic links, "." and "..".  May block.  0,
  * or -1 with errno. */
 int proc_real(const char *path, char dst[PATH_MAX]);
+
+/* As proc_read, of a file that stays open from the first time on; one that was
+ * not there then never is. */
+enum proc_file { PROC_CPU, PROC_MEMORY, PROC_LOAD, PROC_UPTIME, PROC_OFFSETS,
+    PROC_ONLINE, PROC_NET, PROC_MOUNTS, PROC_LIMIT, PROC_LIMIT_1 };
+int proc_again(enum proc_file f, char *dst, size_t cap, struct str *text,
+    struct fail *why);
+bool proc_moved(enum proc_file f);	/* of the mounts: have they changed? */
 
 /* What to look for among the processes, and what was found. */
 struct proc_query {
@@ -59,6 +75,37 @@ struct proc_cpu {
 };
 int proc_cpu(struct proc_cpu *c, struct fail *why);	/* 0 or -1 */
 
+/* Bytes; UINT64_MAX: not told. */
+struct proc_memory {
+	uint64_t total, available, swap, swap_free;
+	bool estimated;		/* available: by a kernel before 3.14 */
+};
+int proc_memory(struct proc_memory *m, struct fail *why);	/* 0 or -1 */
+/* Where all that can be seen of the host is a container with a limit (its
+ * cgroup is what is mounted as the root): make total and available its.  Is it
+ * so? */
+bool proc_contain(struct proc_memory *m);
+
+/* The means of 1, 5 and 15 minutes in thousandths, per CPU.  0 or -1. */
+int proc_load(int64_t milli[3], struct fail *why);
+
+/* Since the boot of the kernel, whatever the time namespace.  0 or -1. */
+int proc_uptime(int64_t *ms, struct fail *why);
+
+/* The counters of an interface.  0; 1: there is none; -1.  And what it is:
+ * "up", "down" ... (/sys/class/net/NAME/operstate); "": not told. */
+struct proc_net {
+	uint64_t bytes[2], packets[2], errors;	/* received, sent; both */
+	char state[16];
+};
+int proc_net(struct str name, struct proc_net *n, struct fail *why);
+
+/* The hottest sensor; with want.n > 0 of those that bear this name, as a zone
+ * (directory or type), chip or label.  Reads where drivers may take long.
+ * 0 or -1. */
+int proc_heat(struct str want, int64_t *milli, char name[PROC_NAME],
+    struct fail *why);
+
 /* The id of a user: a number, or a name in the first 256 KiB of /etc/passwd.
  * 0 or -1. */
 int proc_uid(struct str user, uint32_t *uid, struct fail *why);
@@ -66,6 +113,26 @@ int proc_uid(struct str user, uint32_t *uid, struct fail *why);
 /* The "cpu" line of /proc/stat; nice counts as user, interrupts as system,
  * columns that an old kernel lacks as 0.  0, or -1: none, or cut. */
 int proc_cpu_parse(struct str text, struct proc_cpu *c);
+
+/* The rest of what is read above; 0, or -1: it is not there, or cut. */
+int proc_memory_parse(struct str text, struct proc_memory *m);
+int proc_load_parse(struct str text, int64_t milli[3]);
+int proc_online_parse(struct str text, uint64_t *cpus);	/* "0-3,8" */
+int proc_uptime_parse(struct str text, struct str offsets, int64_t *ms);
+int proc_net_parse(struct str text, struct str name, struct proc_net *n);
+
+/* A line of /proc/self/mountinfo. */
+struct proc_mount {
+	struct str point, type, device;	/* borrowed; point as it is escaped */
+	bool broken;		/* the kernel made it read-only: an error */
+};
+int proc_mount_parse(struct str line, struct proc_mount *m);	/* 0 or -1 */
+/* A path with \040 and the like as it is: 0, or -1: longer than cap - 1. */
+int proc_unescape(struct str s, char *dst, size_t cap);
+
+/* The first n words of a line, those of them that are wanted (a bit each) as
+ * numbers in v.  How many there are; -1: a wanted one is no number. */
+int proc_numbers(struct str line, uint32_t wanted, uint64_t *v, int n);
 
 /* /proc/N/stat. */
 struct proc_stat {

@@ -201,13 +201,16 @@ is_near(const struct sockaddr *sa)
 {
 	const union addr *a = (const void *)sa;
 	const struct in6_addr *v6 = &a->v6.sin6_addr;
+	/* "::", "::1" and all of ::/96: to musl's IN6_IS_ADDR_V4COMPAT
+	 * ::127.0.0.1 is none. */
+	static const unsigned char zero[12];
 	const unsigned char *v4 = sa->sa_family == AF_INET ?
 	    (const void *)&a->v4.sin_addr : IN6_IS_ADDR_V4MAPPED(v6) ||
-	    IN6_IS_ADDR_V4COMPAT(v6) ? v6->s6_addr + 12 : NULL;
+	    memcmp(v6->s6_addr, zero, sizeof zero) == 0 ? v6->s6_addr + 12 :
+	    NULL;
 
 	return v4 != NULL ? v4[0] == 0 || v4[0] == 127 ||
-	    (v4[0] == 169 && v4[1] == 254) : IN6_IS_ADDR_LOOPBACK(v6) ||
-	    IN6_IS_ADDR_UNSPECIFIED(v6) || IN6_IS_ADDR_LINKLOCAL(v6);
+	    (v4[0] == 169 && v4[1] == 254) : IN6_IS_ADDR_LINKLOCAL(v6);
 }
 
 /* Connect to one address.  A fd, or -1. */
