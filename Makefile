@@ -35,7 +35,8 @@ SERVER	= server.o alert.o api.o api_list.o api_object.o api_replay.o api_result.
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o zone.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
-	  alert.o check.o child.o probe.o probe_child.o proc_$(SYS).o
+	  alert.o check.o child.o probe.o probe_child.o probe_process.o \
+	  probe_who.o proc_$(SYS).o proc_watch_$(SYS).o
 CTL	= ctl.o ctl_edit.o ctl_replay.o ctl_show.o ctl_table.o ctl_why.o alert.o check.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o store_verify.o
@@ -95,7 +96,7 @@ T_model	= $(MODEL)
 T_change = change.o log.o $(MODEL)
 T_watch	= beat.o watch.o notify.o notify_drill.o notify_job.o notify_ring.o notify_way.o silence.o change.o $(MODEL)
 T_pool	= pool.o
-T_probe	= probe.o probe_child.o child.o log.o check.o alert.o proc_$(SYS).o json.o str.o fail.o
+T_probe	= probe.o probe_child.o probe_process.o probe_who.o proc_watch_$(SYS).o child.o log.o check.o alert.o proc_$(SYS).o json.o str.o fail.o
 T_store	= store.o store_block.o store_code.o store_head.o store_job.o \
 	  store_journal.o store_open.o store_part.o store_rows.o \
 	  store_verify.o json.o str.o fail.o
@@ -222,7 +223,7 @@ E2E	= tests/e2e/main.py tests/e2e/crash.py tests/e2e/kill9.py \
 	  tests/e2e/mail.py tests/e2e/quiet.py tests/e2e/seen.py \
 	  tests/e2e/waiting.py tests/e2e/many.py tests/e2e/replay.py \
 	  tests/e2e/drill.py tests/e2e/why.py tests/e2e/answers.py \
-	  tests/e2e/flap.py tests/e2e/outage.py
+	  tests/e2e/flap.py tests/e2e/outage.py tests/e2e/death.py
 
 check: everything
 	tests/run -2 $(TESTS) tests/style -1 tests/e2e/cpu.py -p $(E2E)

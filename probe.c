@@ -2,9 +2,7 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
-#include "loop.h"
 #include "probe_impl.h"
 #include "proc.h"
 
@@ -46,6 +44,9 @@ probe_percent(uint64_t part, uint64_t whole)
 	return (int64_t)((part * 100000 + whole / 2) / whole);
 }
 
+static const char *const cpu_names[] = { "user", "system", "steal", "iowait",
+	NULL };
+
 /*
  * Busy is all but idle and iowait: time that was stolen was wanted.  When
  * user, system or stolen time goes back (a CPU was unplugged), the two looks
@@ -56,8 +57,6 @@ cpu_share(struct probe_job *job, const struct proc_cpu *now)
 {
 	const uint64_t look[5] = { now->user, now->system, now->steal,
 	    now->iowait, now->idle };
-	static const char *const name[] = { "user", "system", "steal",
-	    "iowait" };
 	uint64_t d[5], all = 0;
 	struct probe_state *st = job->state;
 	bool first = !st->primed;
@@ -79,8 +78,9 @@ cpu_share(struct probe_job *job, const struct proc_cpu *now)
 		return;
 	job->r.has_value = true;
 	job->r.value = probe_percent(d[0] + d[1] + d[2], all);
-	for (unsigned i = 0; i < COUNT(name); i++)
-		probe_metric(&job->r, name[i], probe_percent(d[i], all));
+	for (unsigned i = 0; cpu_names[i] != NULL; i++)
+		probe_metric(&job->r, cpu_names[i], probe_percent(d[i], all));
+	probe_who(job);
 }
 
 static void
@@ -97,73 +97,10 @@ run_cpu(struct probe_job **job, unsigned n)
 			cpu_share(job[i], &now);
 }
 
-static void
-process_result(struct probe_job *job, const struct proc_query *q, bool hidden)
-{
-	struct probe_state *st = job->state;
-	uint64_t now = (uint64_t)loop_mono_ms(), spent = q->ticks - st->v[0],
-	    past = now - st->v[1];
-
-	if (hidden && !(q->one_user && q->uid == geteuid())) {
-		probe_unknown(&job->r, "the agent may not see all processes: "
-		    "/proc is mounted with hidepid");
-		return;
-	}
-	job->r.has_value = true;
-	job->r.value = probe_milli(q->count);
-	if (q->count == 0)
-		return;
-	probe_metric(&job->r, "rss_bytes", probe_milli(q->rss_bytes));
-	/* The group's share of one CPU since the last look, if it is the
-	 * same processes as then. */
-	if (st->primed && st->v[2] == q->mark && q->ticks >= st->v[0] &&
-	    now > st->v[1] && spent <= PROBE_TICKS && past <= PROBE_TICKS)
-		probe_metric(&job->r, "cpu_percent", probe_percent(spent *
-		    1000 / (uint64_t)sysconf(_SC_CLK_TCK), past));
-	*st = (struct probe_state){ { q->ticks, now, q->mark }, true };
-}
-
-/* Fill q from the parameters.  0 or -1. */
-static int
-process_query(struct str params, char name[CHECK_TEXT_MAX + 1],
-    struct proc_query *q, struct fail *why)
-{
-	char user[CHECK_TEXT_MAX + 1];
-
-	*q = (struct proc_query){ .count = 0 };
-	if (check_param_text(params, "process_name", name,
-	    CHECK_TEXT_MAX + 1) == -1)
-		return fail(why, "no process_name");
-	q->name = str_of(name);
-	q->one_user = check_param_text(params, "user", user, sizeof user) == 0;
-	return q->one_user ? proc_uid(str_of(user), &q->uid, why) : 0;
-}
-
-static void
-run_process(struct probe_job **job, unsigned n)
-{
-	static struct proc_query q[PROBE_JOBS_MAX];
-	static char name[PROBE_JOBS_MAX][CHECK_TEXT_MAX + 1];
-	struct fail why;
-	unsigned i, k = 0;
-	int rc;
-
-	for (i = 0; i < n; i++)
-		if (process_query(job[i]->params, name[k], &q[k], &why) == -1)
-			probe_unknown(&job[i]->r, "%s", why.msg);
-		else
-			job[k++] = job[i];
-	rc = proc_count(q, k, &why);
-	for (i = 0; i < k; i++)
-		if (rc == -1)
-			probe_unknown(&job[i]->r, "%s", why.msg);
-		else
-			process_result(job[i], &q[i], rc == 1);
-}
-
 static const struct probe_row rows[] = {
-	{ "process",	run_process, NULL, NULL },
-	{ "cpu",	run_cpu, NULL, NULL },
+	{ "process",	probe_process, probe_process_seek, NULL,
+	    probe_process_took },
+	{ "cpu",	run_cpu, probe_who_cpu, cpu_names, NULL },
 };
 
 const struct probe_row *

@@ -9,7 +9,9 @@
 #include "loop.h"
 #include "probe_impl.h"
 
-#define ANSWER	1024	/* bytes of a result as text */
+#define ANSWER	(1024 + PROBE_LONG)	/* bytes of a result as text */
+
+char probe_long[PROBE_LONG + 1];
 
 int64_t
 probe_timeout_ms(struct str params)
@@ -25,7 +27,7 @@ probe_blocks(const struct check_type *t)
 {
 	const struct probe_row *row = probe_row(t);
 
-	return row != NULL && row->block != NULL;
+	return row != NULL && row->run == NULL;
 }
 
 /* "GIVEN HAS VALUE PRIMED V0 ... V6 METRICS INDEX VALUE ... TEXT" */
@@ -45,7 +47,9 @@ encode(struct buf *b, const struct probe_job *job, const char *const *names)
 			;
 		buf_addf(b, " %u %lld", k, (long long)r->metric[i].value);
 	}
-	buf_addf(b, " %s", r->text);
+	buf_addc(b, ' ');
+	buf_addz(b, r->given == STATUS_NONE && probe_long[0] != '\0' ?
+	    probe_long : r->text);
 }
 
 /* The next number of an answer.  0 or -1. */
@@ -59,8 +63,9 @@ number(struct str *rest, int64_t min, int64_t max, int64_t *v)
 }
 
 static int
-decode(struct str s, struct probe_job *job, const char *const *names)
+decode(struct str s, struct probe_job *job, const struct probe_row *row)
 {
+	const char *const *names = row->metrics;
 	struct probe_state *st = job->state;
 	int64_t given, has, primed, n, k, v;
 	struct probe_result *r = &job->r;
@@ -89,7 +94,10 @@ decode(struct str s, struct probe_job *job, const char *const *names)
 			return -1;
 		probe_metric(r, names[k], v);
 	}
-	return str_copy(r->text, sizeof r->text, s);
+	if (row->took == NULL || r->given != STATUS_NONE)
+		return str_copy(r->text, sizeof r->text, s);
+	row->took(job, s);
+	return 0;
 }
 
 /* The life of the child. */
@@ -103,7 +111,6 @@ live(int fd, const void *arg)
 	struct buf b = BUF(text);
 
 	job.state = &st;
-	job.r = (struct probe_result){ .given = STATUS_NONE };
 	row->block(job.params, &st, &job.r);
 	encode(&b, &job, row->metrics);
 	(void)child_send(fd, '=', str_from(&b), -1);
@@ -163,11 +170,13 @@ probe_end(struct probe_job *job, struct probe_run *run, int64_t mono)
 	probe_drop(run);
 	job->r = (struct probe_result){ .given = STATUS_NONE };
 	if (n > 1 && decode((struct str){ text + 1, (size_t)n - 1 }, job,
-	    row->metrics) == 0)
+	    row) == 0)
 		return true;
 	*job->state = was;
 	job->r = (struct probe_result){ .given = STATUS_NONE };
-	if (n > 0)
+	if (row->run != NULL && row->took == NULL)
+		probe_value(&job->r, (int64_t)was.v[PROBE_KEPT]);
+	else if (n > 0)
 		probe_unknown(&job->r, "its child's answer cannot be read");
 	else
 		probe_unknown(&job->r, "its child ended without an answer, "

@@ -12,6 +12,11 @@
  * does in a child of its own, which is killed at its deadline; st is given
  * back from there, too.  Of its metrics' names the child gives back numbers,
  * for what it read may have been hostile.
+ *
+ * A type with both is run first; where that says rc 2, block goes on with r
+ * as it is.  took, if there is one, makes the result of what block left in
+ * probe_long; without, r is what block made of it, or, should it have ended
+ * without an answer, the value that is kept in PROBE_KEPT of st.
  */
 struct probe_row {
 	const char *type;
@@ -19,8 +24,13 @@ struct probe_row {
 	void (*block)(struct str params, struct probe_state *st,
 	    struct probe_result *r);
 	const char *const *metrics;	/* that block makes; NULL is last */
+	void (*took)(struct probe_job *job, struct str text);
 };
 const struct probe_row *probe_row(const struct check_type *t);	/* or NULL */
+
+#define PROBE_KEPT	6	/* index of v in a probe_state */
+#define PROBE_LONG	12000	/* bytes of a child's text for took */
+extern char probe_long[PROBE_LONG + 1];
 
 void probe_unknown(struct probe_result *r, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
@@ -31,6 +41,26 @@ void probe_value(struct probe_result *r, int64_t value);
 int64_t probe_milli(uint64_t v);
 /* Thousandths of a percent that part is of whole, both < 2^43; whole > 0. */
 int64_t probe_percent(uint64_t part, uint64_t whole);
+
+/* -- probe_process.c -- */
+void probe_process(struct probe_job **job, unsigned n);
+void probe_process_seek(struct str params, struct probe_state *st,
+    struct probe_result *r);
+void probe_process_took(struct probe_job *job, struct str text);
+
+/* -- probe_who.c: who did it -- */
+#define PROBE_WHO_ABOVE	80000	/* a percentage, in thousandths */
+#define PROBE_WHO_MS	60000	/* it is asked at most once in this time */
+#define PROBE_WHO_LOOK_MS 500	/* CPU time is that of so long */
+#define PROBE_WHO_N	3
+/* Ask for the largest processes, in a child that the row has one of the next
+ * two as its block for, if job's value is high enough; v[5] and v[6] of its
+ * state are for this. */
+void probe_who(struct probe_job *job);
+void probe_who_cpu(struct str params, struct probe_state *st,
+    struct probe_result *r);
+void probe_who_memory(struct str params, struct probe_state *st,
+    struct probe_result *r);
 
 /* The time that a job may take: its timeout_ms, or 10 s. */
 int64_t probe_timeout_ms(struct str params);
