@@ -50,7 +50,7 @@ TESTS	= tests/agent_test tests/alert_test tests/block_test \
 	  tests/crash_test tests/child_test tests/channel_test tests/channel_exec_test tests/channel_push_test tests/channel_web_test tests/client_test \
 	  tests/config_test tests/conn_test tests/drill_test tests/flap_test tests/full_test tests/gzip_test tests/hours_test tests/http_test tests/json_test \
 	  tests/key_test tests/login_test tests/loop_test tests/mail_test tests/match_test tests/model_test tests/pool_test \
-	  tests/probe_test tests/reach_test \
+	  tests/probe_test tests/proc_test tests/reach_test \
 	  tests/replay_test tests/store_test tests/str_test tests/tls_server_test tests/tls_test \
 	  tests/told_test tests/watch_test tests/why_test
 
@@ -173,6 +173,8 @@ tests/why_test: tests/why_test.o $(T_change)
 	$(LINK) tests/why_test.o $(T_change) $(LDLIBS)
 tests/probe_test: tests/probe_test.o $(T_probe)
 	$(LINK) tests/probe_test.o $(T_probe) $(LDLIBS)
+tests/proc_test: tests/proc_test.o proc_$(SYS).o str.o fail.o
+	$(LINK) tests/proc_test.o proc_$(SYS).o str.o fail.o $(LDLIBS)
 tests/replay_test: tests/replay_test.o $(MODEL)
 	$(LINK) tests/replay_test.o $(MODEL) $(LDLIBS)
 tests/store_test: tests/store_test.o $(T_store)
@@ -189,6 +191,7 @@ tests/tls_test: tests/tls_test.o $(T_tls)
 
 tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/channel_exec_test.o tests/channel_push_test.o tests/channel_web_test.o tests/client_test.o tests/config_test.o tests/gzip_test.o tests/hours_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/login_test.o tests/loop_test.o tests/mail_test.o tests/mail_try.o tests/match_test.o tests/model_test.o tests/probe_test.o tests/store_test.o tests/str_test.o tests/tls_server_test.o tests/tls_test.o tests/tls_try.o: $(HDR) tests/test.h
 tests/login_test.o: login.c
+tests/proc_test.o: proc_watch_linux.c $(HDR) tests/test.h
 tests/replay_test.o: api_replay.c $(HDR) tests/test.h
 tests/why_test.o: api_why.c $(HDR) tests/test.h
 tests/channel_exec_test.o: channel_exec.c tests/channel_help.h

@@ -142,16 +142,18 @@ find(size_t i, uint32_t pid)
 	return m < member + members ? m : NULL;
 }
 
-/* Its name as the kernel keeps it: has it another one now? */
+/* Its name as the kernel keeps it: has it another one than it had? */
 static bool
 renamed(struct member *m, struct str comm)
 {
+	bool had = m->comm[0] != '\0';
+
 	if (comm.n > PROC_COMM)
 		comm.n = PROC_COMM;
 	if (str_is(comm, m->comm))
 		return false;
 	(void)str_copy(m->comm, sizeof m->comm, comm);
-	return true;
+	return had;
 }
 
 size_t
