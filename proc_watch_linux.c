@@ -22,7 +22,8 @@
 
 #define PIDFD_OPEN	434	/* of every architecture */
 #define DIRENT_ROOM	64	/* for two entries or so */
-#define AGAIN_MS	1000	/* a new process is looked at again */
+#define AGAIN_MS	1000	/* a new process is looked at again ... */
+#define YOUNG		64	/* ... and so many after the first look */
 
 static struct member {
 	uint32_t pid;		/* 0: none */
@@ -464,8 +465,9 @@ proc_look(struct proc_query *q, size_t n, struct fail *why)
 	for (size_t i = 0; i < n; i++)
 		if (q[i].due)
 			q[i].few = q[i].count < q[i].least;
-	if (mono - since >= AGAIN_MS) {
-		last[1] = last[0];
+	if (mono - since >= AGAIN_MS || last[0] == 0) {
+		last[1] = last[0] != 0 ? last[0] : now > YOUNG ? now - YOUNG :
+		    0;
 		last[0] = now;
 		since = mono;
 	}
