@@ -80,7 +80,6 @@ cpu_share(struct probe_job *job, const struct proc_cpu *now)
 	job->r.value = probe_percent(d[0] + d[1] + d[2], all);
 	for (unsigned i = 0; cpu_names[i] != NULL; i++)
 		probe_metric(&job->r, cpu_names[i], probe_percent(d[i], all));
-	probe_who(job);
 }
 
 static void
@@ -98,9 +97,9 @@ run_cpu(struct probe_job **job, unsigned n)
 }
 
 static const struct probe_row rows[] = {
-	{ "process",	probe_process, probe_process_seek, NULL,
-	    probe_process_took },
-	{ "cpu",	run_cpu, probe_who_cpu, cpu_names, NULL },
+	{ "process",	probe_process, NULL, NULL,
+	    .more = probe_process_seek, .took = probe_process_took },
+	{ "cpu",	run_cpu, NULL, cpu_names, .more = probe_who_cpu },
 };
 
 const struct probe_row *
@@ -133,5 +132,10 @@ probe_all(struct probe_job *job, unsigned n)
 				of_type[k++] = &job[i];
 		if (k > 0)
 			row->run(of_type, k);
+	}
+	for (i = 0; i < n; i++) {
+		row = probe_row(job[i].type);
+		if (row != NULL && row->more != NULL && row->took == NULL)
+			probe_who(&job[i]);
 	}
 }

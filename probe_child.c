@@ -27,7 +27,7 @@ probe_blocks(const struct check_type *t)
 {
 	const struct probe_row *row = probe_row(t);
 
-	return row != NULL && row->run == NULL;
+	return row != NULL && row->block != NULL;
 }
 
 /* "GIVEN HAS VALUE PRIMED V0 ... V6 METRICS INDEX VALUE ... TEXT" */
@@ -111,7 +111,7 @@ live(int fd, const void *arg)
 	struct buf b = BUF(text);
 
 	job.state = &st;
-	row->block(job.params, &st, &job.r);
+	(job.rc == 2 ? row->more : row->block)(job.params, &st, &job.r);
 	encode(&b, &job, row->metrics);
 	(void)child_send(fd, '=', str_from(&b), -1);
 }
@@ -174,7 +174,7 @@ probe_end(struct probe_job *job, struct probe_run *run, int64_t mono)
 		return true;
 	*job->state = was;
 	job->r = (struct probe_result){ .given = STATUS_NONE };
-	if (row->run != NULL && row->took == NULL)
+	if (row->more != NULL && row->took == NULL)
 		probe_value(&job->r, (int64_t)was.v[PROBE_KEPT]);
 	else if (n > 0)
 		probe_unknown(&job->r, "its child's answer cannot be read");

@@ -13,10 +13,10 @@
  * back from there, too.  Of its metrics' names the child gives back numbers,
  * for what it read may have been hostile.
  *
- * A type with both is run first; where that says rc 2, block goes on with r
- * as it is.  took, if there is one, makes the result of what block left in
- * probe_long; without, r is what block made of it, or, should it have ended
- * without an answer, the value that is kept in PROBE_KEPT of st.
+ * Where rc is 2 then, more goes on in a child, with r as it is.  took, if there
+ * is one, makes the result of what that left in probe_long.  Without it more
+ * names who did it, when a percentage is high; should there be no answer, the
+ * result is the value that PROBE_KEPT of st is.
  */
 struct probe_row {
 	const char *type;
@@ -24,6 +24,8 @@ struct probe_row {
 	void (*block)(struct str params, struct probe_state *st,
 	    struct probe_result *r);
 	const char *const *metrics;	/* that block makes; NULL is last */
+	void (*more)(struct str params, struct probe_state *st,
+	    struct probe_result *r);
 	void (*took)(struct probe_job *job, struct str text);
 };
 const struct probe_row *probe_row(const struct check_type *t);	/* or NULL */
@@ -53,9 +55,8 @@ void probe_process_took(struct probe_job *job, struct str text);
 #define PROBE_WHO_MS	60000	/* it is asked at most once in this time */
 #define PROBE_WHO_LOOK_MS 500	/* CPU time is that of so long */
 #define PROBE_WHO_N	3
-/* Ask for the largest processes, in a child that the row has one of the next
- * two as its block for, if job's value is high enough; v[5] and v[6] of its
- * state are for this. */
+/* Set rc to 2, if job's value is high enough, for one of the next two, which
+ * is more of its row; v[5] and v[6] of its state are for this. */
 void probe_who(struct probe_job *job);
 void probe_who_cpu(struct str params, struct probe_state *st,
     struct probe_result *r);
