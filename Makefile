@@ -47,7 +47,7 @@ HDR	= agent.h alert.h api.h api_impl.h beat.h change.h channel.h channel_impl.h 
 PROGS	= vilicus-server vilicus-agent vilicus
 TESTS	= tests/agent_test tests/alert_test tests/block_test \
 	  tests/budget_test tests/change_test tests/check_test \
-	  tests/crash_test tests/child_test tests/channel_test tests/channel_exec_test tests/channel_push_test tests/channel_web_test tests/client_test \
+	  tests/crash_test tests/child_test tests/cycle_test tests/channel_test tests/channel_exec_test tests/channel_push_test tests/channel_web_test tests/client_test \
 	  tests/config_test tests/conn_test tests/drill_test tests/flap_test tests/full_test tests/gzip_test tests/hours_test tests/http_test tests/json_test \
 	  tests/key_test tests/login_test tests/loop_test tests/mail_test tests/match_test tests/model_test tests/pool_test \
 	  tests/probe_test tests/proc_test tests/reach_test \
@@ -159,6 +159,8 @@ tests/conn_test: tests/conn_test.o $(T_conn)
 	$(LINK) tests/conn_test.o $(T_conn) $(LDLIBS)
 tests/pool_test: tests/pool_test.o $(T_pool)
 	$(LINK) tests/pool_test.o $(T_pool) $(LDLIBS)
+tests/cycle_test: tests/cycle_test.o log.o $(T_agent)
+	$(LINK) tests/cycle_test.o log.o $(T_agent) $(LDLIBS)
 tests/drill_test: tests/drill_test.o $(T_watch)
 	$(LINK) tests/drill_test.o $(T_watch) $(LDLIBS)
 tests/flap_test: tests/flap_test.o $(T_watch)
@@ -191,6 +193,7 @@ tests/tls_test: tests/tls_test.o $(T_tls)
 
 tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/channel_exec_test.o tests/channel_push_test.o tests/channel_web_test.o tests/client_test.o tests/config_test.o tests/gzip_test.o tests/hours_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/login_test.o tests/loop_test.o tests/mail_test.o tests/mail_try.o tests/match_test.o tests/model_test.o tests/probe_test.o tests/store_test.o tests/str_test.o tests/tls_server_test.o tests/tls_test.o tests/tls_try.o: $(HDR) tests/test.h
 tests/login_test.o: login.c
+tests/cycle_test.o: agent_cycle.c $(HDR) tests/test.h
 tests/proc_test.o: proc_watch_linux.c $(HDR) tests/test.h
 tests/replay_test.o: api_replay.c $(HDR) tests/test.h
 tests/why_test.o: api_why.c $(HDR) tests/test.h
