@@ -52,6 +52,8 @@
 #define AGENT_ANSWER_MS		10000	/* a round waits this long */
 #define AGENT_STOP_MS		2000	/* a goodbye, in all */
 #define AGENT_PAUSE_MS		60000	/* the loop's longest wait */
+#define AGENT_REPORT_BYTES	260	/* as it is sent, about; and of ... */
+#define AGENT_RESULT_BYTES	140	/* ... each result in it */
 
 /* How the program exits. */
 enum { AGENT_FINE, AGENT_BAD, AGENT_USAGE, AGENT_REFUSED };

@@ -323,6 +323,24 @@ failed(int64_t mono, int64_t at_least_ms, int code, struct fail *why)
 	a.retry_mono = mono + (ms > at_least_ms ? ms : at_least_ms);
 }
 
+/* What these checks send: all that are due together go in one report. */
+static void
+say_bytes(void)
+{
+	int64_t every = a.self.interval_ms, results = 0, reports;
+
+	for (unsigned i = 0; i < a.now->n; i++) {
+		results += STR_DAY_MS / a.now->check[i].interval_ms;
+		if (every > a.now->check[i].interval_ms)
+			every = a.now->check[i].interval_ms;
+	}
+	reports = STR_DAY_MS / every;
+	log_info("checks: %u, %lld results in %lld reports a day: about %lld "
+	    "KiB", a.now->n, (long long)results, (long long)reports,
+	    (long long)((results * AGENT_RESULT_BYTES + reports *
+	    AGENT_REPORT_BYTES) / 1024));
+}
+
 static int
 took_list(struct str body, const struct http_head *h, struct fail *why)
 {
@@ -354,6 +372,7 @@ took_list(struct str body, const struct http_head *h, struct fail *why)
 	(void)str_copy(a.etag, sizeof a.etag, http_field(h, "ETag"));
 	log_at(a.now->n == was->n, "%s at %s port %s: checks: %u",
 	    a.self.hostname, a.conf->host, a.conf->port, a.now->n);
+	say_bytes();
 	return 0;
 }
 

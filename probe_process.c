@@ -21,6 +21,7 @@
 enum { TICKS, MONO, MARK, QUERY, NEWEST, BEFORE, LOOKS };
 
 static struct proc_query query[PROC_QUERIES_MAX];
+static size_t queries;		/* of which none beyond is on */
 static char names[PROC_QUERIES_MAX][CHECK_TEXT_MAX + 1];
 static regex_t regex;	/* in a child */
 
@@ -54,6 +55,8 @@ query_of(struct str params, struct probe_state *st, struct fail *why)
 	(void)check_param_int(params, "min", 0, INT32_MAX, &n);
 	q->least = (uint64_t)n;
 	q->on = true;
+	if (queries < (size_t)(q - query) + 1)
+		queries = (size_t)(q - query) + 1;
 	st->v[QUERY] = (uint64_t)(q - query) + 1;
 	return q;
 }
@@ -133,7 +136,7 @@ look(struct probe_job **job, unsigned n)
 
 	for (unsigned i = 0; i < n; i++)
 		query[job[i]->state->v[QUERY] - 1].due = true;
-	rc = proc_look(query, COUNT(query), &why);
+	rc = proc_look(query, queries, &why);
 	for (unsigned i = 0; i < n; i++) {
 		struct proc_query *q = &query[job[i]->state->v[QUERY] - 1];
 

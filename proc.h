@@ -108,7 +108,7 @@ size_t proc_died(struct proc_query *q, uint64_t tag);
 const char *proc_polls(void);
 
 /* Call fn for each process there is, in a child as well.  0, or -1; fn's own
- * -1 ends it. */
+ * -1 ends it, and its 1 does as if there were no more. */
 typedef int (*proc_fn)(uint32_t pid, void *arg, struct fail *why);
 int proc_each(proc_fn fn, void *arg, struct fail *why);
 

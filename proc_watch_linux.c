@@ -10,11 +10,13 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "loop.h"
@@ -22,6 +24,7 @@
 
 #define PIDFD_OPEN	434	/* of every architecture */
 #define DIRENT_ROOM	64	/* for two entries or so */
+#define PLACE		250	/* process N is at N + 257 or 258 in procfs */
 #define AGAIN_MS	1000	/* a new process is looked at again ... */
 #define YOUNG		64	/* ... and so many after the first look */
 
@@ -53,6 +56,7 @@ struct scan {
 	size_t n;
 	bool whole;		/* it is through all of them, and adds up */
 	bool first, barred;	/* saw process 1; may not see one */
+	uint32_t after, to;	/* to > 0: look at those in between alone */
 };
 
 const char *
@@ -293,6 +297,8 @@ look(uint32_t pid, void *arg, struct fail *why)
 	struct member *m;
 	bool hit;
 
+	if (s->to > 0 && (pid <= s->after || pid > s->to))
+		return pid > s->to;
 	s->first = s->first || pid == 1;
 	if (proc_stat(pid, text, &p.st) == -1)
 		return unread(pid, &s->barred, why);
@@ -332,26 +338,33 @@ each_of(size_t room, proc_fn fn, void *arg, struct fail *why)
 	long got = syscall(SYS_getdents64, proc_dir, dents, room);
 	struct str rest = { dents, got > 0 ? (size_t)got : 0 }, name;
 	uint64_t pid;
+	int rc = 0;
 
 	if (got == -1)
 		return fail_errno(why, "/proc");
-	while (proc_dirent(&rest, &name) == 0)
-		if (str_u64(name, 1, INT_MAX, &pid) == 0 &&
-		    fn((uint32_t)pid, arg, why) == -1)
-			return -1;
-	return got;
+	while (rc == 0 && proc_dirent(&rest, &name) == 0)
+		if (str_u64(name, 1, INT_MAX, &pid) == 0)
+			rc = fn((uint32_t)pid, arg, why);
+	return rc == 0 ? got : rc == 1 ? 0 : -1;
+}
+
+/* And those of all entries from a place on. */
+static int
+each_from(off_t place, proc_fn fn, void *arg, struct fail *why)
+{
+	long got;
+
+	if (lseek(proc_dir, place, SEEK_SET) == -1)
+		return fail_errno(why, "/proc");
+	while ((got = each_of(PROC_DENTS, fn, arg, why)) > 0)
+		;
+	return got == 0 ? 0 : -1;
 }
 
 int
 proc_each(proc_fn fn, void *arg, struct fail *why)
 {
-	long got;
-
-	if (lseek(proc_dir, 0, SEEK_SET) == -1)
-		return fail_errno(why, "/proc");
-	while ((got = each_of(PROC_DENTS, fn, arg, why)) > 0)
-		;
-	return got == 0 ? 0 : -1;
+	return each_from(0, fn, arg, why);
 }
 
 /* All of them.  Each query that is looked for is then as it is. */
@@ -376,22 +389,37 @@ scan_all(struct scan *s, struct fail *why)
 		if (member[i].pid != 0 && !member[i].seen)
 			drop(q, &member[i]);
 	for (i = 0; i < s->n; i++)
-		q[i].begun = q[i].begun || q[i].on;
+		if (q[i].on)
+			q[i].begun = true;
 	/* Mounted with hidepid, /proc lacks what is not ours, process 1 too. */
 	hidden = !s->first || s->barred;
 	return 0;
 }
 
-/* Those after this one, up to another, and a few more, in turn. */
+/* Those after this one, up to another, and a few more, in turn.  Most of the
+ * new ones have ended: to list those that have not takes no time, where that
+ * can begin with them. */
 static int
 scan_some(struct scan *s, uint32_t after, uint32_t to, struct fail *why)
 {
 	static off_t place;
 	struct fail unused;
+	struct statfs fs;
+	uint32_t pid;
+	int rc = 0;
 
-	while (after++ < to)
-		if (look(after, s, why) == -1)
-			return -1;
+	if (after < to && fstatfs(proc_dir, &fs) == 0 &&
+	    fs.f_type == PROC_SUPER_MAGIC) {
+		s->after = after;
+		s->to = to;
+		rc = each_from((off_t)after + 1 + PLACE, look, s, why);
+		s->to = 0;
+	} else {
+		for (pid = after + 1; pid <= to && rc == 0; pid++)
+			rc = look(pid, s, why);
+	}
+	if (rc == -1)
+		return -1;
 	if (lseek(proc_dir, place, SEEK_SET) == -1)
 		return fail_errno(why, "/proc");
 	place = each_of(DIRENT_ROOM, look, s, &unused) <= 0 ? 0 :
