@@ -220,7 +220,8 @@ run(const char *checks, int64_t ms, uint32_t seed)
 }
 
 #define CHECKS(one, two, three)	"{\"objects\":[" \
-	"{\"id\":1,\"name\":\"one\",\"type\":\"cpu\",\"interval_ms\":" one "}," \
+	"{\"id\":1,\"name\":\"one\",\"type\":\"cpu\"," \
+	"\"interval_ms\":" one "}," \
 	"{\"id\":2,\"name\":\"two\",\"type\":\"process\",\"interval_ms\":" two \
 	",\"params\":{\"process_name\":\"x\",\"max\":2}}" three "]}"
 #define HANGS	",{\"id\":3,\"name\":\"three\",\"type\":\"tcp\"," \
@@ -257,7 +258,7 @@ test_grid(void)
 		    ran[1].at[0] < 5002000);
 		CHECK_ROW(i, on_grid(1, 1000, 3599));
 		CHECK_ROW(i, on_grid(2, 7000, 514));
-		CHECK_ROW(i, ran[3].n >= 3600 / 20 && ran[3].n <= 3600 / 14);
+		CHECK_ROW(i, ran[3].n >= 180 && ran[3].n <= 257);
 		differ += a.phase % 1000 != phase;
 		phase = a.phase % 1000;
 		late_ms = (int)i * 20;		/* and still it does not drift */
