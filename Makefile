@@ -1,6 +1,7 @@
 # Build:	make
 # Try it:	make run
 # Check:	make check		make check-san		make check-long
+# Static:	./bootstrap static [ARCH ...]		make dist-static
 # Cross:	make CC=mips-openwrt-linux-musl-gcc LDFLAGS=-static PIE= PIELD=
 .POSIX:
 .SUFFIXES:
@@ -16,7 +17,7 @@ LISTEN	= 127.0.0.1:8454
 
 SYS	= linux
 
-STD	= -std=c11 -D_POSIX_C_SOURCE=200809L
+STD	= -std=c11 -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64
 WARN	= -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes \
 	  -Wmissing-prototypes -Wold-style-definition -Wpointer-arith \
 	  -Wcast-qual -Wcast-align -Wwrite-strings -Wformat=2 -Wvla -Wundef \
@@ -25,6 +26,9 @@ HARD	= -fstack-protector-strong
 FORTIFY	= -D_FORTIFY_SOURCE=2
 PIE	= -fPIE
 PIELD	= -pie -Wl,-z,relro -Wl,-z,now
+
+# What static programs are made for.
+ARCHS	= x86_64 aarch64 armhf armel mipsel mips riscv64
 
 TLS	= tls.o tls_cert.o tls_client.o tls_pem.o
 COMMON	= client.o fail.o http.o json.o key.o log.o loop_$(SYS).o str.o \
@@ -35,8 +39,9 @@ SERVER	= server.o alert.o api.o api_list.o api_object.o api_replay.o api_result.
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o zone.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
-	  alert.o check.o child.o probe.o probe_child.o probe_process.o \
-	  probe_who.o proc_$(SYS).o proc_watch_$(SYS).o
+	  alert.o check.o child.o match.o probe.o probe_allow.o probe_child.o probe_host.o probe_net.o probe_ping.o \
+	  probe_process.o probe_who.o proc_$(SYS).o proc_host_$(SYS).o \
+	  proc_watch_$(SYS).o
 CTL	= ctl.o ctl_edit.o ctl_replay.o ctl_show.o ctl_table.o ctl_why.o alert.o check.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o store_verify.o
@@ -50,7 +55,8 @@ TESTS	= tests/agent_test tests/alert_test tests/block_test \
 	  tests/crash_test tests/child_test tests/cycle_test tests/channel_test tests/channel_exec_test tests/channel_push_test tests/channel_web_test tests/client_test \
 	  tests/config_test tests/conn_test tests/drill_test tests/flap_test tests/full_test tests/gzip_test tests/hours_test tests/http_test tests/json_test \
 	  tests/key_test tests/login_test tests/loop_test tests/mail_test tests/match_test tests/model_test tests/pool_test \
-	  tests/probe_test tests/proc_test tests/reach_test \
+	  tests/probe_test tests/probe_host_test tests/probe_net_test tests/proc_test \
+	  tests/reach_test \
 	  tests/replay_test tests/store_test tests/str_test tests/tls_server_test tests/tls_test \
 	  tests/told_test tests/watch_test tests/why_test
 
@@ -71,7 +77,7 @@ vilicus: $(CTL) $(COMMON)
 $(SERVER) $(AGENT) $(CTL) $(COMMON): $(HDR)
 
 # The tests: each by itself, from its own file and the objects it needs.
-T_agent	= agent_ring.o agent_wire.o alert.o check.o http.o json.o str.o key.o fail.o
+T_agent	= agent_ring.o agent_wire.o probe_allow.o match.o alert.o check.o http.o json.o str.o key.o fail.o
 T_alert	= alert.o json.o str.o fail.o
 T_check	= check.o alert.o json.o str.o fail.o
 T_child	= child.o str.o fail.o log.o
@@ -96,7 +102,8 @@ T_model	= $(MODEL)
 T_change = change.o log.o $(MODEL)
 T_watch	= beat.o watch.o notify.o notify_drill.o notify_job.o notify_ring.o notify_way.o silence.o change.o $(MODEL)
 T_pool	= pool.o
-T_probe	= probe.o probe_child.o probe_process.o probe_who.o proc_watch_$(SYS).o child.o log.o check.o alert.o proc_$(SYS).o json.o str.o fail.o
+T_probe	= probe.o probe_allow.o probe_child.o probe_host.o probe_net.o probe_ping.o probe_process.o probe_who.o proc_watch_$(SYS).o child.o check.o alert.o match.o http.o stream.o key.o $(TLS) log.o proc_$(SYS).o proc_host_$(SYS).o json.o str.o fail.o
+T_probe_net = probe.o probe_child.o probe_host.o probe_process.o probe_who.o proc_watch_$(SYS).o child.o check.o alert.o match.o http.o stream.o key.o $(TLS) loop_$(SYS).o log.o proc_$(SYS).o proc_host_$(SYS).o json.o str.o fail.o
 T_store	= store.o store_block.o store_code.o store_head.o store_job.o \
 	  store_journal.o store_open.o store_part.o store_rows.o \
 	  store_verify.o json.o str.o fail.o
@@ -177,6 +184,10 @@ tests/probe_test: tests/probe_test.o $(T_probe)
 	$(LINK) tests/probe_test.o $(T_probe) $(LDLIBS)
 tests/proc_test: tests/proc_test.o proc_$(SYS).o str.o fail.o
 	$(LINK) tests/proc_test.o proc_$(SYS).o str.o fail.o $(LDLIBS)
+tests/probe_net_test: tests/probe_net_test.o $(T_probe_net)
+	$(LINK) tests/probe_net_test.o $(T_probe_net) $(LDLIBS)
+tests/probe_host_test: tests/probe_host_test.o $(T_probe)
+	$(LINK) tests/probe_host_test.o $(T_probe) $(LDLIBS)
 tests/replay_test: tests/replay_test.o $(MODEL)
 	$(LINK) tests/replay_test.o $(MODEL) $(LDLIBS)
 tests/store_test: tests/store_test.o $(T_store)
@@ -191,10 +202,11 @@ tests/tls_try: tests/tls_try.o $(T_try)
 tests/tls_test: tests/tls_test.o $(T_tls)
 	$(LINK) tests/tls_test.o $(T_tls) $(LDLIBS)
 
-tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/channel_exec_test.o tests/channel_push_test.o tests/channel_web_test.o tests/client_test.o tests/config_test.o tests/gzip_test.o tests/hours_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/login_test.o tests/loop_test.o tests/mail_test.o tests/mail_try.o tests/match_test.o tests/model_test.o tests/probe_test.o tests/store_test.o tests/str_test.o tests/tls_server_test.o tests/tls_test.o tests/tls_try.o: $(HDR) tests/test.h
+tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/channel_exec_test.o tests/channel_push_test.o tests/channel_web_test.o tests/client_test.o tests/config_test.o tests/gzip_test.o tests/hours_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/login_test.o tests/loop_test.o tests/mail_test.o tests/mail_try.o tests/match_test.o tests/model_test.o tests/probe_test.o tests/probe_host_test.o tests/store_test.o tests/str_test.o tests/tls_server_test.o tests/tls_test.o tests/tls_try.o: $(HDR) tests/test.h
 tests/login_test.o: login.c
 tests/cycle_test.o: agent_cycle.c $(HDR) tests/test.h
 tests/proc_test.o: proc_watch_linux.c $(HDR) tests/test.h
+tests/probe_net_test.o: probe_net.c probe_ping.c probe_allow.c $(HDR) tests/test.h
 tests/replay_test.o: api_replay.c $(HDR) tests/test.h
 tests/why_test.o: api_why.c $(HDR) tests/test.h
 tests/channel_exec_test.o: channel_exec.c tests/channel_help.h
@@ -211,7 +223,8 @@ tests/block_test.o: $(HDR) tests/test.h tests/block_help.h \
 tests/crash_test.o tests/memfs.o: $(HDR) tests/test.h tests/crash.h \
 	tests/crash_work.h tests/memfs.h tests/store_data.h
 
-.PHONY: all check check-long check-san check-unit clean everything install run
+.PHONY: all check check-long check-san check-unit clean dist-static everything \
+	install run
 
 everything: all $(TESTS) tests/mail_try tests/tls_try
 
@@ -229,7 +242,8 @@ E2E	= tests/e2e/main.py tests/e2e/crash.py tests/e2e/kill9.py \
 	  tests/e2e/mail.py tests/e2e/quiet.py tests/e2e/seen.py \
 	  tests/e2e/waiting.py tests/e2e/many.py tests/e2e/replay.py \
 	  tests/e2e/drill.py tests/e2e/why.py tests/e2e/answers.py \
-	  tests/e2e/flap.py tests/e2e/outage.py tests/e2e/death.py
+	  tests/e2e/flap.py tests/e2e/outage.py tests/e2e/rounds.py \
+	  tests/e2e/net.py tests/e2e/host.py tests/e2e/death.py
 
 check: everything
 	tests/run -2 $(TESTS) tests/style -1 tests/e2e/cpu.py -p $(E2E)
@@ -243,15 +257,30 @@ check-san:
 	DAYS=180 HISTORIES=100 STATES=0 $(MAKE) -j2 check-unit FORTIFY= CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all' LDFLAGS='-fsanitize=address,undefined'
 	$(MAKE) clean
 
-# Full counts: half an hour.
+# Full counts: half an hour; and each of ARCHS: another.
 check-long: everything
 	ALL=1 STATES=10 tests/run tests/crash_test tests/block_test \
 	    tests/budget_test
 	HISTORIES=10000 tests/run tests/told_test
-	HOURS=24 tests/run tests/e2e/outage.py
+	HOURS=24 ROUNDS=1000000 tests/run tests/e2e/outage.py tests/e2e/rounds.py
 	KILLS=500 tests/run tests/e2e/kill9.py tests/chroot
 	ALL=1 tests/run tests/broken
 	SECS=120 tests/run tests/fuzz/run
+	ARCHS='$(ARCHS)' tests/run tests/static
+
+# The agents for ARCHS, in one file each that needs nothing but a kernel, and
+# their sums.
+dist-static:
+	./bootstrap static $(ARCHS)
+	rm -rf build/dist
+	mkdir -p build/dist
+	v=$$(sed -n 's/^#define AGENT_VERSION.*"\(.*\)".*/\1/p' agent.h) && \
+	for a in $(ARCHS); do \
+		cp "build/$$a/vilicus-agent" \
+		    "build/dist/vilicus-agent-$$v-$$a" || exit 1; \
+	done
+	cd build/dist && sha256sum vilicus-agent-* >SHA256SUMS
+	cat build/dist/SHA256SUMS
 
 install: all
 	mkdir -p $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin

@@ -26,7 +26,7 @@ options(int argc, char **argv, struct fail *why)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, ":1nvVf:i:b:")) != -1) {
+	while ((c = getopt(argc, argv, ":1nvVf:i:b:P:")) != -1) {
 		switch (c) {
 		case '1': conf.once = true; break;
 		case 'n': conf.once = conf.dry = true; break;
@@ -34,6 +34,11 @@ options(int argc, char **argv, struct fail *why)
 		case 'V': puts("vilicus-agent " AGENT_VERSION); exit(0);
 		case 'f': file = optarg; break;
 		case 'i': word = optarg; break;
+		case 'P':
+			probe_programs = optarg;
+			if (optarg[0] == '/')
+				break;
+			return fail(why, "-P %s: not a path from / on", optarg);
 		case 'b':
 			if (str_size(str_of(optarg), &ring) == 0 &&
 			    ring >= AGENT_RING_MIN && ring <= AGENT_RING_MAX)
@@ -41,7 +46,7 @@ options(int argc, char **argv, struct fail *why)
 			return fail(why, "-b %s: not a size from 4K to 4M",
 			    optarg);
 		default: return fail(why, "usage: vilicus-agent [-1nvV] "
-			    "[-f FILE] [-i WORD] [-b BYTES] [URL]");
+			    "[-f FILE] [-i WORD] [-b BYTES] [-P DIR] [URL]");
 		}
 	}
 	url_arg = argv[optind];
@@ -61,8 +66,8 @@ conf_url(struct str url, struct fail *why)
 	if (!u.tls && u.fragment.p != NULL)
 		return fail(why, "URL: a pin ('#') is for https");
 	conf.tls = u.tls;
-	if (u.tls && tls_trust(&conf.trust, u.fragment, &anchors, NULL, why)
-	    == -1)
+	if (u.tls && tls_trust(&conf.trust, u.fragment, &anchors,
+	    probe_ca_file, why) == -1)
 		return fail_in(why, "URL");
 	while (u.path.n > 0 && u.path.p[u.path.n - 1] == '/')
 		u.path.n--;
@@ -79,18 +84,62 @@ conf_url(struct str url, struct fail *why)
 	return 0;
 }
 
-/* The URL of the command line, the environment or the file. */
+/* A line behind the URL. */
+static int
+conf_line(struct str line, struct fail *why)
+{
+	static char ca[256];
+	struct str key;
+
+	if (line.n == 0 || line.p[0] == '#')
+		return 0;
+	str_cut(&line, ' ', &key);
+	line = str_trim(line);
+	if (str_is(key, "allow"))
+		return probe_allow(line, why);
+	if (!str_is(key, "ca-file") || str_copy(ca, sizeof ca, line) == -1 ||
+	    ca[0] != '/')
+		return fail(why, "not allow TYPE [TARGET] or ca-file /PATH");
+	probe_ca_file = ca;
+	return 0;
+}
+
+/* Read what path says: the URL, and what else. */
+static int
+conf_file(const char *path, struct str *url, struct fail *why)
+{
+	static char text[AGENT_CONF_MAX];
+	struct str rest, line;
+	struct stat st;
+	unsigned n = 0;
+
+	if (proc_read(path, text, sizeof text, &rest) == -1)
+		return fail_errno(why, "%s", path);
+	if (rest.n == sizeof text)
+		return fail(why, "%s: %d bytes or more", path, AGENT_CONF_MAX);
+	if (stat(path, &st) == 0 && (st.st_mode & S_IROTH))
+		log_line("%s: everyone may read it, and it holds a key", path);
+	while (str_cut(&rest, '\n', &line) == 0)
+		if (n++ == 0)
+			*url = str_trim(line);
+		else if (conf_line(str_trim(line), why) == -1)
+			return fail_in(why, "%s:%u", path, n);
+	return 0;
+}
+
+/* The URL of the command line, the environment or the file.  A file that was
+ * named counts for the rest in any case. */
 static int
 find_url(struct fail *why)
 {
-	static char text[AGENT_CONF_MAX];
 	const char *path = file != NULL ? file : CONF_FILE;
 	char *env = getenv("VILICUS_URL"), *at, *p;
-	struct str rest, line, url = { NULL, 0 };
-	struct stat st;
-	unsigned n = 0;
+	struct str url = { NULL, 0 };
 	int rc;
 
+	if ((file != NULL || (url_arg == NULL && env == NULL)) &&
+	    conf_file(path, &url, why) == -1)
+		return -1;
 	if (url_arg != NULL) {
 		rc = conf_url(str_of(url_arg), why);
 		/* What others may see of us in ps: it without its key. */
@@ -103,23 +152,6 @@ find_url(struct fail *why)
 	}
 	if (file == NULL && env != NULL)
 		return conf_url(str_of(env), why);
-	if (proc_read(path, text, sizeof text, &rest) == -1)
-		return fail_errno(why, "%s", path);
-	if (rest.n == sizeof text)
-		return fail(why, "%s: %d bytes or more", path, AGENT_CONF_MAX);
-	if (stat(path, &st) == 0 && (st.st_mode & S_IROTH))
-		log_line("%s: everyone may read it, and it holds a key", path);
-	/* It is the first line.  What else may stand there one day narrows
-	 * what the server may ask: ignoring that would be worse than
-	 * stopping. */
-	while (str_cut(&rest, '\n', &line) == 0) {
-		line = str_trim(line);
-		if (n++ == 0)
-			url = line;
-		else if (line.n > 0 && line.p[0] != '#')
-			return fail(why, "%s:%u: only the URL, in line 1, is "
-			    "built in yet", path, n);
-	}
 	return conf_url(url, why) == 0 ? 0 : fail_in(why, "%s:1", path);
 }
 

@@ -52,8 +52,6 @@
 #define AGENT_ANSWER_MS		10000	/* a round waits this long */
 #define AGENT_STOP_MS		2000	/* a goodbye, in all */
 #define AGENT_PAUSE_MS		60000	/* the loop's longest wait */
-#define AGENT_REPORT_BYTES	260	/* as it is sent, about; and of ... */
-#define AGENT_RESULT_BYTES	140	/* ... each result in it */
 
 /* How the program exits. */
 enum { AGENT_FINE, AGENT_BAD, AGENT_USAGE, AGENT_REFUSED };
@@ -162,7 +160,7 @@ int64_t agent_ring_dropped(void);	/* and not yet told */
 
 /* -- agent_link.c -- */
 
-#define AGENT_TAG_LINK	1u		/* of loop events; from PROBE_TAG on
+#define AGENT_TAG_LINK	1u		/* of loop events; from PROC_TAG on
 					   they are probe's */
 #define AGENT_TAG_RUN	2u
 

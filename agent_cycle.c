@@ -23,6 +23,8 @@
 #include "loop.h"
 
 #define NEVER		INT64_MAX
+#define REPORT_BYTES	260	/* as it is sent, about; and of ... */
+#define RESULT_BYTES	140	/* ... each result in it */
 
 enum ask { BYE, ENROL, SELF, LIST, OWN, REPORT, ASKS };
 
@@ -112,7 +114,7 @@ static struct probe_job
 job_of(struct agent_check *c)
 {
 	return (struct probe_job){ .type = c->type, .params = c->params,
-	    .state = &c->state, .r = { .given = STATUS_NONE } };
+	    .state = &c->state };
 }
 
 /* A result of a check that was begun at this time. */
@@ -223,13 +225,10 @@ run_due(int64_t mono)
 	for (c = a.now->check; c < a.now->check + a.now->n; c++) {
 		if (!take_turn(c, mono))
 			continue;
-		if (probe_blocks(c->type)) {
+		if (c->run.fd > 0 || probe_blocks(c->type, c->params)) {
 			start_run(c, job_of(c), mono);
 			continue;
 		}
-		/* What goes on in a child still comes first. */
-		if (c->run.fd > 0)
-			continue;
 		job[n] = job_of(c);
 		of[n++] = c;
 	}
@@ -337,8 +336,8 @@ say_bytes(void)
 	reports = STR_DAY_MS / every;
 	log_info("checks: %u, %lld results in %lld reports a day: about %lld "
 	    "KiB", a.now->n, (long long)results, (long long)reports,
-	    (long long)((results * AGENT_RESULT_BYTES + reports *
-	    AGENT_REPORT_BYTES) / 1024));
+	    (long long)((results * RESULT_BYTES + reports *
+	    REPORT_BYTES) / 1024));
 }
 
 static int
@@ -573,7 +572,7 @@ agent_cycle_run(const struct agent_conf *conf)
 		}
 		n = loop_wait(at < mono ? 0 : (int)(at - mono), ev, &why);
 		for (i = 0; i < n; i++)
-			if (ev[i].tag >= PROBE_TAG)
+			if (ev[i].tag >= PROC_TAG)
 				died(ev[i].tag, loop_mono_ms());
 			else if (ev[i].tag == AGENT_TAG_LINK &&
 			    agent_link_due() == NEVER)

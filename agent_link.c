@@ -28,13 +28,13 @@ static struct {
 	bool kept;		/* one was done on this connection */
 	struct str request;
 	int64_t until;
-	int fd;			/* of the child's pair, or the socket */
+	int fd;			/* but if DOWN: of the child, or the socket */
 	int pid;		/* of the child */
 	struct stream *s, plain;
 	bool met;		/* secure is begun: there may be a session */
 	struct tls_client secure;
 	struct client c;
-} link_ = { .fd = -1 };
+} link_;	/* all zero: 26 KB less in the file */
 
 /* Apart, so that its pages are nobody's until they are used. */
 static char answer_room[HTTP_HEAD_MAX + 2 * AGENT_LIST_MAX];
@@ -60,11 +60,10 @@ down(void)
 		while (waitpid(link_.pid, NULL, 0) == -1 && errno == EINTR)
 			;
 	}
-	if (link_.fd != -1) {
+	if (link_.state != DOWN) {
 		loop_del(link_.fd);
 		close(link_.fd);
 	}
-	link_.fd = -1;
 	link_.state = DOWN;
 	link_.kept = false;
 }

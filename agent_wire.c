@@ -102,7 +102,9 @@ take_check(struct str obj, int64_t ms, struct agent_set *set, struct fail *why)
 	if (c->type == NULL)
 		fail(&wrong, "this agent has no %s check",
 		    check_name_ok(str_of(type)) ? type : "such");
-	else if (check_params(c->type, raw, text, &field, &wrong) == -1)
+	else if (check_params(c->type, raw, text, &field, &wrong) == -1 ||
+	    !probe_allows(c->type, (struct str){ text->p + from,
+	    text->n - from }, &wrong))
 		c->type = NULL;
 	if (c->type == NULL) {
 		text->n = from;

@@ -195,7 +195,8 @@ api_draft(struct call *k, const struct object *live)
 			rc = set_field(k, &f);
 	}
 	/* Hits alone are hits in a row. */
-	if (c != NULL && json_member(k->c->body, "of", &raw) == JSON_END &&
+	if (c != NULL && (check_param(k->type, STR("of")) != NULL ||
+	    json_member(k->c->body, "of", &raw) == JSON_END) &&
 	    json_member(k->c->body, "hits", &raw) != JSON_END)
 		c->of = c->hits;
 	if (rc == 0 && k->type != NULL)

@@ -215,27 +215,6 @@ offers(const struct talk *t, const char *keyword, const char *with)
 	return found;
 }
 
-/* RFC 4648 4. */
-static const char *
-base64(char *dst, const char *p, size_t n)
-{
-	static const char digits[] = STR_BASE64 "+/";
-	unsigned bits = 0, have = 0;
-	size_t k = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		bits = bits << 8 | (unsigned char)p[i];
-		for (have += 8; have >= 6; have -= 6)
-			dst[k++] = digits[bits >> (have - 6) & 63];
-	}
-	if (have > 0)
-		dst[k++] = digits[bits << (6 - have) & 63];
-	while (k % 4 != 0)
-		dst[k++] = '=';
-	dst[k] = '\0';
-	return dst;
-}
-
 static int
 login(struct talk *t)
 {
@@ -248,15 +227,15 @@ login(struct talk *t)
 		both[0] = '\0';
 		memcpy(both + 1, t->user, user_n + 1);
 		memcpy(both + user_n + 2, t->password, password_n);
-		return ask(t, 2, "AUTH PLAIN %s", base64(text, both,
+		return ask(t, 2, "AUTH PLAIN %s", str_base64(text, both,
 		    user_n + password_n + 2));
 	}
 	if (!offers(t, "AUTH", "LOGIN"))
 		return fail(&t->why, "neither AUTH PLAIN nor LOGIN is "
 		    "offered");
 	return ask(t, 3, "AUTH LOGIN") == -1 ||
-	    ask(t, 3, "%s", base64(text, t->user, user_n)) == -1 ? -1 :
-	    ask(t, 2, "%s", base64(text, t->password, password_n));
+	    ask(t, 3, "%s", str_base64(text, t->user, user_n)) == -1 ? -1 :
+	    ask(t, 2, "%s", str_base64(text, t->password, password_n));
 }
 
 /* ---- the connection ---- */

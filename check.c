@@ -118,17 +118,17 @@ const struct check_type check_types[] = {
 	{ "load", "", load_param, COUNT(load_param), "per CPU" },
 	{ "disk", "percent", disk_param, COUNT(disk_param), "percent used" },
 	{ "network", "bits_per_s", network_param, COUNT(network_param),
-	    "bits per second" },
+	    "bit/s" },
 	{ "temperature", "celsius", temperature_param,
 	    COUNT(temperature_param), "degrees Celsius" },
-	{ "uptime", "seconds", NULL, 0, "seconds since the boot" },
+	{ "uptime", "seconds", NULL, 0, "since the boot" },
 	{ "number", "", number_param, COUNT(number_param), "" },
 	{ "service", "", service_param, COUNT(service_param), "running" },
 	{ "tcp", "ms", tcp_param, COUNT(tcp_param), "ms" },
 	{ "http", "ms", http_param, COUNT(http_param), "ms" },
 	{ "ping", "ms", ping_param, COUNT(ping_param), "ms" },
 	{ "dns", "ms", dns_param, COUNT(dns_param), "ms" },
-	{ "file", "seconds", file_param, COUNT(file_param), "seconds old" },
+	{ "file", "seconds", file_param, COUNT(file_param), "old" },
 	{ "log", "", log_param, COUNT(log_param), "new lines" },
 	{ "command", "", command_param, COUNT(command_param), "" },
 	{ "heartbeat", "seconds", heartbeat_param, COUNT(heartbeat_param),
@@ -226,6 +226,8 @@ put_param(struct buf *b, const struct check_type *t,
 			return fail(why, "%s: not a whole number from %lld "
 			    "to %lld", p->name, (long long)p->min,
 			    (long long)p->max);
+		if (p == load_param && n != 1 && n != 5 && n != 15)
+			return fail(why, "minutes: not 1, 5 or 15");
 		if (n != default_of(t, p, json))
 			json_add_int(b, p->name, n);
 		return 0;
@@ -235,7 +237,8 @@ put_param(struct buf *b, const struct check_type *t,
 	    !str_is_plain(str_of(text)))
 		return fail(why, "%s: not a text of %d to %d bytes without "
 		    "control characters", p->name, (int)p->min, (int)p->max);
-	json_add(b, p->name, str_of(text));
+	if (p != disk_param || strcmp(text, "*") != 0)	/* as if not given */
+		json_add(b, p->name, str_of(text));
 	return 0;
 }
 
@@ -358,6 +361,27 @@ put_short(struct buf *b, int64_t v)
 	buf_milli(b, (v / 100 + (v % 100 + half) / 100) * 100);
 }
 
+/* A value for people: a time in its own units, many bits in their thousands.
+ */
+static void
+put_value(struct buf *b, const struct check_type *t, int64_t v)
+{
+	static const char *const times[] = { "", "k", "M", "G", "T" };
+	unsigned i = 0;
+
+	if (strcmp(t->unit, "seconds") == 0 && !check_is_beat(t)) {
+		buf_duration(b, v < 1000 ? v : v - v % 1000);
+		buf_addf(b, " %s", t->shown);
+		return;
+	}
+	if (strcmp(t->unit, "bits_per_s") == 0)
+		for (; i + 1 < COUNT(times) && v >= 1000000; i++)
+			v /= 1000;
+	put_short(b, v);
+	buf_addf(b, "%s%s%s", t->shown[0] != '\0' ? " " : "", times[i],
+	    t->shown);
+}
+
 void
 check_text(struct buf *b, const struct check_type *t,
     const struct alert_rule *r, const struct alert_result *res,
@@ -370,10 +394,8 @@ check_text(struct buf *b, const struct check_type *t,
 	int64_t v;
 
 	/* Of a beat that came or did not, its message says it all. */
-	if (res->has_value && !(check_is_beat(t) && message.n > 0)) {
-		put_short(b, res->value);
-		buf_addf(b, "%s%s", t->shown[0] != '\0' ? " " : "", t->shown);
-	}
+	if (res->has_value && !(check_is_beat(t) && message.n > 0))
+		put_value(b, t, res->value);
 	if (bound != NULL) {
 		buf_addz(b, b->n > from ? ", " : "");
 		/* "above 90", "iowait 63 above 50", "at least 1 expected". */

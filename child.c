@@ -170,6 +170,20 @@ give_up(const int p[2], const char *what, struct fail *why)
 	return -1;
 }
 
+/* A descriptor of nothing: /dev/null, or where there is no /dev one that ends
+ * when read and cannot be written to.  Or -1. */
+static int
+nothing(void)
+{
+	int p[2], fd = open("/dev/null", O_RDWR);
+
+	if (fd == -1 && pipe(p) == 0) {
+		close(p[1]);
+		fd = p[0];
+	}
+	return fd;
+}
+
 /* Fork a process that has one end of a new pair, and of our descriptors only
  * standard error.  The end that is ours, here (*pid > 0) and there (0), or
  * -1. */
@@ -195,7 +209,7 @@ split(const char *what, int *pid, struct fail *why)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* 0 and 1, which become /dev/null ... */
 	end = fcntl(p[1], F_DUPFD_CLOEXEC, 3);
-	null = open("/dev/null", O_RDWR);
+	null = nothing();
 	if (end == -1 || null == -1 || dup2(null, 0) == -1 ||
 	    dup2(null, 1) == -1)
 		_exit(1);
@@ -223,7 +237,7 @@ child_helper(const struct child_kind *kinds, size_t n, struct fail *why)
 	assert(n <= CHILD_KINDS_MAX);
 	/* Started without 0-2, a socket would take their place. */
 	do
-		fd = open("/dev/null", O_RDWR);
+		fd = nothing();
 	while (fd >= 0 && fd <= 2);
 	if (fd == -1)
 		return fail_errno(why, "/dev/null");

@@ -4,13 +4,14 @@
  * The server forks one helper before it opens anything; the helper holds no
  * model, key or descriptor of the server's.  Asked for a child it forks
  * one of the kinds it was started with.  A child has one descriptor, its
- * end of a socket pair, besides 0-2 (which are /dev/null and standard error);
- * it reads jobs from it, writes answers of CHILD_ANSWER bytes, and ends when
- * the pair does.  Each job has a deadline after which the child is killed
- * (alarm(2)); its owner then sees the end of the pair.  Helper and children
- * ignore SIGINT, SIGTERM and SIGHUP, which a terminal or a service manager
- * sends to all alike: what is under way is finished, and the helper ends
- * when its server does, however that ended.
+ * end of a socket pair, besides 0-2 (which are /dev/null, or without a /dev
+ * something as empty, and standard error); it reads jobs from it, writes
+ * answers of CHILD_ANSWER bytes, and ends when the pair does.  Each job has a
+ * deadline after which the child is killed (alarm(2)); its owner then sees
+ * the end of the pair.  Helper and children ignore SIGINT, SIGTERM and
+ * SIGHUP, which a terminal or a service manager sends to all alike: what is
+ * under way is finished, and the helper ends when its server does, however
+ * that ended.
  *
  * A pair keeps messages apart, each of which begins with a byte of its own:
  * for the helper the kind, before a job nothing.  An answer is text, padded

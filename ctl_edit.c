@@ -203,10 +203,12 @@ static void
 put_rest(struct words *w)
 {
 	const struct check_param *p;
-	const struct word *row;
+	const struct word *row = NULL;
 
 	while (w->i < w->n) {
-		p = param(w, peek(w));
+		/* "of" goes with "hits", also where it is a parameter. */
+		p = row != NULL && strcmp(row->name, "hits") == 0 ? NULL :
+		    param(w, peek(w));
 		row = STR_ROW(words, str_of(peek(w)));
 		if (row != NULL && w->word[0][0] == 's' &&
 		    strcmp(row->name, lasts.name) == 0)
@@ -215,7 +217,7 @@ put_rest(struct words *w)
 			w->i++;
 		} else if (w->type != NULL && is_direction(peek(w))) {
 			row = STR_ROW(words, STR("crit"));
-		} else if (w->n - w->i >= 3 &&
+		} else if (w->n - w->i >= 3 && is_number(peek(w)) &&
 		    strcmp(w->word[w->i + 1], "of") == 0) {
 			row = STR_ROW(words, STR("hits"));
 		} else if ((p = w->first) == NULL) {

@@ -7,13 +7,37 @@
 
 #include "key.h"
 
+/* A UUID, read from its start, is a new one each time: 122 random bits. */
+static int
+random_uuids(unsigned char *p, size_t n, struct fail *why)
+{
+	int fd = open("/proc/sys/kernel/random/uuid", O_RDONLY | O_CLOEXEC);
+	unsigned char hash[KEY_HASH];
+	bool ok = fd != -1;
+	char text[3][36];
+	size_t i, k;
+
+	for (; n > 0 && ok; p += k, n -= k) {
+		for (i = 0; i < COUNT(text) && ok; i++)
+			ok = pread(fd, text[i], sizeof *text, 0) ==
+			    sizeof *text;
+		key_hash((struct str){ text[0], sizeof text }, hash);
+		k = n < sizeof hash ? n : sizeof hash;
+		memcpy(p, hash, k);
+	}
+	if (fd != -1)
+		close(fd);
+	return ok ? 0 : fail(why, "no random numbers: neither /dev/urandom "
+	    "nor /proc");
+}
+
 int
 key_random(unsigned char *p, size_t n, struct fail *why)
 {
 	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC), rc = 0;
 
 	if (fd == -1)
-		return fail_errno(why, "/dev/urandom");
+		return random_uuids(p, n, why);
 	while (n > 0 && rc == 0) {
 		ssize_t k = read(fd, p, n);
 

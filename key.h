@@ -14,7 +14,8 @@
 #define KEY_BYTES	20	/* of randomness in it */
 #define KEY_HASH	32	/* bytes of its SHA-256 */
 
-/* n random bytes of /dev/urandom (random(4)).  0 or -1. */
+/* n random bytes of /dev/urandom (random(4)), or, with no /dev, of what the
+ * kernel makes its UUIDs of.  0 or -1. */
 int key_random(unsigned char *p, size_t n, struct fail *why);
 
 /* A new key with that prefix of 3 characters, NUL-terminated.  0 or -1. */

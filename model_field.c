@@ -398,6 +398,8 @@ model_show(struct buf *b, enum kind k, const struct object *o,
 {
 	unsigned hide = F_HIDE | F_BLIND | (v->bare ? F_STATE : 0) |
 	    (v->secrets ? 0 : F_SECRET);
+	const struct check_type *type = !v->flat || k != KIND_CHECK ? NULL :
+	    ((const struct check *)o)->type;
 	const struct field *f;
 	struct str flat;
 
@@ -410,7 +412,9 @@ model_show(struct buf *b, enum kind k, const struct object *o,
 		    **model_text_at(f, o) == '\0'))
 			continue;
 		if (!v->flat || f->type != FIELD_JSON) {
-			model_show_field(b, f, o);
+			/* A parameter of its name takes its place. */
+			if (check_param(type, str_of(f->name)) == NULL)
+				model_show_field(b, f, o);
 			continue;
 		}
 		/* Canonical: between the brackets they are members already. */
@@ -510,7 +514,8 @@ model_schema(struct buf *b, enum kind k, const struct check_type *flat)
 	json_obj(json_key(b, "fields"));
 	MODEL_EACH(f, k) {
 		if (flat == NULL || f->type != FIELD_JSON) {
-			if (!(f->flags & F_HIDE))
+			if (!(f->flags & F_HIDE) &&
+			    check_param(flat, str_of(f->name)) == NULL)
 				schema_field(b, f, NULL);
 			continue;
 		}

@@ -6,14 +6,30 @@
 #include "probe_impl.h"
 #include "proc.h"
 
+static void
+judge(struct probe_result *r, enum status given, const char *fmt, va_list ap)
+{
+	r->given = given;
+	vsnprintf(r->text, sizeof r->text, fmt, ap);
+}
+
 void
 probe_unknown(struct probe_result *r, const char *fmt, ...)
 {
 	va_list ap;
 
-	r->given = STATUS_UNKNOWN;
 	va_start(ap, fmt);
-	vsnprintf(r->text, sizeof r->text, fmt, ap);
+	judge(r, STATUS_UNKNOWN, fmt, ap);
+	va_end(ap);
+}
+
+void
+probe_critical(struct probe_result *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	judge(r, STATUS_CRITICAL, fmt, ap);
 	va_end(ap);
 }
 
@@ -41,9 +57,14 @@ probe_milli(uint64_t v)
 int64_t
 probe_percent(uint64_t part, uint64_t whole)
 {
-	return (int64_t)((part * 100000 + whole / 2) / whole);
+	for (; (part | whole) >> 43 != 0; part >>= 1)
+		whole >>= 1;
+	return whole == 0 ? MILLI_MAX :
+	    (int64_t)((part * 100000 + whole / 2) / whole);
 }
 
+static const char *const memory_names[] = { "total_bytes",
+	"available_bytes", NULL };
 static const char *const cpu_names[] = { "user", "system", "steal", "iowait",
 	NULL };
 
@@ -97,9 +118,24 @@ run_cpu(struct probe_job **job, unsigned n)
 }
 
 static const struct probe_row rows[] = {
-	{ "process",	probe_process, NULL, NULL,
-	    .more = probe_process_seek, .took = probe_process_took },
-	{ "cpu",	run_cpu, NULL, cpu_names, .more = probe_who_cpu },
+	{ "process",	.run = probe_process, .more = probe_process_seek,
+	    .took = probe_process_took },
+	{ "cpu",	.run = run_cpu, .metrics = cpu_names,
+	    .more = probe_who_cpu },
+	{ "memory",	.block = probe_memory, .metrics = memory_names,
+	    .blocks = probe_never, .more = probe_who_memory },
+	{ "swap",	.block = probe_swap, .blocks = probe_never },
+	{ "load",	.block = probe_load, .blocks = probe_never },
+	{ "uptime",	.block = probe_uptime, .blocks = probe_never },
+	{ "network",	.block = probe_network, .blocks = probe_never },
+	{ "disk",	.block = probe_disk, .metrics = probe_disk_metrics,
+	    .blocks = probe_disk_blocks },
+	{ "number",	.block = probe_number, .blocks = probe_number_blocks },
+	{ "temperature", .block = probe_temperature },
+	{ "tcp",	.block = probe_tcp },
+	{ "http",	.block = probe_http, .metrics = probe_http_metrics,
+	    .prepare = probe_http_prepare },
+	{ "ping",	.block = probe_ping, .metrics = probe_ping_metrics },
 };
 
 const struct probe_row *
@@ -113,18 +149,24 @@ probe_all(struct probe_job *job, unsigned n)
 {
 	static struct probe_job *of_type[PROBE_JOBS_MAX];
 	const struct probe_row *row;
+	struct probe_job *j;
 	unsigned i, k;
 
 	assert(n <= PROBE_JOBS_MAX);
-	for (i = 0; i < n; i++) {
-		job[i].r = (struct probe_result){ .given = STATUS_NONE };
-		job[i].rc = 0;
-		if (job[i].type == NULL)
-			probe_unknown(&job[i].r, "%.*s", (int)job[i].params.n,
-			    job[i].params.p);
-		else if (probe_row(job[i].type) == NULL)
-			probe_unknown(&job[i].r, "this agent cannot measure "
-			    "%s", job[i].type->name);
+	for (j = job; j < job + n; j++) {
+		j->r = (struct probe_result){ .given = STATUS_NONE };
+		j->rc = 0;
+		row = probe_row(j->type);
+		if (j->type == NULL)
+			probe_unknown(&j->r, "%.*s", (int)j->params.n,
+			    j->params.p);
+		else if (row == NULL)
+			probe_unknown(&j->r, "this agent cannot measure %s",
+			    j->type->name);
+		else if (row->block != NULL) {
+			row->block(j->params, j->state, &j->r);
+			j->rc = j->r.given == STATUS_NONE && !j->r.has_value;
+		}
 	}
 	for (row = rows; row < rows + COUNT(rows); row++) {
 		for (i = k = 0; i < n; i++)

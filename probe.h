@@ -56,8 +56,8 @@ struct probe_job {
  * at is looked at once. */
 void probe_all(struct probe_job *job, unsigned n);
 
-/* Does a type run in a child?  It has no results by probe_all. */
-bool probe_blocks(const struct check_type *t);
+/* Does a check run in a child, this time?  Then not by probe_all. */
+bool probe_blocks(const struct check_type *t, struct str params);
 
 /* A child at work; all zero: there is none. */
 struct probe_run {
@@ -80,12 +80,23 @@ bool probe_reap(struct probe_run *run);
 /* A check is no more: what is kept for its state is not. */
 void probe_forget(const struct check_type *t, struct probe_state *st);
 
-/* A loop event with a tag from PROBE_TAG on: a process has died.  For each
+/* A loop event with a tag from PROC_TAG on: a process has died.  For each
  * state: when the check is to be run for that, on the monotonic clock;
  * INT64_MAX: it is not its. */
-#define PROBE_TAG	PROC_TAG
 size_t probe_died(uint64_t tag);
 int64_t probe_died_due(size_t which, const struct check_type *t,
     const struct probe_state *st, int64_t mono);
+
+/* Where the programs of command checks are; NULL: there are none.  And the
+ * authorities of TLS; NULL: as tls_trust has it.  Set once, at the start. */
+extern const char *probe_programs;
+extern const char *probe_ca_file;
+
+/* Allow what is behind "allow" in agent.conf: a type of checks and, if there
+ * is one, a target, borrowed for good.  0 or -1. */
+int probe_allow(struct str line, struct fail *why);
+/* May it be run here?  With no line that allows something, most may. */
+bool probe_allows(const struct check_type *t, struct str params,
+    struct fail *why);
 
 #endif

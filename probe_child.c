@@ -8,10 +8,14 @@
 #include "child.h"
 #include "loop.h"
 #include "probe_impl.h"
+#include "proc.h"
 
 #define ANSWER	(1024 + PROBE_LONG)	/* bytes of a result as text */
 
 char probe_long[PROBE_LONG + 1];
+
+const char *probe_programs;
+const char *probe_ca_file;
 
 int64_t
 probe_timeout_ms(struct str params)
@@ -23,11 +27,12 @@ probe_timeout_ms(struct str params)
 }
 
 bool
-probe_blocks(const struct check_type *t)
+probe_blocks(const struct check_type *t, struct str params)
 {
 	const struct probe_row *row = probe_row(t);
 
-	return row != NULL && row->block != NULL;
+	return row != NULL && row->block != NULL &&
+	    (row->blocks == NULL || row->blocks(params));
 }
 
 /* "GIVEN HAS VALUE PRIMED V0 ... V6 METRICS INDEX VALUE ... TEXT" */
@@ -109,8 +114,12 @@ live(int fd, const void *arg)
 	const struct probe_row *row = probe_row(job.type);
 	char text[ANSWER];
 	struct buf b = BUF(text);
+	struct fail why;
 
+	(void)proc_open(NULL, &why);	/* or who reads there will say so */
 	job.state = &st;
+	if (job.rc != 2)
+		job.r = (struct probe_result){ .given = STATUS_NONE };
 	(job.rc == 2 ? row->more : row->block)(job.params, &st, &job.r);
 	encode(&b, &job, row->metrics);
 	(void)child_send(fd, '=', str_from(&b), -1);
@@ -125,6 +134,8 @@ probe_begin(struct probe_job *job, struct probe_run *run, int64_t mono,
 	if (!probe_reap(run))
 		return fail(why, "its child of %lld s ago hangs in the kernel",
 		    (long long)(mono - run->begun_ms) / 1000);
+	if (probe_row(job->type)->prepare != NULL)
+		probe_row(job->type)->prepare(job->params);
 	run->fd = child_fork(live, job, (unsigned)(ms / 1000), &run->pid, why);
 	run->begun_ms = mono;
 	run->until_ms = mono + ms + PROBE_GRACE_MS;

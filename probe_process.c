@@ -205,15 +205,12 @@ probe_process_seek(struct str params, struct probe_state *st,
 		probe_unknown(r, "pattern: %.200s", text);
 		return;
 	}
-	n = -1;
-	if (proc_open(NULL, &why) == 0) {
-		newest = proc_newest();
-		n = proc_seek(query, i, &from, match, &b, &why);
-		/* What is new is looked at twice: it may call exec(2) yet. */
-		st->v[BEFORE] = st->v[NEWEST];
-		st->v[NEWEST] = newest;
-		st->v[LOOKS] = from == 0 ? 0 : st->v[LOOKS];
-	}
+	newest = proc_newest();
+	n = proc_seek(query, i, &from, match, &b, &why);
+	/* What is new is looked at twice: it may call exec(2) yet. */
+	st->v[BEFORE] = st->v[NEWEST];
+	st->v[NEWEST] = newest;
+	st->v[LOOKS] = from == 0 ? 0 : st->v[LOOKS];
 	if (n == -1)
 		probe_unknown(r, "%s", why.msg);
 	else

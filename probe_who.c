@@ -8,7 +8,11 @@
 #include "loop.h"
 #include "probe_impl.h"
 
-#define PIDS	4194304		/* the most that Linux has */
+#define ABOVE		80000	/* a percentage, in thousandths */
+#define EVERY_MS	60000	/* it is asked at most once in this time */
+#define LOOK_MS		500	/* CPU time is that of so long */
+#define MOST		3
+#define PIDS	4194304		/* the greatest id that Linux has */
 
 enum { ASKED = 5 };		/* of v; and PROBE_KEPT */
 
@@ -18,7 +22,7 @@ struct who {
 	struct {
 		char comm[PROC_COMM + 1];
 		uint64_t n;
-	} top[PROBE_WHO_N + 1];
+	} top[MOST + 1];
 };
 
 void
@@ -26,8 +30,8 @@ probe_who(struct probe_job *job)
 {
 	uint64_t *v = job->state->v, now = (uint64_t)loop_mono_ms();
 
-	if (job->rc != 0 || job->r.value <= PROBE_WHO_ABOVE ||
-	    (v[ASKED] != 0 && now - v[ASKED] < PROBE_WHO_MS))
+	if (job->rc != 0 || job->r.value <= ABOVE ||
+	    (v[ASKED] != 0 && now - v[ASKED] < EVERY_MS))
 		return;
 	v[ASKED] = now;
 	v[PROBE_KEPT] = (uint64_t)job->r.value;
@@ -41,7 +45,7 @@ rank(uint32_t pid, void *arg, struct fail *why)
 	static char text[PROC_STAT];
 	struct who *w = arg;
 	struct proc_stat st;
-	size_t i = PROBE_WHO_N;
+	size_t i = MOST;
 	uint64_t n;
 
 	(void)why;
@@ -57,7 +61,7 @@ rank(uint32_t pid, void *arg, struct fail *why)
 	}
 	for (; i > 0 && w->top[i - 1].n < n; i--)
 		w->top[i] = w->top[i - 1];
-	if (i == PROBE_WHO_N || n == 0)
+	if (i == MOST || n == 0)
 		return 0;
 	w->top[i].n = n;
 	if (st.comm.n > PROC_COMM)
@@ -73,7 +77,7 @@ name(const struct who *w, uint64_t whole, struct probe_result *r)
 	char text[PROBE_TEXT];
 	struct buf b = BUF(text), line = { r->text, 0, PROBE_TEXT - 1, false };
 
-	for (size_t i = 0; i < PROBE_WHO_N && w->top[i].n > 0; i++)
+	for (size_t i = 0; i < MOST && w->top[i].n > 0; i++)
 		buf_addf(&b, "%s%s %llu %%", i > 0 ? ", " : "", w->top[i].comm,
 		    (unsigned long long)((w->top[i].n * 100 + whole / 2) /
 		    whole));
@@ -96,7 +100,7 @@ void
 probe_who_cpu(struct str params, struct probe_state *st,
     struct probe_result *r)
 {
-	const struct timespec wait = { 0, PROBE_WHO_LOOK_MS * 1000000 };
+	const struct timespec wait = { 0, LOOK_MS * 1000000 };
 	struct who w = { .second = false };
 	struct fail why;
 	uint64_t from;
@@ -105,7 +109,7 @@ probe_who_cpu(struct str params, struct probe_state *st,
 	    MAP_PRIVATE, zero, 0);	/* pages that nobody has yet */
 
 	(void)params, (void)st;
-	if (p == MAP_FAILED || proc_open(NULL, &why) == -1)
+	if (p == MAP_FAILED)
 		return;
 	w.ticks = p;
 	from = cpu_time();
@@ -127,7 +131,7 @@ probe_who_memory(struct str params, struct probe_state *st,
 	struct fail why;
 
 	(void)params, (void)st;
-	if (pages <= 0 || proc_open(NULL, &why) == -1)
+	if (pages <= 0)
 		return;
 	(void)proc_each(rank, &w, &why);
 	name(&w, (uint64_t)pages, r);

@@ -1,15 +1,17 @@
 /*
- * proc.h: what only the kernel can tell: processes and CPU time.
+ * proc.h: what only the kernel can tell: processes, CPU time, memory, load,
+ * interfaces, mounts and sensors.
  *
  * Knows nothing of monitoring: it counts and adds up.  Allocates nothing and
- * keeps /proc and two files there open, and a pidfd of each process that is
- * counted, by which the loop wakes when it dies.  The readers in the second
+ * keeps open /proc, what it often reads there, and a pidfd of each process that
+ * is counted, by which the loop wakes when it dies.  The readers in the second
  * half are pure functions over bytes (proc(5)), which take whatever stands
  * there: cut short, with spaces and parentheses in names, numbers of any size.
  */
 #ifndef PROC_H
 #define PROC_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,17 +23,12 @@
 #define PROC_ARGS	512	/* of a command line */
 #define PROC_PASSWD	262144	/* and all that is looked at of passwd */
 #define PROC_DENTS	8192	/* of a directory, at once */
-#define PROC_LOAD	128	/* of loadavg */
 #define PROC_PID	12	/* bytes of a process id and a NUL */
 #define PROC_PATH	(PROC_PID + 16)	/* and of a path below it */
-#define PROC_CMDLINE	32768	/* of a command line that a pattern is for */
+#define PROC_TABLE	131072	/* of the interfaces, of the mounts */
+#define PROC_NAME	64	/* bytes of a sensor's name and a NUL */
 
 #define PROC_QUERIES_MAX 256
-#define PROC_KNOWN_MAX	2048	/* processes remembered, of all queries */
-#define PROC_HELD	64	/* of one query, by a descriptor; or `least` */
-#define PROC_HELD_MAX	1024	/* of all of them; and so many fewer ... */
-#define PROC_FDS_OTHER	320	/* ... than RLIMIT_NOFILE */
-#define PROC_NEW_MAX	512	/* new ids that are tried one by one */
 #define PROC_TAG	UINT64_C(256)	/* loop events from here on are ours */
 
 /* For proc's own files: the directory that is procfs, and whether the ids in
@@ -39,25 +36,45 @@
 extern int proc_dir;
 extern bool proc_ours;
 
-struct proc_stat;
+/* /proc/N/stat. */
+struct proc_stat {
+	struct str comm;	/* borrowed */
+	char state;		/* 'R', 'S', 'Z' ... */
+	bool kernel;		/* a thread of the kernel's */
+	bool thread;		/* not the first one of its process */
+	uint64_t ticks, start, rss_pages;
+};
 
-/* Open what is mounted at root ("/proc"), once, before the rest; in a child,
- * that with NULL again.  0 or -1. */
+/* Open what is mounted at root ("/proc"), once, before the rest; sysfs is
+ * beside it.  root must live on.  0 or -1.  In a child, which was left no
+ * descriptor, once more with NULL. */
 int proc_open(const char *root, struct fail *why);
 
 /* Read the start of a file at once, as procfs gives it: at most cap bytes
  * into dst, which *text then is.  path is absolute, or below root, or before
- * proc_open the working directory.  0, or -1 with errno. */
+ * proc_open the working directory.  0, or -1 with errno.  proc_fd opens it:
+ * the descriptor, or -1 with errno. */
+int proc_fd(const char *path);
 int proc_read(const char *path, char *dst, size_t cap, struct str *text);
+
+/* Where a path leads, without symbolic links, "." and "..".  May block.  0,
+ * or -1 with errno. */
+int proc_real(const char *path, char dst[PATH_MAX]);
+
+/* As proc_read, of a file that stays open from the first time on; one that was
+ * not there then never is. */
+enum proc_file { PROC_CPU, PROC_MEMORY, PROC_LOAD, PROC_UPTIME, PROC_OFFSETS,
+    PROC_ONLINE, PROC_NET, PROC_MOUNTS, PROC_LIMIT, PROC_LIMIT_1 };
+int proc_again(enum proc_file f, char *dst, size_t cap, struct str *text,
+    struct fail *why);
+bool proc_moved(enum proc_file f);	/* of the mounts: have they changed? */
 
 /* What to look for among the processes, and what was found. */
 struct proc_query {
-	bool on;		/* this entry is one */
-	bool by_pattern;	/* else by its name, as proc_named takes it */
-	bool due;		/* what was found is to be told now */
-	bool one_user;
+	bool on, due;		/* this entry is one; to be counted now */
+	bool by_pattern, one_user;
 	uint32_t uid;		/* the effective user, if one_user */
-	struct str name;	/* borrowed while on */
+	struct str name;	/* or by_pattern; borrowed; see proc_named */
 	uint64_t least;		/* as long as there are fewer, look twice */
 	/* Told, all 0 at first. */
 	uint64_t count;		/* running: zombies are not */
@@ -69,10 +86,8 @@ struct proc_query {
 	uint64_t came, gone;
 	/* Our own. */
 	unsigned held;		/* how many deaths will wake us */
-	bool begun;		/* all processes were looked at for it */
-	bool few;		/* fewer than least at the last look */
-	bool over;		/* more than are remembered */
-	bool moved;		/* one has another name now */
+	bool begun, few;	/* all were looked at; fewer than least were */
+	bool over, moved;	/* more than are known; one was renamed */
 };
 
 /* Count for all n queries (at most PROC_QUERIES_MAX, an array that stays
@@ -122,6 +137,37 @@ struct proc_cpu {
 };
 int proc_cpu(struct proc_cpu *c, struct fail *why);	/* 0 or -1 */
 
+/* Bytes; UINT64_MAX: not told. */
+struct proc_memory {
+	uint64_t total, available, swap, swap_free;
+	bool estimated;		/* available: by a kernel before 3.14 */
+};
+int proc_memory(struct proc_memory *m, struct fail *why);	/* 0 or -1 */
+/* Where all that can be seen of the host is a container with a limit (its
+ * cgroup is what is mounted as the root): make total and available its.  Is it
+ * so? */
+bool proc_contain(struct proc_memory *m);
+
+/* The means of 1, 5 and 15 minutes in thousandths, per CPU.  0 or -1. */
+int proc_load(int64_t milli[3], struct fail *why);
+
+/* Since the boot of the kernel, whatever the time namespace.  0 or -1. */
+int proc_uptime(int64_t *ms, struct fail *why);
+
+/* The counters of an interface.  0; 1: there is none; -1.  And what it is:
+ * "up", "down" ... (/sys/class/net/NAME/operstate); "": not told. */
+struct proc_net {
+	uint64_t bytes[2], packets[2], errors;	/* received, sent; both */
+	char state[16];
+};
+int proc_net(struct str name, struct proc_net *n, struct fail *why);
+
+/* The hottest sensor; with want.n > 0 of those that bear this name, as a zone
+ * (directory or type), chip or label.  Reads where drivers may take long.
+ * 0 or -1. */
+int proc_heat(struct str want, int64_t *milli, char name[PROC_NAME],
+    struct fail *why);
+
 /* The id of a user: a number, or a name in the first 256 KiB of /etc/passwd.
  * 0 or -1. */
 int proc_uid(struct str user, uint32_t *uid, struct fail *why);
@@ -130,14 +176,26 @@ int proc_uid(struct str user, uint32_t *uid, struct fail *why);
  * columns that an old kernel lacks as 0.  0, or -1: none, or cut. */
 int proc_cpu_parse(struct str text, struct proc_cpu *c);
 
-/* /proc/N/stat. */
-struct proc_stat {
-	struct str comm;	/* borrowed */
-	char state;		/* 'R', 'S', 'Z' ... */
-	bool kernel;		/* a thread of the kernel's */
-	bool thread;		/* not the first one of its process */
-	uint64_t ticks, start, rss_pages;
+/* The rest of what is read above; 0, or -1: it is not there, or cut. */
+int proc_memory_parse(struct str text, struct proc_memory *m);
+int proc_load_parse(struct str text, int64_t milli[3]);
+int proc_online_parse(struct str text, uint64_t *cpus);	/* "0-3,8" */
+int proc_uptime_parse(struct str text, struct str offsets, int64_t *ms);
+int proc_net_parse(struct str text, struct str name, struct proc_net *n);
+
+/* A line of /proc/self/mountinfo. */
+struct proc_mount {
+	struct str point, type, device;	/* borrowed; point as it is escaped */
+	bool broken;		/* the kernel made it read-only: an error */
 };
+int proc_mount_parse(struct str line, struct proc_mount *m);	/* 0 or -1 */
+/* A path with \040 and the like as it is: 0, or -1: longer than cap - 1. */
+int proc_unescape(struct str s, char *dst, size_t cap);
+
+/* The first n words of a line, those of them that are wanted (a bit each) as
+ * numbers in v.  How many there are; -1: a wanted one is no number. */
+int proc_numbers(struct str line, uint32_t wanted, uint64_t *v, int n);
+
 int proc_stat_parse(struct str text, struct proc_stat *p);  /* 0 or -1 */
 
 /* The file name of a command line's first word ("/usr/sbin/nginx\0-g\0"),

@@ -1,6 +1,10 @@
 /* proc_linux.c: see proc.h; procfs by openat(2), pread(2), and its texts. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proc.h"
@@ -9,9 +13,96 @@
 #define DIRENT_LEN	16	/* offset of d_reclen in linux_dirent64 */
 #define DIRENT_NAME	19	/* and of d_name */
 
+static const char *proc_root;
 int proc_dir = AT_FDCWD;
 bool proc_ours;
-static int stat_fd = -1, load_fd = -1;
+
+#define ABSENT	(-2)	/* looked for, once */
+
+/* What stays open.  What the kernel makes of many records comes in pages. */
+static struct {
+	const char *path;
+	bool pages;
+	int fd;
+} kept[] = {
+	[PROC_CPU] =	 { "stat", false, -1 },
+	[PROC_MEMORY] =	 { "meminfo", false, -1 },
+	[PROC_LOAD] =	 { "loadavg", false, -1 },
+	[PROC_UPTIME] =	 { "uptime", false, -1 },
+	[PROC_OFFSETS] = { "self/timens_offsets", false, -1 },
+	[PROC_ONLINE] =	 { "../sys/devices/system/cpu/online", false, -1 },
+	[PROC_NET] =	 { "self/net/dev", true, -1 },
+	[PROC_MOUNTS] =	 { "self/mountinfo", true, -1 },
+	[PROC_LIMIT] =	 { "../sys/fs/cgroup/memory.max", false, -1 },
+	[PROC_LIMIT_1] = { "../sys/fs/cgroup/memory/memory.limit_in_bytes",
+	    false, -1 },
+};
+
+static int
+keep(enum proc_file f, struct fail *why)
+{
+	const char *path = kept[f].path;
+	bool above = path[0] == '.';
+
+	if (kept[f].fd == -1)
+		kept[f].fd = proc_fd(path);
+	if (kept[f].fd >= 0)
+		return 0;
+	if (kept[f].fd == -1 && errno == ENOENT)
+		kept[f].fd = ABSENT;
+	errno = kept[f].fd == ABSENT ? ENOENT : errno;
+	return fail_errno(why, "%s%s", above ? "" : "/proc/", path +
+	    (above ? 2 : 0));
+}
+
+int
+proc_open(const char *root, struct fail *why)
+{
+	char text[PROC_PID];
+	uint64_t pid = 0;
+	ssize_t n;
+
+	proc_root = root != NULL ? root : proc_root;
+	for (size_t i = 0; i < COUNT(kept); i++)
+		kept[i].fd = -1;
+	if (proc_root == NULL)
+		return fail(why, "/proc was never opened");
+	proc_dir = open(proc_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (proc_dir == -1)
+		return fail_errno(why, "%s", proc_root);
+	/* Does it tell of our ids, or is it that of another namespace? */
+	n = readlinkat(proc_dir, "self", text, sizeof text);
+	proc_ours = n > 0 && str_u64((struct str){ text, (size_t)n }, 1,
+	    UINT32_MAX, &pid) == 0 && pid == (uint64_t)getpid();
+	return keep(PROC_CPU, why);
+}
+
+int
+proc_again(enum proc_file f, char *dst, size_t cap, struct str *text,
+    struct fail *why)
+{
+	ssize_t n;
+
+	*text = (struct str){ dst, 0 };
+	if (keep(f, why) == -1)
+		return -1;
+	do {
+		n = pread(kept[f].fd, dst + text->n, cap - text->n,
+		    (off_t)text->n);
+		if (n == -1)
+			return fail_errno(why, "%s", kept[f].path);
+		text->n += (size_t)n;
+	} while (kept[f].pages && n > 0 && text->n < cap);
+	return 0;
+}
+
+bool
+proc_moved(enum proc_file f)
+{
+	struct pollfd p = { .fd = kept[f].fd, .events = POLLPRI };
+
+	return p.fd < 0 || poll(&p, 1, 0) != 0;
+}
 
 /* What stands after the last c; all of s when it has none. */
 static struct str
@@ -24,49 +115,24 @@ tail(struct str s, char c)
 	return str_after(s, i);
 }
 
-int
-proc_open(const char *root, struct fail *why)
-{
-	static const char *last;
-	struct str self;
-	char text[PROC_PID];
-	uint64_t pid = 0;
-	ssize_t n;
-
-	last = root = root != NULL ? root : last;
-	proc_dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (proc_dir == -1)
-		return fail_errno(why, "%s", root);
-	stat_fd = openat(proc_dir, "stat", O_RDONLY | O_CLOEXEC);
-	if (stat_fd == -1)
-		return fail_errno(why, "%s/stat", root);
-	/* Does it tell of our ids, or is it that of another namespace? */
-	n = readlinkat(proc_dir, "self", text, sizeof text);
-	self = (struct str){ text, n > 0 ? (size_t)n : 0 };
-	proc_ours = str_u64(self, 1, UINT32_MAX, &pid) == 0 &&
-	    pid == (uint64_t)getpid();
-	load_fd = !proc_ours ? -1 : openat(proc_dir, "loadavg",
-	    O_RDONLY | O_CLOEXEC);
-	return 0;
-}
-
 uint32_t
 proc_newest(void)
 {
-	char text[PROC_LOAD];
-	ssize_t n = load_fd == -1 ? -1 : pread(load_fd, text, sizeof text, 0);
-	struct str line;
+	char text[PROC_ARGS];
+	struct str line = { NULL, 0 };
+	struct fail why;
 	uint64_t pid;
 
-	line = (struct str){ text, n > 0 ? (size_t)n - 1 : 0 };
+	if (!proc_ours || proc_again(PROC_LOAD, text, sizeof text, &line,
+	    &why) == -1 || line.n == 0)
+		return 0;
+	line.n--;
 	return str_u64(tail(line, ' '), 1, UINT32_MAX, &pid) == -1 ? 0 :
 	    (uint32_t)pid;
 }
 
-/* The first n words of a line, those of them that are wanted (a bit each) as
- * numbers in v.  How many there are; -1: a wanted one is no number. */
-static int
-numbers(struct str line, uint32_t wanted, uint64_t *v, int n)
+int
+proc_numbers(struct str line, uint32_t wanted, uint64_t *v, int n)
 {
 	struct str word;
 	int i = 0;
@@ -93,7 +159,7 @@ proc_cpu_parse(struct str text, struct proc_cpu *c)
 		if (str_cut(&text, '\n', &line) == -1 || text.p == NULL)
 			return -1;
 	} while (!str_starts(line, STR("cpu ")));
-	if (numbers(str_after(line, 4), UINT32_MAX, v, N) <= IDLE)
+	if (proc_numbers(str_after(line, 4), UINT32_MAX, v, N) <= IDLE)
 		return -1;
 	*c = (struct proc_cpu){ .user = v[USER] + v[NICE],
 	    .system = v[SYSTEM] + v[IRQ] + v[SOFTIRQ], .idle = v[IDLE],
@@ -120,7 +186,7 @@ proc_stat_parse(struct str text, struct proc_stat *p)
 	p->comm = (struct str){ text.p, text.n - rest.n - 1 };
 	rest.n -= tail(rest, ' ').n;	/* its last word may be cut short */
 	rest = str_trim(rest);
-	if (numbers(rest, wanted, v, N) != N)
+	if (proc_numbers(rest, wanted, v, N) != N)
 		return -1;
 	p->state = rest.p[0];
 	p->kernel = (v[FLAGS] & KTHREAD) != 0;
@@ -202,20 +268,26 @@ proc_dirent(struct str *rest, struct str *name)
 int
 proc_cpu(struct proc_cpu *c, struct fail *why)
 {
-	char text[PROC_STAT];
-	ssize_t n = pread(stat_fd, text, sizeof text, 0);
+	char buf[PROC_STAT];
+	struct str text;
 
-	if (n == -1)
-		return fail_errno(why, "/proc/stat");
-	if (proc_cpu_parse((struct str){ text, (size_t)n }, c) == -1)
+	if (proc_again(PROC_CPU, buf, sizeof buf, &text, why) == -1)
+		return -1;
+	if (proc_cpu_parse(text, c) == -1)
 		return fail(why, "/proc/stat: no line of CPU time");
 	return 0;
 }
 
 int
+proc_fd(const char *path)
+{
+	return openat(proc_dir, path, O_RDONLY | O_CLOEXEC);
+}
+
+int
 proc_read(const char *path, char *dst, size_t cap, struct str *text)
 {
-	int fd = openat(proc_dir, path, O_RDONLY | O_CLOEXEC), saved;
+	int fd = proc_fd(path), saved;
 	ssize_t n;
 
 	if (fd == -1)
@@ -226,6 +298,12 @@ proc_read(const char *path, char *dst, size_t cap, struct str *text)
 	errno = saved;
 	*text = (struct str){ dst, n > 0 ? (size_t)n : 0 };
 	return n == -1 ? -1 : 0;
+}
+
+int
+proc_real(const char *path, char dst[PATH_MAX])
+{
+	return realpath(path, dst) == NULL ? -1 : 0;
 }
 
 int

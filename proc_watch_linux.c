@@ -22,6 +22,12 @@
 #include "loop.h"
 #include "proc.h"
 
+#define PROC_CMDLINE	32768	/* bytes of one that a pattern is for */
+#define PROC_KNOWN_MAX	2048	/* processes remembered, of all queries */
+#define PROC_HELD	64	/* of one query, by a descriptor; or `least` */
+#define PROC_HELD_MAX	1024	/* of all of them; and so many fewer ... */
+#define PROC_FDS_OTHER	320	/* ... than RLIMIT_NOFILE */
+#define PROC_NEW_MAX	512	/* new ids that are tried one by one */
 #define PIDFD_OPEN	434	/* of every architecture */
 #define DIRENT_ROOM	64	/* for two entries or so */
 #define PLACE		250	/* process N is at N + 257 or 258 in procfs */

@@ -259,7 +259,7 @@ store_strip_open(struct store *s, unsigned i, uint64_t at,
 	n = store_code(&p->c, 0);
 	if (p->c.bad || n > r.text.n || n == 0)
 		return 1;
-	p->ref = malloc(n * sizeof *p->ref);
+	p->ref = malloc((size_t)n * sizeof *p->ref);
 	if (p->ref == NULL)
 		return fail(why, "no memory");
 	for (k = 0; k < n; k++)

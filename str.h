@@ -162,6 +162,8 @@ int str_unhex(struct str s, unsigned char *dst, size_t n);
 #define STR_BASE64	"ABCDEFGHIJKLMNOPQRSTUVWXYZ" \
 			"abcdefghijklmnopqrstuvwxyz0123456789"
 int str_unbase64(struct str s, const char *digits, void *dst, size_t cap);
+/* n bytes in base64 (RFC 4648 4), 4 characters for 3, and a NUL; dst. */
+const char *str_base64(char *dst, const char *p, size_t n);
 
 /* Take the UTF-8 character that *s, not empty, begins with: its code point;
  * or -1, one byte being taken, where there is none: cut short, overlong, a

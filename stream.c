@@ -201,13 +201,16 @@ is_near(const struct sockaddr *sa)
 {
 	const union addr *a = (const void *)sa;
 	const struct in6_addr *v6 = &a->v6.sin6_addr;
+	/* "::", "::1" and all of ::/96: to musl's IN6_IS_ADDR_V4COMPAT
+	 * ::127.0.0.1 is none. */
+	static const unsigned char zero[12];
 	const unsigned char *v4 = sa->sa_family == AF_INET ?
 	    (const void *)&a->v4.sin_addr : IN6_IS_ADDR_V4MAPPED(v6) ||
-	    IN6_IS_ADDR_V4COMPAT(v6) ? v6->s6_addr + 12 : NULL;
+	    memcmp(v6->s6_addr, zero, sizeof zero) == 0 ? v6->s6_addr + 12 :
+	    NULL;
 
 	return v4 != NULL ? v4[0] == 0 || v4[0] == 127 ||
-	    (v4[0] == 169 && v4[1] == 254) : IN6_IS_ADDR_LOOPBACK(v6) ||
-	    IN6_IS_ADDR_UNSPECIFIED(v6) || IN6_IS_ADDR_LINKLOCAL(v6);
+	    (v4[0] == 169 && v4[1] == 254) : IN6_IS_ADDR_LINKLOCAL(v6);
 }
 
 /* Connect to one address.  A fd, or -1. */
@@ -241,20 +244,17 @@ dial(const struct addrinfo *a, int64_t until_ms, struct fail *why)
 
 /* far: not to what is near. */
 static int
-connect_to(const char *host, const char *port, int timeout_ms, bool far,
+dial_list(const struct addrinfo *a, int64_t until_ms, bool far,
     struct fail *why)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list, *a;
-	int64_t until_ms = loop_mono_ms() + timeout_ms, now;
-	int rc = getaddrinfo(host, port, &hints, &list), fd = -1, left = 0;
+	const struct addrinfo *one;
+	int fd = -1, left = 0;
+	int64_t now;
 
-	if (rc != 0)
-		return fail(why, "%s", rc == EAI_SYSTEM ? strerror(errno) :
-		    gai_strerror(rc));
-	for (a = list; a != NULL; a = a->ai_next)
+	for (one = a; one != NULL; one = one->ai_next)
 		left++;
 	/* The time left is shared by those left. */
-	for (a = list; a != NULL && fd == -1; a = a->ai_next) {
+	for (; a != NULL && fd == -1; a = a->ai_next) {
 		now = loop_mono_ms();
 		if (far && is_near(a->ai_addr))
 			fail(why, "an address of this host or its link, which "
@@ -263,6 +263,21 @@ connect_to(const char *host, const char *port, int timeout_ms, bool far,
 			fd = dial(a, now + (until_ms - now) / left, why);
 		left--;
 	}
+	return fd;
+}
+
+static int
+connect_to(const char *host, const char *port, int timeout_ms, bool far,
+    struct fail *why)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list;
+	int64_t until_ms = loop_mono_ms() + timeout_ms;
+	int rc = getaddrinfo(host, port, &hints, &list), fd;
+
+	if (rc != 0)
+		return fail(why, "%s", rc == EAI_SYSTEM ? strerror(errno) :
+		    gai_strerror(rc));
+	fd = dial_list(list, until_ms, far, why);
 	freeaddrinfo(list);
 	return fd;
 }
@@ -286,6 +301,13 @@ stream_connect(const char *host, const char *port, int timeout_ms,
     struct fail *why)
 {
 	return connect_to(host, port, timeout_ms, false, why);
+}
+
+int
+stream_connect_list(const struct addrinfo *list, int timeout_ms,
+    struct fail *why)
+{
+	return dial_list(list, loop_mono_ms() + timeout_ms, false, why);
 }
 
 int

@@ -69,6 +69,11 @@ int stream_accept(int fd, char peer[ADDR_TEXT], bool *loopback);
 int stream_connect(const char *host, const char *port, int timeout_ms,
     struct fail *why);
 
+/* The same, of addresses that getaddrinfo gave. */
+struct addrinfo;
+int stream_connect_list(const struct addrinfo *list, int timeout_ms,
+    struct fail *why);
+
 /* The same, but passing over addresses of this host (127/8, ::1, 0/8, ::) and
  * of its link (169.254/16, fe80::/10), v4 ones within v6 too. */
 int stream_connect_far(const char *host, const char *port, int timeout_ms,

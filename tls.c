@@ -1,6 +1,7 @@
 /* tls.c: see tls.h. */
 
 #include "loop.h"
+#include "key.h"
 #include "tls_impl.h"
 
 static const uint16_t suites[] = {
@@ -203,6 +204,9 @@ static const struct stream_ops ops = {
 void
 tls_begin(struct tls *t, int fd, br_ssl_engine_context *e)
 {
+	unsigned char seed[32];
+	struct fail why;
+
 	t->s = (struct stream){ .ops = &ops, .fd = fd };
 	t->eng = e;
 	t->up = false;
@@ -218,4 +222,7 @@ tls_begin(struct tls *t, int fd, br_ssl_engine_context *e)
 	br_ssl_engine_set_prf_sha256(e, br_tls12_sha256_prf);
 	br_ssl_engine_set_prf_sha384(e, br_tls12_sha384_prf);
 	br_ssl_engine_add_flags(e, BR_OPT_NO_RENEGOTIATION);
+	/* Of itself it knows /dev/urandom, or the CPU's word alone. */
+	if (key_random(seed, sizeof seed, &why) == 0)
+		br_ssl_engine_inject_entropy(e, seed, sizeof seed);
 }

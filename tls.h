@@ -17,6 +17,7 @@
 #define TLS_H
 
 #include <bearssl.h>
+#include <sys/stat.h>
 
 #include "stream.h"
 
@@ -128,9 +129,11 @@ struct tls_anchors {
 	size_t n;
 	unsigned char bytes[TLS_ANCHORS_BYTES];
 	size_t used;
+	struct stat of;			/* the file as it was */
 };
 
-/* Read the PEM certificates of a file, in place of what is in *a; those that
+/* Read the PEM certificates of a file, in place of what is in *a, unless that
+ * is of this very file and it has not changed (to read takes long); those that
  * BearSSL cannot use (Ed25519) or that are damaged are passed over.  0, or
  * -1: unreadable, more than the limits, or not one usable; then *a is
  * empty. */

@@ -90,6 +90,14 @@ load_piece(struct loader *l, const char *p, size_t n)
 	}
 }
 
+static bool
+is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+	    a->st_size == b->st_size && a->st_mtim.tv_sec ==
+	    b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
 int
 tls_anchors_load(struct tls_anchors *a, const char *path, struct fail *why)
 {
@@ -98,11 +106,18 @@ tls_anchors_load(struct tls_anchors *a, const char *path, struct fail *why)
 	size_t total = 0;
 	int fd, rc = -1;
 	ssize_t k = 0;
+	struct stat st;
 
-	a->n = a->used = 0;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd == -1)
-		return fail_errno(why, "%s", path);
+	if (fd == -1 || fstat(fd, &st) == -1) {
+		fail_errno(why, "%s", path);
+		goto out;
+	}
+	if (a->n > 0 && is_same(&a->of, &st)) {
+		close(fd);
+		return 0;
+	}
+	a->n = a->used = 0;
 	br_pem_decoder_init(&l.pem);
 	/* What is no file (a pipe, a device) fails or ends at once, too. */
 	while (total <= TLS_FILE_MAX &&
@@ -122,7 +137,10 @@ tls_anchors_load(struct tls_anchors *a, const char *path, struct fail *why)
 		fail(why, "%s: no certificate that can be used", path);
 	else
 		rc = 0;
-	close(fd);
+	a->of = st;
+out:
+	if (fd != -1)
+		close(fd);
 	if (rc == -1)
 		a->n = a->used = 0;
 	return rc;

@@ -89,6 +89,7 @@ test_poll(struct pollfd *p, nfds_t n, int timeout_ms)
 #define stream_accept copy_accept
 #define stream_connect copy_connect
 #define stream_connect_far copy_connect_far
+#define stream_connect_list copy_connect_list
 #define stream_local copy_local
 #define stream_recv copy_recv
 #define stream_send copy_send

@@ -126,8 +126,8 @@ crash_any(struct crash *c, unsigned i)
 	c->part[i].how = MEM_CUT + any(3);
 	c->part[i].n = any((unsigned)op->n);
 	if (any(2) == 0)		/* at a sector's end */
-		c->part[i].n -= (c->part[i].n + op->at) % 512 <
-		    c->part[i].n ? (c->part[i].n + op->at) % 512 : 0;
+		c->part[i].n -= (c->part[i].n + (size_t)op->at) % 512 <
+		    c->part[i].n ? (c->part[i].n + (size_t)op->at) % 512 : 0;
 }
 
 /* The state that was chosen. */

@@ -363,11 +363,12 @@ static void
 check_torn(unsigned m)
 {
 	const struct mem_op *op = &pt.c.op[pt.c.open[m]];
-	size_t n, step = times > 1 || op->n < 16 ? 1 : op->n / 4;
+	size_t n, at = (size_t)op->at;
+	size_t step = times > 1 || op->n < 16 ? 1 : op->n / 4;
 
 	if (op->n > 512)
 		step = op->n > 512 * 16 && times < 2 ? 512 * 11 : 512;
-	for (n = 0; n < op->n; n += step - (n == 0 ? op->at % step : 0))
+	for (n = 0; n < op->n; n += step - (n == 0 ? at % step : 0))
 		check_torn_at(m, n);
 }
 

@@ -58,7 +58,7 @@ loop_wait(int timeout_ms, struct loop_event *ev, struct fail *why)
 	if (death_ms != 0 && death_ms <= was + timeout_ms) {
 		mono_ms = death_ms > was ? death_ms : was;
 		death_ms = 0;
-		ev->tag = PROBE_TAG;
+		ev->tag = PROC_TAG;
 		return 1;
 	}
 	mono_ms += timeout_ms;
@@ -139,8 +139,9 @@ probe_all(struct probe_job *job, unsigned n)
 
 /* A tcp check does, and it never ends before it must. */
 bool
-probe_blocks(const struct check_type *t)
+probe_blocks(const struct check_type *t, struct str params)
 {
+	(void)params;
 	return t == check_type(STR("tcp"));
 }
 
@@ -189,7 +190,7 @@ probe_forget(const struct check_type *t, struct probe_state *st)
 size_t
 probe_died(uint64_t tag)
 {
-	return (size_t)(tag - PROBE_TAG);
+	return (size_t)(tag - PROC_TAG);
 }
 
 int64_t
@@ -261,7 +262,7 @@ test_grid(void)
 		CHECK_ROW(i, ran[3].n >= 180 && ran[3].n <= 257);
 		differ += a.phase % 1000 != phase;
 		phase = a.phase % 1000;
-		late_ms = (int)i * 20;		/* and still it does not drift */
+		late_ms = (int)i * 20;	/* and still it does not drift */
 	}
 	CHECK(differ > 15);
 	late_ms = 0;

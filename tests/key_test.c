@@ -6,9 +6,11 @@
 /* A second key.c, over calls that fail when told to. */
 static int test_open(const char *path, int flags);
 static ssize_t test_read(int fd, void *p, size_t n);
+static ssize_t test_pread(int fd, void *p, size_t n, off_t at);
 static int test_close(int fd);
 #define open	test_open
 #define read	test_read
+#define pread	test_pread
 #define close	test_close
 #define key_random	faulty_random
 #define key_make	faulty_make
@@ -18,6 +20,7 @@ static int test_close(int fd);
 #include "../key.c"
 #undef open
 #undef read
+#undef pread
 #undef close
 #undef key_random
 #undef key_make
@@ -29,15 +32,18 @@ static int test_close(int fd);
 
 #include "test.h"
 
-static enum { WELL, NO_FILE, INTERRUPTED, ENDS, BROKEN, CLOSE_FAILS } fault;
+static enum { WELL, NO_FILE, INTERRUPTED, ENDS, BROKEN, CLOSE_FAILS, NO_DEV,
+    UUID_ENDS } fault;
 static int calls, opened;
 
 static int
 test_open(const char *path, int flags)
 {
-	CHECK(strcmp(path, "/dev/urandom") == 0);
+	bool dev = strcmp(path, "/dev/urandom") == 0;
+
+	CHECK(dev || strcmp(path, "/proc/sys/kernel/random/uuid") == 0);
 	CHECK(flags == (O_RDONLY | O_CLOEXEC));
-	if (fault == NO_FILE) {
+	if (fault == NO_FILE || (dev && fault >= NO_DEV)) {
 		errno = ENOENT;
 		return -1;
 	}
@@ -62,6 +68,15 @@ test_read(int fd, void *p, size_t n)
 	return (ssize_t)n;
 }
 
+/* Each call's text is another; the third may be short. */
+static ssize_t
+test_pread(int fd, void *p, size_t n, off_t at)
+{
+	CHECK(fd == 1000 && n == 36 && at == 0 && fault >= NO_DEV);
+	memset(p, ++calls, n);
+	return (ssize_t)n - (calls % 3 == 0 && fault == UUID_ENDS);
+}
+
 static int
 test_close(int fd)
 {
@@ -80,11 +95,12 @@ test_faults(void)
 	} row[] = {
 		{ WELL,		0,	"" },
 		{ INTERRUPTED,	0,	"" },
-		{ NO_FILE,	-1,	"/dev/urandom: No such file or "
-		    "directory" },
+		{ NO_FILE,	-1,	"no random numbers: neither /dev/ura" },
 		{ ENDS,		-1,	"/dev/urandom ends" },
 		{ BROKEN,	-1,	"/dev/urandom: " },
 		{ CLOSE_FAILS,	-1,	"/dev/urandom: " },
+		{ NO_DEV,	0,	"" },
+		{ UUID_ENDS,	-1,	"no random numbers: neither /dev/ura" },
 	};
 	unsigned char p[11];
 	char text[KEY_TEXT];
@@ -100,7 +116,7 @@ test_faults(void)
 		CHECK_ROW(i, strncmp(why.msg, row[i].why,
 		    strlen(row[i].why)) == 0);
 		CHECK_ROW(i, opened == 0);
-		for (k = 0; k < 10 && row[i].rc == 0; k++)
+		for (k = 0; k < 10 && row[i].rc == 0 && fault != NO_DEV; k++)
 			CHECK_ROW(i, p[k] == 0xa5);
 		CHECK_ROW(i, p[10] == 0);	/* and none too many */
 		CHECK_ROW(i, faulty_make("vk_", text, &why) == row[i].rc);
@@ -109,6 +125,26 @@ test_faults(void)
 	fault = WELL;
 	CHECK(faulty_make("va_", text, &(struct fail){ "" }) == 0);
 	CHECK(strcmp(text, "va_uws2ljnfuws2ljnfuws2ljnfuws2ljnf") == 0);
+}
+
+/* With no /dev: the hash of three UUIDs for every 32 bytes. */
+static void
+test_uuids(void)
+{
+	unsigned char p[2 * KEY_HASH], want[KEY_HASH];
+	struct fail why = { "" };
+	char text[3 * 36];
+	int i, k;
+
+	fault = NO_DEV;
+	calls = 0;
+	CHECK(faulty_random(p, sizeof p, &why) == 0 && calls == 6);
+	for (i = 0; i < 2; i++) {
+		for (k = 0; k < 3; k++)
+			memset(text + 36 * k, 3 * i + k + 1, 36);
+		key_hash((struct str){ text, sizeof text }, want);
+		CHECK_ROW(i, memcmp(p + i * KEY_HASH, want, KEY_HASH) == 0);
+	}
 }
 
 static void
@@ -225,6 +261,7 @@ int
 main(void)
 {
 	test_faults();
+	test_uuids();
 	test_random();
 	test_make();
 	test_hash();

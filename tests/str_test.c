@@ -777,7 +777,7 @@ test_base64(void)
 		{ "Z m8", NULL },
 		{ "Zm8-", NULL }, { "Zm=8", NULL }, { "Zm9vYmFyYg", NULL },
 	};
-	char got[6];
+	char got[6], back[9];
 	size_t i;
 
 	for (i = 0; i < COUNT(row); i++) {
@@ -787,6 +787,8 @@ test_base64(void)
 		CHECK_ROW(i, row[i].want == NULL ? n == -1 :
 		    n == (int)strlen(row[i].want) && memcmp(got, row[i].want,
 		    (size_t)n) == 0);
+		CHECK_ROW(i, n == -1 || strlen(row[i].in) % 4 != 0 ||
+		    strcmp(str_base64(back, got, (size_t)n), row[i].in) == 0);
 	}
 }
 

@@ -787,6 +787,28 @@ test_files(void)
 	free(cut);
 }
 
+/* A file is read once, and again when it is another. */
+static void
+test_file_again(void)
+{
+	static struct tls_anchors a;
+	const struct timespec at[2] = { { 1, 1 }, { 1, 1 } };
+	const char *path = file_of(pem_ca, "", "");
+	struct fail why;
+
+	CHECK(tls_anchors_load(&a, path, &why) == 0 && a.n == 1);
+	a.bytes[0] = 0;
+	CHECK(tls_anchors_load(&a, path, &why) == 0 && a.n == 1);
+	CHECK(a.bytes[0] == 0);
+	CHECK(utimensat(AT_FDCWD, path, at, 0) == 0);
+	CHECK(tls_anchors_load(&a, path, &why) == 0 && a.n == 1);
+	CHECK(a.bytes[0] == 0x30);
+	CHECK(tls_anchors_load(&a, file_of(pem_ca, pem_other, ""), &why) == 0 &&
+	    a.n == 2);
+	CHECK(unlink(path) == 0);
+	CHECK(tls_anchors_load(&a, path, &why) == -1 && a.n == 0);
+}
+
 /* One certificate so often, and a file so long. */
 static void
 test_file_limits(void)
@@ -841,6 +863,7 @@ main(void)
 	test_data_and_goodbyes();
 	test_cut_data();
 	test_files();
+	test_file_again();
 	test_file_limits();
 	snprintf(path, sizeof path, "%s/anchors", dir);
 	unlink(path);

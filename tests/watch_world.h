@@ -38,7 +38,7 @@ static char *lines[LINES_MAX];
 static bool line_kept[LINES_MAX];		/* vilicus decided it itself */
 static size_t lines_n, lines_safe;
 static struct report reports[REPORTS_MAX];	/* seq is the index and 1 */
-static size_t reports_safe;
+static uint64_t reports_safe;
 static bool no_room;
 
 static void
@@ -451,7 +451,7 @@ lose_outcomes(void)
 /* kill -9 and a start, as server.c does it.  heads: how many reports made it
  * to the disk, no fewer than the journal knows of. */
 static void
-restart(size_t heads)
+restart(uint64_t heads)
 {
 	size_t i;
 	unsigned k;
@@ -467,7 +467,7 @@ restart(size_t heads)
 	lose_outcomes();
 	now.watch_ms = 0;
 	memset(heard_ms, 0, sizeof heard_ms);
-	for (i = change_replay_from(); i < heads; i++) {
+	for (i = (size_t)change_replay_from(); i < heads; i++) {
 		const struct report *r = &reports[i];
 		struct watch_now then = { r->received_ms, 0, true };
 		struct agent *a = model_agent(r->source);

@@ -90,6 +90,8 @@ def configure(bench):
         "3", "of", "5", "name", "busy")
     ctl("check", "add", "web2", "cpu", "below", "1")
     ctl("check", "add", "web2", "process", "process_name", "7")
+    ctl("check", "add", "web2", "number", "/run/a", "of", "/run/b", "3", "of",
+        "5", "above", "90", "name", "share")
     c = {c["name"]: c for c in server.objects("check/?limit=0")}
     same(c["process nginx"]["params"],
          {"process_name": "nginx", "min": 2, "max": 9}, "params")
@@ -100,6 +102,19 @@ def configure(bench):
           3, 5], "the rule")
     same(c["cpu"]["crit"], ["below 1"], "a bound alone is critical")
     same(c["process 7"]["params"], {"process_name": "7"}, "a text param")
+    same(c["share"]["params"], {"path": "/run/a", "of": "/run/b"}, "its of")
+    same((c["share"]["hits"], c["share"]["of"]), (3, 5), "and the rule's")
+    client = server.client()
+    client.api("GET", "number_check/")
+    same(re.findall(rb'"of":[^,]*', client.raw), [b'"of":"/run/b"'],
+         "a parameter takes the place of the field of its name")
+    client.api("GET", "number_check/schema/")
+    same(client.raw.count(b'"of":'), 1, "in the schema, too")
+    client.close()
+    same(server.add("number_check", agent="/api/v1/agent/2/", path="/run/c",
+                    of="7", hits=2)["hits"], 2, "hits in a row")
+    ctl("check", "rm", "web2/share")
+    ctl("check", "rm", "web2/number :run:c")
 
     ctl("recipient", "add", "alice", "pushover", vil.USER, "severity",
         "critical")
@@ -267,7 +282,7 @@ def refused(bench):
     server, ctl = fixture(bench)
     ctl("agent", "add", "web1")
     ctl.faults(USAGE, [
-        ("", "usage: vilicus .*\n(\t.*\n){31}$"),
+        ("", "usage: vilicus .*\n(\t.*\n){30}$"),
         ("sing", "usage: "),
         ("agent", "usage: "),
         ("agent dance x", "usage: "),

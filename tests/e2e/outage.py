@@ -30,13 +30,13 @@ def library(bench, name):
 class Hurry:
     """An agent whose time can be made to pass."""
 
-    def __init__(self, bench, url, *argv, **env):
+    def __init__(self, bench, url, *argv, preload="", **env):
         self.file = bench.path("hurry")
         with open(self.file, "wb") as f:
             f.write(struct.pack("=qq", 0, 0))
         self.process = bench.start("agent", [
             os.path.join(vil.TOP, "vilicus-agent"), *argv, url], env={
-                "LD_PRELOAD": library(bench, "hurry"),
+                "LD_PRELOAD": library(bench, "hurry") + " " + preload,
                 "TEST_HURRY": self.file, **env})
 
     def to(self, ms):
@@ -196,4 +196,5 @@ def no_clock(bench):
     check(never(2, lambda: len(double.requests()) > 1), "one alarm")
 
 
-vil.run(long_outage, swallowed, no_clock)
+if __name__ == "__main__":
+    vil.run(long_outage, swallowed, no_clock)
