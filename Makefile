@@ -39,7 +39,8 @@ SERVER	= server.o alert.o api.o api_list.o api_object.o api_replay.o api_result.
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
 	  store_open.o store_part.o store_rows.o tls_make.o tls_server.o watch.o zone.o
 AGENT	= agent.o agent_cycle.o agent_link.o agent_ring.o agent_wire.o \
-	  alert.o check.o child.o match.o probe.o probe_allow.o probe_child.o probe_host.o probe_net.o probe_ping.o proc_$(SYS).o proc_host_$(SYS).o \
+	  alert.o check.o child.o match.o probe.o probe_allow.o probe_child.o probe_host.o probe_net.o probe_ping.o \
+	  probe_process.o probe_who.o proc_$(SYS).o proc_host_$(SYS).o proc_watch_$(SYS).o \
 	  dns.o probe_command.o probe_dns.o probe_file.o probe_service.o run.o
 CTL	= ctl.o ctl_edit.o ctl_replay.o ctl_show.o ctl_table.o ctl_why.o alert.o check.o store.o \
 	  store_block.o store_code.o store_head.o store_job.o store_journal.o \
@@ -51,11 +52,11 @@ HDR	= agent.h alert.h api.h api_impl.h beat.h change.h channel.h channel_impl.h 
 PROGS	= vilicus-server vilicus-agent vilicus
 TESTS	= tests/agent_test tests/alert_test tests/block_test \
 	  tests/budget_test tests/change_test tests/check_test \
-	  tests/crash_test tests/child_test tests/channel_test tests/channel_exec_test tests/channel_push_test tests/channel_web_test tests/client_test \
+	  tests/crash_test tests/child_test tests/cycle_test tests/channel_test tests/channel_exec_test tests/channel_push_test tests/channel_web_test tests/client_test \
 	  tests/config_test tests/conn_test tests/drill_test tests/flap_test tests/full_test tests/gzip_test tests/hours_test tests/http_test tests/json_test \
 	  tests/key_test tests/login_test tests/loop_test tests/mail_test tests/match_test tests/model_test tests/pool_test \
 	  tests/probe_command_test tests/probe_dns_test tests/probe_file_test tests/probe_host_test \
-	  tests/probe_net_test tests/probe_service_test tests/probe_test tests/reach_test \
+	  tests/probe_net_test tests/probe_service_test tests/probe_test tests/proc_test tests/reach_test \
 	  tests/replay_test tests/store_test tests/str_test tests/tls_server_test tests/tls_test \
 	  tests/told_test tests/watch_test tests/why_test
 
@@ -102,8 +103,8 @@ T_change = change.o log.o $(MODEL)
 T_watch	= beat.o watch.o notify.o notify_drill.o notify_job.o notify_ring.o notify_way.o silence.o change.o $(MODEL)
 T_pool	= pool.o
 BLOCKS	= dns.o probe_command.o probe_dns.o probe_file.o probe_service.o run.o
-T_probe	= probe.o probe_allow.o probe_child.o probe_host.o probe_net.o probe_ping.o child.o check.o alert.o match.o http.o stream.o key.o $(TLS) log.o proc_$(SYS).o proc_host_$(SYS).o json.o str.o fail.o $(BLOCKS)
-T_probe_net = probe.o probe_child.o probe_host.o child.o check.o alert.o match.o http.o stream.o key.o $(TLS) loop_$(SYS).o log.o proc_$(SYS).o proc_host_$(SYS).o json.o str.o fail.o $(BLOCKS)
+T_probe	= probe.o probe_allow.o probe_child.o probe_host.o probe_net.o probe_ping.o probe_process.o probe_who.o proc_watch_$(SYS).o child.o check.o alert.o match.o http.o stream.o key.o $(TLS) log.o proc_$(SYS).o proc_host_$(SYS).o json.o str.o fail.o $(BLOCKS)
+T_probe_net = probe.o probe_child.o probe_host.o probe_process.o probe_who.o proc_watch_$(SYS).o child.o check.o alert.o match.o http.o stream.o key.o $(TLS) loop_$(SYS).o log.o proc_$(SYS).o proc_host_$(SYS).o json.o str.o fail.o $(BLOCKS)
 T_block	= $(T_probe) loop_$(SYS).o
 T_store	= store.o store_block.o store_code.o store_head.o store_job.o \
 	  store_journal.o store_open.o store_part.o store_rows.o \
@@ -167,6 +168,8 @@ tests/conn_test: tests/conn_test.o $(T_conn)
 	$(LINK) tests/conn_test.o $(T_conn) $(LDLIBS)
 tests/pool_test: tests/pool_test.o $(T_pool)
 	$(LINK) tests/pool_test.o $(T_pool) $(LDLIBS)
+tests/cycle_test: tests/cycle_test.o log.o $(T_agent)
+	$(LINK) tests/cycle_test.o log.o $(T_agent) $(LDLIBS)
 tests/drill_test: tests/drill_test.o $(T_watch)
 	$(LINK) tests/drill_test.o $(T_watch) $(LDLIBS)
 tests/flap_test: tests/flap_test.o $(T_watch)
@@ -189,6 +192,8 @@ tests/probe_service_test: tests/probe_service_test.o $(T_block)
 	$(LINK) tests/probe_service_test.o $(T_block) $(LDLIBS)
 tests/probe_test: tests/probe_test.o $(T_probe)
 	$(LINK) tests/probe_test.o $(T_probe) $(LDLIBS)
+tests/proc_test: tests/proc_test.o proc_$(SYS).o str.o fail.o
+	$(LINK) tests/proc_test.o proc_$(SYS).o str.o fail.o $(LDLIBS)
 tests/probe_net_test: tests/probe_net_test.o $(T_probe_net)
 	$(LINK) tests/probe_net_test.o $(T_probe_net) $(LDLIBS)
 tests/probe_host_test: tests/probe_host_test.o $(T_probe)
@@ -209,6 +214,8 @@ tests/tls_test: tests/tls_test.o $(T_tls)
 
 tests/agent_test.o tests/alert_test.o tests/check_test.o tests/child_test.o tests/channel_test.o tests/channel_exec_test.o tests/channel_push_test.o tests/channel_web_test.o tests/client_test.o tests/config_test.o tests/gzip_test.o tests/hours_test.o tests/http_test.o tests/json_test.o tests/key_test.o tests/login_test.o tests/loop_test.o tests/mail_test.o tests/mail_try.o tests/match_test.o tests/model_test.o tests/probe_test.o tests/probe_host_test.o tests/store_test.o tests/str_test.o tests/tls_server_test.o tests/tls_test.o tests/tls_try.o: $(HDR) tests/test.h
 tests/login_test.o: login.c
+tests/cycle_test.o: agent_cycle.c $(HDR) tests/test.h
+tests/proc_test.o: proc_watch_linux.c $(HDR) tests/test.h
 tests/probe_net_test.o: probe_net.c probe_ping.c probe_allow.c $(HDR) tests/test.h
 tests/replay_test.o: api_replay.c $(HDR) tests/test.h
 tests/why_test.o: api_why.c $(HDR) tests/test.h
@@ -251,7 +258,7 @@ E2E	= tests/e2e/main.py tests/e2e/crash.py tests/e2e/kill9.py \
 	  tests/e2e/drill.py tests/e2e/why.py tests/e2e/answers.py \
 	  tests/e2e/flap.py tests/e2e/outage.py tests/e2e/rounds.py \
 	  tests/e2e/net.py tests/e2e/host.py tests/e2e/resolver.py \
-	  tests/e2e/logs.py tests/e2e/plugins.py
+	  tests/e2e/logs.py tests/e2e/plugins.py tests/e2e/death.py
 
 check: everything
 	tests/run -2 $(TESTS) tests/style -1 tests/e2e/cpu.py -p $(E2E)

@@ -155,6 +155,18 @@ find_url(struct fail *why)
 	return conf_url(url, why) == 0 ? 0 : fail_in(why, "%s:1", path);
 }
 
+/* What the linker put at the end of what is set, and of what is 0, at first:
+ * there is no other memory than this and the stack. */
+extern char edata[], end[];
+
+static void
+say_bound(void)
+{
+	log_info("%lld bytes of memory at most, %llu of them for results",
+	    (long long)(end - edata) - AGENT_RING_MAX + (long long)ring,
+	    (unsigned long long)ring);
+}
+
 /* It ends the loop's wait.  The alarm ends one that begins right now, after
  * the look at agent_stop. */
 static void
@@ -216,6 +228,7 @@ main(int argc, char **argv)
 		    conf.key);
 	}
 	agent_ring_init((size_t)ring);
+	say_bound();
 	return agent_cycle_run(&conf);
 out:
 	log_line("%s", why.msg);

@@ -90,6 +90,7 @@ struct agent_check {
 	struct str params;		/* canonical; or why not */
 	int64_t interval_ms;
 	int64_t next_mono;		/* due; 0: never ran */
+	int64_t wake_mono;		/* or for a death; 0: there is none */
 	bool ran;			/* has had a result */
 	struct probe_state state;
 	struct probe_run run;		/* where it runs in a child */
@@ -159,7 +160,8 @@ int64_t agent_ring_dropped(void);	/* and not yet told */
 
 /* -- agent_link.c -- */
 
-#define AGENT_TAG_LINK	1u		/* of loop events */
+#define AGENT_TAG_LINK	1u		/* of loop events; from PROC_TAG on
+					   they are probe's */
 #define AGENT_TAG_RUN	2u
 
 /* Begin an exchange; conf and request are borrowed until it is over. */

@@ -23,6 +23,8 @@
 #include "loop.h"
 
 #define NEVER		INT64_MAX
+#define REPORT_BYTES	260	/* as it is sent, about; and of ... */
+#define RESULT_BYTES	140	/* ... each result in it */
 
 enum ask { BYE, ENROL, SELF, LIST, OWN, REPORT, ASKS };
 
@@ -131,9 +133,8 @@ took_result(struct agent_check *c, const struct probe_result *r, int64_t mono)
 /* Start what may block in a child of its own, unless one is at work: that has
  * an end of its own. */
 static void
-start_run(struct agent_check *c, int64_t mono)
+start_run(struct agent_check *c, struct probe_job job, int64_t mono)
 {
-	struct probe_job job = job_of(c);
 	struct fail why;
 
 	if (c->run.fd > 0 || (a.conf->once && c->ran))
@@ -142,8 +143,10 @@ start_run(struct agent_check *c, int64_t mono)
 	    loop_set(c->run.fd, LOOP_IN, AGENT_TAG_RUN, &why) == 0)
 		return;
 	probe_drop(&c->run);
-	job.r = (struct probe_result){ .given = STATUS_UNKNOWN };
-	str_copy(job.r.text, sizeof job.r.text, str_of(why.msg));
+	if (!job.r.has_value) {		/* and nothing was measured before */
+		job.r.given = STATUS_UNKNOWN;
+		str_copy(job.r.text, sizeof job.r.text, str_of(why.msg));
+	}
 	took_result(c, &job.r, mono);
 }
 
@@ -170,8 +173,44 @@ end_runs(int64_t mono)
 static void
 drop_runs(struct agent_set *set)
 {
-	for (unsigned i = 0; i < set->n; i++)
+	for (unsigned i = 0; i < set->n; i++) {
 		probe_drop(&set->check[i].run);
+		probe_forget(set->check[i].type, &set->check[i].state);
+	}
+}
+
+/* A process has died: its check is due. */
+static void
+died(uint64_t tag, int64_t mono)
+{
+	size_t which = probe_died(tag);
+	struct agent_check *c;
+	int64_t at;
+
+	for (c = a.now->check; c < a.now->check + a.now->n; c++) {
+		at = probe_died_due(which, c->type, &c->state, mono);
+		if (at != NEVER && (c->wake_mono == 0 || c->wake_mono > at))
+			c->wake_mono = at;
+	}
+}
+
+/* Its next time comes by its own interval, from a phase that all checks of
+ * this agent share, so that those of like intervals coincide; but not twice
+ * within half an interval: a share of so short a time says little.  false: it
+ * is not due. */
+static bool
+take_turn(struct agent_check *c, int64_t mono)
+{
+	int64_t after = mono + c->interval_ms / 2;
+	bool woken = c->wake_mono != 0 && c->wake_mono <= mono;
+
+	if (woken)
+		c->wake_mono = 0;
+	if (c->next_mono > mono + AGENT_TOGETHER_MS)
+		return woken;
+	c->next_mono = after + c->interval_ms -
+	    (after + a.phase) % c->interval_ms;
+	return true;
 }
 
 /* Run what is due, and what will be in a moment. */
@@ -181,21 +220,13 @@ run_due(int64_t mono)
 	static struct probe_job job[AGENT_CHECKS_MAX];
 	static struct agent_check *of[AGENT_CHECKS_MAX];
 	struct agent_check *c;
-	int64_t after;
 	unsigned i, n = 0;
 
 	for (c = a.now->check; c < a.now->check + a.now->n; c++) {
-		if (c->next_mono > mono + AGENT_TOGETHER_MS)
+		if (!take_turn(c, mono))
 			continue;
-		/* Its next time comes by its own interval, from a phase that
-		 * all checks of this agent share, so that those of like
-		 * intervals coincide; but not twice within half an interval:
-		 * a share of so short a time says little. */
-		after = mono + c->interval_ms / 2;
-		c->next_mono = after + c->interval_ms -
-		    (after + a.phase) % c->interval_ms;
 		if (c->run.fd > 0 || probe_blocks(c->type, c->params)) {
-			start_run(c, mono);
+			start_run(c, job_of(c), mono);
 			continue;
 		}
 		job[n] = job_of(c);
@@ -206,6 +237,8 @@ run_due(int64_t mono)
 		c = of[i];
 		if (job[i].rc == 0)
 			took_result(c, &job[i].r, mono);
+		else if (job[i].rc == 2)
+			start_run(c, job[i], mono);
 		else if (c->next_mono > mono + AGENT_AGAIN_MS)
 			c->next_mono = mono + AGENT_AGAIN_MS;
 	}
@@ -289,6 +322,24 @@ failed(int64_t mono, int64_t at_least_ms, int code, struct fail *why)
 	a.retry_mono = mono + (ms > at_least_ms ? ms : at_least_ms);
 }
 
+/* What these checks send: all that are due together go in one report. */
+static void
+say_bytes(void)
+{
+	int64_t every = a.self.interval_ms, results = 0, reports;
+
+	for (unsigned i = 0; i < a.now->n; i++) {
+		results += STR_DAY_MS / a.now->check[i].interval_ms;
+		if (every > a.now->check[i].interval_ms)
+			every = a.now->check[i].interval_ms;
+	}
+	reports = STR_DAY_MS / every;
+	log_info("checks: %u, %lld results in %lld reports a day: about %lld "
+	    "KiB", a.now->n, (long long)results, (long long)reports,
+	    (long long)((results * RESULT_BYTES + reports *
+	    REPORT_BYTES) / 1024));
+}
+
 static int
 took_list(struct str body, const struct http_head *h, struct fail *why)
 {
@@ -307,9 +358,11 @@ took_list(struct str body, const struct http_head *h, struct fail *why)
 			    w->interval_ms == c->interval_ms) {
 				c->state = w->state;
 				c->next_mono = w->next_mono;
+				c->wake_mono = w->wake_mono;
 				c->ran = w->ran;
 				c->run = w->run;
 				w->run = (struct probe_run){ 0 };
+				w->state = (struct probe_state){ .v = { 0 } };
 			}
 	drop_runs(was);
 	a.now = a.next;
@@ -318,6 +371,7 @@ took_list(struct str body, const struct http_head *h, struct fail *why)
 	(void)str_copy(a.etag, sizeof a.etag, http_field(h, "ETag"));
 	log_at(a.now->n == was->n, "%s at %s port %s: checks: %u",
 	    a.self.hostname, a.conf->host, a.conf->port, a.now->n);
+	say_bytes();
 	return 0;
 }
 
@@ -511,12 +565,16 @@ agent_cycle_run(const struct agent_conf *conf)
 		for (c = a.now->check; c < a.now->check + a.now->n; c++) {
 			if (at > c->next_mono)
 				at = c->next_mono;
+			if (c->wake_mono != 0 && at > c->wake_mono)
+				at = c->wake_mono;
 			if (c->run.fd > 0 && at > c->run.until_ms)
 				at = c->run.until_ms;
 		}
 		n = loop_wait(at < mono ? 0 : (int)(at - mono), ev, &why);
 		for (i = 0; i < n; i++)
-			if (ev[i].tag == AGENT_TAG_LINK &&
+			if (ev[i].tag >= PROC_TAG)
+				died(ev[i].tag, loop_mono_ms());
+			else if (ev[i].tag == AGENT_TAG_LINK &&
 			    agent_link_due() == NEVER)
 				agent_link_close();	/* nothing was asked */
 	}

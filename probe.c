@@ -2,9 +2,7 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
-#include "loop.h"
 #include "probe_impl.h"
 #include "proc.h"
 
@@ -65,6 +63,11 @@ probe_percent(uint64_t part, uint64_t whole)
 	    (int64_t)((part * 100000 + whole / 2) / whole);
 }
 
+static const char *const memory_names[] = { "total_bytes",
+	"available_bytes", NULL };
+static const char *const cpu_names[] = { "user", "system", "steal", "iowait",
+	NULL };
+
 /*
  * Busy is all but idle and iowait: time that was stolen was wanted.  When
  * user, system or stolen time goes back (a CPU was unplugged), the two looks
@@ -75,8 +78,6 @@ cpu_share(struct probe_job *job, const struct proc_cpu *now)
 {
 	const uint64_t look[5] = { now->user, now->system, now->steal,
 	    now->iowait, now->idle };
-	static const char *const name[] = { "user", "system", "steal",
-	    "iowait" };
 	uint64_t d[5], all = 0;
 	struct probe_state *st = job->state;
 	bool first = !st->primed;
@@ -98,8 +99,8 @@ cpu_share(struct probe_job *job, const struct proc_cpu *now)
 		return;
 	job->r.has_value = true;
 	job->r.value = probe_percent(d[0] + d[1] + d[2], all);
-	for (unsigned i = 0; i < COUNT(name); i++)
-		probe_metric(&job->r, name[i], probe_percent(d[i], all));
+	for (unsigned i = 0; cpu_names[i] != NULL; i++)
+		probe_metric(&job->r, cpu_names[i], probe_percent(d[i], all));
 }
 
 static void
@@ -116,74 +117,13 @@ run_cpu(struct probe_job **job, unsigned n)
 			cpu_share(job[i], &now);
 }
 
-static void
-process_result(struct probe_job *job, const struct proc_query *q, bool hidden)
-{
-	struct probe_state *st = job->state;
-	uint64_t now = (uint64_t)loop_mono_ms(), spent = q->ticks - st->v[0],
-	    past = now - st->v[1];
-
-	if (hidden && !(q->one_user && q->uid == geteuid())) {
-		probe_unknown(&job->r, "the agent may not see all processes: "
-		    "/proc is mounted with hidepid");
-		return;
-	}
-	job->r.has_value = true;
-	job->r.value = probe_milli(q->count);
-	if (q->count == 0)
-		return;
-	probe_metric(&job->r, "rss_bytes", probe_milli(q->rss_bytes));
-	/* The group's share of one CPU since the last look, if it is the
-	 * same processes as then. */
-	if (st->primed && st->v[2] == q->mark && q->ticks >= st->v[0] &&
-	    now > st->v[1] && spent <= PROBE_TICKS && past <= PROBE_TICKS)
-		probe_metric(&job->r, "cpu_percent", probe_percent(spent *
-		    1000 / (uint64_t)sysconf(_SC_CLK_TCK), past));
-	*st = (struct probe_state){ { q->ticks, now, q->mark }, true };
-}
-
-/* Fill q from the parameters.  0 or -1. */
-static int
-process_query(struct str params, char name[CHECK_TEXT_MAX + 1],
-    struct proc_query *q, struct fail *why)
-{
-	char user[CHECK_TEXT_MAX + 1];
-
-	*q = (struct proc_query){ .count = 0 };
-	if (check_param_text(params, "process_name", name,
-	    CHECK_TEXT_MAX + 1) == -1)
-		return fail(why, "no process_name");
-	q->name = str_of(name);
-	q->one_user = check_param_text(params, "user", user, sizeof user) == 0;
-	return q->one_user ? proc_uid(str_of(user), &q->uid, why) : 0;
-}
-
-static void
-run_process(struct probe_job **job, unsigned n)
-{
-	static struct proc_query q[PROBE_JOBS_MAX];
-	static char name[PROBE_JOBS_MAX][CHECK_TEXT_MAX + 1];
-	struct fail why;
-	unsigned i, k = 0;
-	int rc;
-
-	for (i = 0; i < n; i++)
-		if (process_query(job[i]->params, name[k], &q[k], &why) == -1)
-			probe_unknown(&job[i]->r, "%s", why.msg);
-		else
-			job[k++] = job[i];
-	rc = proc_count(q, k, &why);
-	for (i = 0; i < k; i++)
-		if (rc == -1)
-			probe_unknown(&job[i]->r, "%s", why.msg);
-		else
-			process_result(job[i], &q[i], rc == 1);
-}
-
 static const struct probe_row rows[] = {
-	{ "process",	.run = run_process },
-	{ "cpu",	.run = run_cpu },
-	{ "memory",	.block = probe_memory, .blocks = probe_never },
+	{ "process",	.run = probe_process, .more = probe_process_seek,
+	    .took = probe_process_took },
+	{ "cpu",	.run = run_cpu, .metrics = cpu_names,
+	    .more = probe_who_cpu },
+	{ "memory",	.block = probe_memory, .metrics = memory_names,
+	    .blocks = probe_never, .more = probe_who_memory },
 	{ "swap",	.block = probe_swap, .blocks = probe_never },
 	{ "load",	.block = probe_load, .blocks = probe_never },
 	{ "uptime",	.block = probe_uptime, .blocks = probe_never },
@@ -239,5 +179,10 @@ probe_all(struct probe_job *job, unsigned n)
 				of_type[k++] = &job[i];
 		if (k > 0)
 			row->run(of_type, k);
+	}
+	for (i = 0; i < n; i++) {
+		row = probe_row(job[i].type);
+		if (row != NULL && row->more != NULL && row->took == NULL)
+			probe_who(&job[i]);
 	}
 }

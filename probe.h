@@ -11,6 +11,7 @@
 #include "alert.h"
 #include "check.h"
 #include "fail.h"
+#include "proc.h"
 #include "str.h"
 
 #define PROBE_METRICS_MAX	8
@@ -41,7 +42,8 @@ struct probe_state {
 
 /* One check to run; with type NULL one that cannot be, and params says why.
  * rc is 0: r is a result; 1: no result yet (a share of CPU needs two looks);
- * run it again in a second or at the next interval. */
+ * run it again in a second or at the next interval; 2: it goes on in a child,
+ * by probe_begin with this very job. */
 struct probe_job {
 	const struct check_type *type;
 	struct str params;
@@ -75,6 +77,15 @@ void probe_drop(struct probe_run *run);
  * it go. */
 bool probe_reap(struct probe_run *run);
 
+/* A check is no more: what is kept for its state is not. */
+void probe_forget(const struct check_type *t, struct probe_state *st);
+
+/* A loop event with a tag from PROC_TAG on: a process has died.  For each
+ * state: when the check is to be run for that, on the monotonic clock;
+ * INT64_MAX: it is not its. */
+size_t probe_died(uint64_t tag);
+int64_t probe_died_due(size_t which, const struct check_type *t,
+    const struct probe_state *st, int64_t mono);
 
 /* Where the programs of command checks are; NULL: there are none.  And the
  * authorities of TLS; NULL: as tls_trust has it.  Set once, at the start. */

@@ -10,7 +10,9 @@
 #include "probe_impl.h"
 #include "proc.h"
 
-#define ANSWER	1024	/* bytes of a result as text */
+#define ANSWER	(1024 + PROBE_LONG)	/* bytes of a result as text */
+
+char probe_long[PROBE_LONG + 1];
 
 const char *probe_programs;
 const char *probe_ca_file;
@@ -50,7 +52,9 @@ encode(struct buf *b, const struct probe_job *job, const char *const *names)
 			;
 		buf_addf(b, " %u %lld", k, (long long)r->metric[i].value);
 	}
-	buf_addf(b, " %s", r->text);
+	buf_addc(b, ' ');
+	buf_addz(b, r->given == STATUS_NONE && probe_long[0] != '\0' ?
+	    probe_long : r->text);
 }
 
 /* The next number of an answer.  0 or -1. */
@@ -64,8 +68,9 @@ number(struct str *rest, int64_t min, int64_t max, int64_t *v)
 }
 
 static int
-decode(struct str s, struct probe_job *job, const char *const *names)
+decode(struct str s, struct probe_job *job, const struct probe_row *row)
 {
+	const char *const *names = row->metrics;
 	struct probe_state *st = job->state;
 	int64_t given, has, primed, n, k, v;
 	struct probe_result *r = &job->r;
@@ -94,7 +99,10 @@ decode(struct str s, struct probe_job *job, const char *const *names)
 			return -1;
 		probe_metric(r, names[k], v);
 	}
-	return str_copy(r->text, sizeof r->text, s);
+	if (row->took == NULL || r->given != STATUS_NONE)
+		return str_copy(r->text, sizeof r->text, s);
+	row->took(job, s);
+	return 0;
 }
 
 /* The life of the child.  It leads a process group, so that what it ran ends
@@ -113,8 +121,9 @@ live(int fd, const void *arg)
 	if (setpgid(0, 0) == -1)
 		_exit(1);
 	job.state = &st;
-	job.r = (struct probe_result){ .given = STATUS_NONE };
-	row->block(job.params, &st, &job.r);
+	if (job.rc != 2)
+		job.r = (struct probe_result){ .given = STATUS_NONE };
+	(job.rc == 2 ? row->more : row->block)(job.params, &st, &job.r);
 	encode(&b, &job, row->metrics);
 	(void)child_send(fd, '=', str_from(&b), -1);
 	(void)kill(0, SIGKILL);
@@ -177,11 +186,13 @@ probe_end(struct probe_job *job, struct probe_run *run, int64_t mono)
 	probe_drop(run);
 	job->r = (struct probe_result){ .given = STATUS_NONE };
 	if (n > 1 && decode((struct str){ text + 1, (size_t)n - 1 }, job,
-	    row->metrics) == 0)
+	    row) == 0)
 		return true;
 	*job->state = was;
 	job->r = (struct probe_result){ .given = STATUS_NONE };
-	if (n > 0)
+	if (row->more != NULL && row->took == NULL)
+		probe_value(&job->r, (int64_t)was.v[PROBE_KEPT]);
+	else if (n > 0)
 		probe_unknown(&job->r, "its child's answer cannot be read");
 	else
 		probe_unknown(&job->r, "its child ended without an answer, "

@@ -16,6 +16,11 @@
  * without a status or a value is none yet.  st is given back from a child, too;
  * of its metrics' names it gives back numbers, for what it read may have been
  * hostile.
+ *
+ * Where rc is 2 then, more goes on in a child, with r as it is.  took, if there
+ * is one, makes the result of what that left in probe_long.  Without it more
+ * names who did it, when a percentage is high; should there be no answer, the
+ * result is the value that PROBE_KEPT of st is.
  */
 typedef void probe_block_fn(struct str params, struct probe_state *st,
     struct probe_result *r);
@@ -28,6 +33,9 @@ struct probe_row {
 	 * NULL. */
 	void (*prepare)(struct str params);
 	bool (*blocks)(struct str params);	/* NULL: always */
+	/* With rc 2: in a child, and then here. */
+	probe_block_fn *more;
+	void (*took)(struct probe_job *job, struct str text);
 };
 const struct probe_row *probe_row(const struct check_type *t);	/* or NULL */
 
@@ -52,6 +60,10 @@ extern const char *const probe_file_metrics[];
 
 /* -- for all -- */
 
+#define PROBE_KEPT	6	/* index of v in a probe_state */
+#define PROBE_LONG	12000	/* bytes of a child's text for took */
+extern char probe_long[PROBE_LONG + 1];
+
 void probe_unknown(struct probe_result *r, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void probe_critical(struct probe_result *r, const char *fmt, ...)
@@ -67,6 +79,17 @@ int64_t probe_percent(uint64_t part, uint64_t whole);
 /* As probe_allows, of a target found on the way. */
 bool probe_allows_target(const struct check_type *t, struct str target,
     struct fail *why);
+
+/* -- probe_process.c -- */
+void probe_process(struct probe_job **job, unsigned n);
+probe_block_fn probe_process_seek;
+void probe_process_took(struct probe_job *job, struct str text);
+
+/* -- probe_who.c: who did it -- */
+/* Set rc to 2, if job's value is high enough, for one of the next two, which
+ * is more of its row; v[5] and v[6] of its state are for this. */
+void probe_who(struct probe_job *job);
+probe_block_fn probe_who_cpu, probe_who_memory;
 
 /* The time that a job may take: its timeout_ms, or 10 s. */
 int64_t probe_timeout_ms(struct str params);

@@ -2,11 +2,11 @@
  * proc.h: what only the kernel can tell: processes, CPU time, memory, load,
  * interfaces, mounts and sensors.
  *
- * Knows nothing of monitoring: it counts and adds up.  Allocates nothing
- * and keeps /proc and what it often reads there open.  The readers in the
- * second half are pure functions over bytes (proc(5)), which take whatever
- * stands there: cut short, with spaces and parentheses in names, numbers of
- * any size.
+ * Knows nothing of monitoring: it counts and adds up.  Allocates nothing and
+ * keeps open /proc, what it often reads there, and a pidfd of each process that
+ * is counted, by which the loop wakes when it dies.  The readers in the second
+ * half are pure functions over bytes (proc(5)), which take whatever stands
+ * there: cut short, with spaces and parentheses in names, numbers of any size.
  */
 #ifndef PROC_H
 #define PROC_H
@@ -27,6 +27,23 @@
 #define PROC_PATH	(PROC_PID + 16)	/* and of a path below it */
 #define PROC_TABLE	131072	/* of the interfaces, of the mounts */
 #define PROC_NAME	64	/* bytes of a sensor's name and a NUL */
+
+#define PROC_QUERIES_MAX 256
+#define PROC_TAG	UINT64_C(256)	/* loop events from here on are ours */
+
+/* For proc's own files: the directory that is procfs, and whether the ids in
+ * it are ours. */
+extern int proc_dir;
+extern bool proc_ours;
+
+/* /proc/N/stat. */
+struct proc_stat {
+	struct str comm;	/* borrowed */
+	char state;		/* 'R', 'S', 'Z' ... */
+	bool kernel;		/* a thread of the kernel's */
+	bool thread;		/* not the first one of its process */
+	uint64_t ticks, start, rss_pages;
+};
 
 /* Open what is mounted at root ("/proc"), once, before the rest; sysfs is
  * beside it.  root must live on.  0 or -1.  In a child, which was left no
@@ -54,20 +71,65 @@ bool proc_moved(enum proc_file f);	/* of the mounts: have they changed? */
 
 /* What to look for among the processes, and what was found. */
 struct proc_query {
-	struct str name;	/* as proc_named takes it */
-	bool one_user;
+	bool on, due;		/* this entry is one; to be counted now */
+	bool by_pattern, one_user;
 	uint32_t uid;		/* the effective user, if one_user */
+	struct str name;	/* or by_pattern; borrowed; see proc_named */
+	uint64_t least;		/* as long as there are fewer, look twice */
+	/* Told, all 0 at first. */
 	uint64_t count;		/* running: zombies are not */
 	uint64_t rss_bytes;	/* UINT64_MAX: more than that */
 	uint64_t ticks;		/* of CPU, user and system, modulo 2^64; a
 				   second has sysconf(_SC_CLK_TCK) of them */
 	uint64_t mark;		/* differs when other processes are counted */
+	/* Since these were last 0 how many came, and how many went. */
+	uint64_t came, gone;
+	/* Our own. */
+	unsigned held;		/* how many deaths will wake us */
+	bool begun, few;	/* all were looked at; fewer than least were */
+	bool over, moved;	/* more than are known; one was renamed */
 };
 
-/* Look at each process once for all n queries; a process that goes
- * away meanwhile was not there.  0; 1: this user may not see all of them, so
- * the counts may be too low; -1. */
-int proc_count(struct proc_query *q, size_t n, struct fail *why);
+/* Count for all n queries (at most PROC_QUERIES_MAX, an array that stays
+ * where it is) that are due; each of them must be on.  A process that goes
+ * away meanwhile was not there.
+ *
+ * What is known is looked at by its process id; all there are only for a
+ * query that is new or has too few.  Otherwise those that are new since the
+ * two looks before (they may have called exec(2) since), and a few of the
+ * rest in turn.  0; 1: this user may not see all of them, so the counts may
+ * be too low; -1. */
+int proc_look(struct proc_query *q, size_t n, struct fail *why);
+
+/* For queries by_pattern, which proc_look does not look for.  In a child:
+ * look for the i-th one among all processes, or those after pid `from` (0:
+ * all); match is given a command line, a space for each NUL in it, which it
+ * may write to.  b: its processes, "PID START " each; their number, or -1.
+ * *from is 0 if all were looked at.  Then here: what that was. */
+int64_t proc_seek(struct proc_query *q, size_t i, uint32_t *from,
+    bool (*match)(char *cmdline), struct buf *b, struct fail *why);
+void proc_found(struct proc_query *q, size_t i, struct str text);
+/* The newest process, of those whose ids we know; 0: nobody can tell. */
+uint32_t proc_newest(void);
+
+/* The i-th is no query any more. */
+void proc_forget(struct proc_query *q, size_t i);
+
+/* A loop event with a tag from PROC_TAG on: a process has died.  The index
+ * of its query, whose count is one less.  It does not come again. */
+size_t proc_died(struct proc_query *q, uint64_t tag);
+
+/* Why no death wakes us, or NULL. */
+const char *proc_polls(void);
+
+/* Call fn for each process there is, in a child as well.  0, or -1; fn's own
+ * -1 ends it, and its 1 does as if there were no more. */
+typedef int (*proc_fn)(uint32_t pid, void *arg, struct fail *why);
+int proc_each(proc_fn fn, void *arg, struct fail *why);
+
+/* Its stat; text is room for it.  0, or -1 with errno: 0 if it is none (a
+ * zombie, a thread). */
+int proc_stat(uint32_t pid, char text[PROC_STAT], struct proc_stat *p);
 
 /* Ticks since boot, of all CPUs. */
 struct proc_cpu {
@@ -134,13 +196,6 @@ int proc_unescape(struct str s, char *dst, size_t cap);
  * numbers in v.  How many there are; -1: a wanted one is no number. */
 int proc_numbers(struct str line, uint32_t wanted, uint64_t *v, int n);
 
-/* /proc/N/stat. */
-struct proc_stat {
-	struct str comm;	/* borrowed */
-	char state;		/* 'R', 'S', 'Z' ... */
-	bool kernel;		/* a thread of the kernel's */
-	uint64_t ticks, start, rss_pages;
-};
 int proc_stat_parse(struct str text, struct proc_stat *p);  /* 0 or -1 */
 
 /* The file name of a command line's first word ("/usr/sbin/nginx\0-g\0"),

@@ -1,13 +1,10 @@
-/* proc_linux.c: see proc.h; procfs by openat(2), pread(2), getdents64(2). */
+/* proc_linux.c: see proc.h; procfs by openat(2), pread(2), and its texts. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdalign.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "proc.h"
@@ -17,7 +14,8 @@
 #define DIRENT_NAME	19	/* and of d_name */
 
 static const char *proc_root;
-static int dir_fd = AT_FDCWD;
+int proc_dir = AT_FDCWD;
+bool proc_ours;
 
 #define ABSENT	(-2)	/* looked for, once */
 
@@ -60,14 +58,22 @@ keep(enum proc_file f, struct fail *why)
 int
 proc_open(const char *root, struct fail *why)
 {
+	char text[PROC_PID];
+	uint64_t pid = 0;
+	ssize_t n;
+
 	proc_root = root != NULL ? root : proc_root;
 	for (size_t i = 0; i < COUNT(kept); i++)
 		kept[i].fd = -1;
 	if (proc_root == NULL)
 		return fail(why, "/proc was never opened");
-	dir_fd = open(proc_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir_fd == -1)
+	proc_dir = open(proc_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (proc_dir == -1)
 		return fail_errno(why, "%s", proc_root);
+	/* Does it tell of our ids, or is it that of another namespace? */
+	n = readlinkat(proc_dir, "self", text, sizeof text);
+	proc_ours = n > 0 && str_u64((struct str){ text, (size_t)n }, 1,
+	    UINT32_MAX, &pid) == 0 && pid == (uint64_t)getpid();
 	return keep(PROC_CPU, why);
 }
 
@@ -107,6 +113,22 @@ tail(struct str s, char c)
 	while (i > 0 && s.p[i - 1] != c)
 		i--;
 	return str_after(s, i);
+}
+
+uint32_t
+proc_newest(void)
+{
+	char text[PROC_ARGS];
+	struct str line = { NULL, 0 };
+	struct fail why;
+	uint64_t pid;
+
+	if (!proc_ours || proc_again(PROC_LOAD, text, sizeof text, &line,
+	    &why) == -1 || line.n == 0)
+		return 0;
+	line.n--;
+	return str_u64(tail(line, ' '), 1, UINT32_MAX, &pid) == -1 ? 0 :
+	    (uint32_t)pid;
 }
 
 int
@@ -149,11 +171,12 @@ int
 proc_stat_parse(struct str text, struct proc_stat *p)
 {
 	/* Of what follows the name: proc(5) counts from 3. */
-	enum { FLAGS = 6, UTIME = 11, STIME, START = 19, RSS = 21, N };
+	enum { FLAGS = 6, UTIME = 11, STIME, START = 19, RSS = 21, N,
+		EXIT_SIGNAL = 35 };
 	const uint32_t wanted = 1 << FLAGS | 1 << UTIME | 1 << STIME |
 	    1 << START | 1 << RSS;
 	uint64_t v[N] = { 0 };
-	struct str pid, rest;
+	struct str pid, rest, word;
 
 	if (str_cut(&text, '(', &pid) == -1 || pid.n == 0)
 		return -1;
@@ -170,6 +193,11 @@ proc_stat_parse(struct str text, struct proc_stat *p)
 	p->ticks = v[UTIME] + v[STIME];
 	p->start = v[START];
 	p->rss_pages = v[RSS];
+	/* The kernel's own way to tell them apart. */
+	for (int i = 0; i <= EXIT_SIGNAL; i++)
+		if (str_cut(&rest, ' ', &word) == -1)
+			word = STR("");
+	p->thread = str_is(word, "-1");
 	return 0;
 }
 
@@ -253,7 +281,7 @@ proc_cpu(struct proc_cpu *c, struct fail *why)
 int
 proc_fd(const char *path)
 {
-	return openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+	return openat(proc_dir, path, O_RDONLY | O_CLOEXEC);
 }
 
 int
@@ -276,90 +304,6 @@ int
 proc_real(const char *path, char dst[PATH_MAX])
 {
 	return realpath(path, dst) == NULL ? -1 : 0;
-}
-
-/* One process, which is counted where it is what is looked for; its names are
- * read when they are first asked for.  0, 1 (we may not look) or -1. */
-static int
-look(uint64_t pid, struct proc_query *q, size_t n, struct fail *why)
-{
-	static char stat[PROC_STAT], args[PROC_ARGS], link[PATH_MAX];
-	struct str text, arg0 = { NULL, 0 }, exe = { NULL, 0 };
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), room;
-	char dir[PROC_PID], path[PROC_PATH];
-	struct proc_query *end = q + n;
-	struct proc_stat st;
-	struct stat s;
-	bool named;
-	ssize_t k;
-
-	snprintf(dir, sizeof dir, "%d", (int)pid);
-	snprintf(path, sizeof path, "%s/stat", dir);
-	if (proc_read(path, stat, sizeof stat, &text) == -1)
-		return errno == ENOENT || errno == ESRCH ? 0 :
-		    errno == EACCES || errno == EPERM ? 1 :
-		    fail_errno(why, "/proc/%s", path);
-	if (proc_stat_parse(text, &st) == -1 || st.state == 'Z' ||
-	    st.state == 'X')
-		return 0;
-	for (named = st.kernel; q < end; q++) {
-		if (!named && !str_eq(st.comm, q->name)) {
-			named = true;
-			snprintf(path, sizeof path, "%s/cmdline", dir);
-			if (proc_read(path, args, sizeof args, &text) == 0)
-				arg0 = proc_arg0(text);
-			snprintf(path, sizeof path, "%s/exe", dir);
-			k = readlinkat(dir_fd, path, link, sizeof link);
-			if (k > 0)
-				exe = proc_exe((struct str){ link, (size_t)k });
-		}
-		if (!proc_named(st.comm, arg0, exe, q->name))
-			continue;
-		/* /proc/N itself belongs to the process's effective user,
-		 * always; what is in it may be root's (proc(5), "dumpable"). */
-		if (q->one_user && (fstatat(dir_fd, dir, &s, 0) == -1 ||
-		    s.st_uid != q->uid))
-			continue;
-		room = (UINT64_MAX - q->rss_bytes) / page;
-		q->count++;
-		q->ticks += st.ticks;
-		q->rss_bytes = st.rss_pages > room ? UINT64_MAX :
-		    q->rss_bytes + st.rss_pages * page;
-		q->mark += (pid << 40 ^ st.start) * 0x9e3779b97f4a7c15u;
-	}
-	return 0;
-}
-
-int
-proc_count(struct proc_query *q, size_t n, struct fail *why)
-{
-	static alignas(8) char dents[PROC_DENTS];
-	struct str rest, name;
-	uint64_t pid;
-	bool whole = false, barred = false;
-	long got;
-	int rc;
-
-	for (size_t i = 0; i < n; i++)
-		q[i].count = q[i].rss_bytes = q[i].ticks = q[i].mark = 0;
-	if (lseek(dir_fd, 0, SEEK_SET) == -1)
-		return fail_errno(why, "/proc");
-	while ((got = syscall(SYS_getdents64, dir_fd, dents, PROC_DENTS)) > 0) {
-		rest = (struct str){ dents, (size_t)got };
-		while (proc_dirent(&rest, &name) == 0) {
-			if (str_u64(name, 1, INT_MAX, &pid) == -1)
-				continue;
-			rc = look(pid, q, n, why);
-			if (rc == -1)
-				return -1;
-			whole = whole || pid == 1;
-			barred = barred || rc == 1;
-		}
-	}
-	if (got == -1)
-		return fail_errno(why, "/proc");
-	/* Mounted with hidepid, /proc lacks what is not ours, process 1 too. */
-	return !whole || barred;
 }
 
 int

@@ -20,10 +20,23 @@ loop_mono_ms(void)
 	return mono_ms;
 }
 
+static int watched;		/* descriptors that the loop has */
+static uint64_t watched_tag;	/* of the last one */
+
+int
+loop_set(int fd, unsigned want, uint64_t tag, struct fail *why)
+{
+	(void)fd, (void)want, (void)why;
+	watched++;
+	watched_tag = tag;
+	return 0;
+}
+
 void
 loop_del(int fd)
 {
 	(void)fd;
+	watched--;
 }
 
 /* ok: with these five. */
@@ -355,7 +368,7 @@ test_cpu(void)
 			CHECK_ROW(i, rc == 1);
 			continue;
 		}
-		CHECK_ROW(i, rc == 0 && r.has_value && r.given == STATUS_NONE);
+		CHECK_ROW(i, rc != 1 && r.has_value && r.given == STATUS_NONE);
 		CHECK_ROW(i, r.value == shares[i].busy);
 		CHECK_ROW(i, metric(&r, "user") == shares[i].user);
 		CHECK_ROW(i, metric(&r, "system") == shares[i].system);
@@ -401,7 +414,7 @@ static void
 test_process(void)
 {
 	static struct probe_job job[COUNT(counts)];
-	static struct probe_state st[COUNT(counts)];
+	static struct probe_state st[COUNT(counts)], other[3];
 	char user[96];
 	struct probe_result r;
 	size_t i;
@@ -412,6 +425,7 @@ test_process(void)
 		    check_type(STR("process")), .state = &st[i],
 		    .params = str_of(counts[i].params) };
 	probe_all(job, COUNT(counts));
+	CHECK(watched == 0);	/* their ids are not those of ours */
 	for (i = 0; i < COUNT(counts); i++) {
 		CHECK_ROW(i, job[i].rc == 0 && job[i].r.has_value);
 		CHECK_ROW(i, job[i].r.value == counts[i].count * 1000);
@@ -422,12 +436,12 @@ test_process(void)
 	}
 	snprintf(user, sizeof user, "{\"process_name\":\"init\","
 	    "\"user\":\"%u\"}", (unsigned)geteuid());
-	CHECK(run("process", user, &st[0], &r) == 0 && r.value == 1000);
+	CHECK(run("process", user, &other[0], &r) == 0 && r.value == 1000);
 	snprintf(user, sizeof user, "{\"process_name\":\"init\","
 	    "\"user\":\"%u\"}", (unsigned)geteuid() + 1);
-	CHECK(run("process", user, &st[0], &r) == 0 && r.value == 0);
+	CHECK(run("process", user, &other[1], &r) == 0 && r.value == 0);
 	CHECK(run("process", "{\"process_name\":\"init\",\"user\":\"no one "
-	    "here\"}", &st[0], &r) == 0 && r.given == STATUS_UNKNOWN &&
+	    "here\"}", &other[2], &r) == 0 && r.given == STATUS_UNKNOWN &&
 	    strcmp(r.text, "no user no one here") == 0 && !r.has_value);
 }
 
@@ -465,23 +479,21 @@ test_vanishing(void)
 {
 	struct probe_state st = { .primed = false };
 	struct probe_result r;
-	struct proc_query q = { .name = STR("init") };
-	struct fail why;
+	static const char init[] = "{\"process_name\":\"init\"}";
 	char path[128];
 
 	snprintf(path, sizeof path, "%s/22/stat", root);
 	CHECK(unlink(path) == 0);
-	CHECK(proc_count(&q, 1, &why) == 0 && q.count == 1);
+	CHECK(run("process", init, &st, &r) == 0 && r.value == 1000);
 	put("22/stat", STR(""));
-	CHECK(proc_count(&q, 1, &why) == 0 && q.count == 1);
+	CHECK(run("process", init, &st, &r) == 0 && r.value == 1000);
 	put("22/stat", STR("22 (ini"));
-	CHECK(proc_count(&q, 1, &why) == 0 && q.count == 1);
+	CHECK(run("process", init, &st, &r) == 0 && r.value == 1000);
 	snprintf(path, sizeof path, "%s/1/stat", root);
 	unlink(path);
 	snprintf(path, sizeof path, "%s/1", root);
 	rmdir(path);
-	CHECK(proc_count(&q, 1, &why) == 1 && q.count == 0);
-	CHECK(run("process", "{\"process_name\":\"init\"}", &st, &r) == 0);
+	CHECK(run("process", init, &st, &r) == 0);
 	CHECK(r.given == STATUS_UNKNOWN && !r.has_value);
 }
 
@@ -492,7 +504,7 @@ test_here(void)
 {
 	struct probe_state st = { .primed = false };
 	struct probe_result r;
-	struct proc_query q = { .one_user = true, .uid = geteuid() };
+	char params[128];
 	struct fail why;
 	struct proc_cpu c;
 	uint32_t uid = 1;
@@ -504,9 +516,11 @@ test_here(void)
 	n = read(fd, comm, sizeof comm);
 	close(fd);
 	CHECK(n > 1);
-	q.name = (struct str){ comm, n > 1 ? (size_t)n - 1 : 0 };
-	CHECK(proc_count(&q, 1, &why) != -1 && q.count >= 1 &&
-	    q.rss_bytes > 0);
+	snprintf(params, sizeof params, "{\"process_name\":\"%.*s\","
+	    "\"user\":\"%u\"}", (int)n - 1, comm, (unsigned)geteuid());
+	CHECK(run("process", params, &st, &r) == 0 && r.value >= 1000 &&
+	    metric(&r, "rss_bytes") > 0);
+	st = (struct probe_state){ .primed = false };
 	CHECK(proc_cpu(&c, &why) == 0 && c.user + c.system + c.idle > 0);
 	CHECK(run("cpu", "{}", &st, &r) == 1);
 	CHECK(proc_uid(STR("root"), &uid, &why) == 0 && uid == 0);

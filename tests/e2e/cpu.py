@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A CPU check `above 90 for 5s` against real load; alone on the machine."""
 import os
+import re
 import time
 
 import vil
@@ -40,14 +41,21 @@ def lasting_load(bench):
     until(vil.SLOW, "ok", lambda: vil.state(
         server, "web1", "cpu").get("status") == "ok")
 
-    def values():
+    def history():
         cpu = vil.state(server, "web1", "cpu")
-        return [h["value"] for h in server.objects(
-            "check_history/?check=%s&limit=0" % cpu["id"])]
+        return server.objects("check_history/?check=%s&limit=0" % cpu["id"])
+
+    def values():
+        return [h["value"] for h in history()]
 
     for p in load(bench, "burst", 2):
         p.p.wait()
     until(vil.SLOW, "the burst was seen", lambda: max(values()) > 90)
+    said = until(vil.SLOW, "who did it", lambda: [
+        h for h in history() if h["message"]])
+    check(re.search(r"\bsh [1-9]\d* %(, |$)", said[0]["message"]) and
+          said[0]["value"] > 80 and len(said) == 1, "the processes, once",
+          said)
     check(vil.never(6, lambda: server.objects("incident/")),
           "a burst of 2 s opens nothing")
     same(double.requests(), [], "and tells nobody")
@@ -60,6 +68,8 @@ def lasting_load(bench):
     title = double.requests()[0]["fields"]["title"]
     same(title, "Vilicus alert: web1 cpu is now critical", "title")
     check(vil.never(3, lambda: len(double.requests()) > 1), "one alarm")
+    same(len([h for h in history() if h["message"]]) <= 2, True,
+         "not more often than once a minute")
     for p in loops:
         p.end()
     until(vil.SLOW, "a recovery", lambda: len(double.requests()) > 1)
