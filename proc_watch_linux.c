@@ -10,7 +10,6 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -28,6 +27,7 @@
 #define PROC_HELD_MAX	1024	/* of all of them; and so many fewer ... */
 #define PROC_FDS_OTHER	320	/* ... than RLIMIT_NOFILE */
 #define PROC_NEW_MAX	512	/* new ids that are tried one by one */
+#define PROCFS		0x9fa0	/* what statfs(2) says of it */
 #define PIDFD_OPEN	434	/* of every architecture */
 #define DIRENT_ROOM	64	/* for two entries or so */
 #define PLACE		250	/* process N is at N + 257 or 258 in procfs */
@@ -415,7 +415,7 @@ scan_some(struct scan *s, uint32_t after, uint32_t to, struct fail *why)
 	int rc = 0;
 
 	if (after < to && fstatfs(proc_dir, &fs) == 0 &&
-	    fs.f_type == PROC_SUPER_MAGIC) {
+	    fs.f_type == PROCFS) {
 		s->after = after;
 		s->to = to;
 		rc = each_from((off_t)after + 1 + PLACE, look, s, why);
