@@ -17,7 +17,8 @@ static struct tls_identity first, other;
 static struct tls_trust trust;
 static struct tls_client client;
 static struct tls_server *server;
-static unsigned char server_room[65536], client_room[TLS_LARGE];
+static _Alignas(struct tls_server) unsigned char server_room[65536];
+static unsigned char client_room[TLS_LARGE];
 static int ends[2];
 
 static const char *const names[] = { "monitor.example.org", "localhost",
