@@ -6,6 +6,9 @@
 #include "probe_impl.h"
 #include "proc.h"
 
+static void judge(struct probe_result *r, enum status given, const char *fmt,
+    va_list ap) __attribute__((format(printf, 3, 0)));
+
 static void
 judge(struct probe_result *r, enum status given, const char *fmt, va_list ap)
 {

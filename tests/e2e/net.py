@@ -257,7 +257,7 @@ def http(bench):
              b"HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775808\r\n\r\n"),
             ("Transfer-Encoding: only chunked, once",
              b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n")):
-        c.add("http", "critical " + want, url=at(raw), timeout_ms=1500)
+        c.add("http", "critical " + want, url=at(raw), timeout_ms=6000)
     c.add("http", 'critical its 4 bytes hold no "x"', expect_body="x", url=at(
         with_length(b"\x1f\x8b\x08\0", more="Content-Encoding: gzip\r\n")))
     c.add("http", "critical Connection refused",

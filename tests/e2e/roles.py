@@ -58,7 +58,7 @@ class World:
 
     def __init__(self, bench):
         s = self.server = vil.Server(bench)
-        self.mine = s.add("agent", hostname="web1")
+        self.mine = s.add("agent", hostname="web1", late_after_s=3600)
         self.theirs = s.add("agent", hostname="web2")
         self.check = s.add("process_check", agent=self.mine["resource_uri"],
                            process_name="nginx")
