@@ -222,6 +222,9 @@ alert_step(const struct alert_rule *r, struct alert_state *st,
 		    res->at_ms);
 	}
 	flap_step(st, was, passed_ms, &c);
+	/* Nothing was known so far, and nothing is. */
+	if (c.from == STATUS_NONE && s == STATUS_UNKNOWN && !u->on)
+		c.to = STATUS_NONE;
 	if (c.to != c.from) {
 		st->held = c.to;
 		st->since_ms = res->at_ms;
@@ -341,7 +344,7 @@ alert_state_get(struct str s, struct alert_state *st)
 		got.signal[i] = (struct alert_signal){ on[0] == 1,
 		    (int64_t)on[1], on[2] };
 	}
-	if (got.at_ms > 0)
+	if (got.since_ms > 0)
 		got.held = worst(&got);
 	if (s.p != NULL && changes_get(s, &got) == -1)
 		return -1;

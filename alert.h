@@ -102,7 +102,7 @@ unsigned alert_bad(uint64_t bits, unsigned n);
 struct alert_state {
 	int64_t at_ms;		/* newest result stepped; 0: none yet */
 	int64_t since_ms;	/* when the held status began (result's at) */
-	enum status held;	/* NONE before the first result */
+	enum status held;	/* NONE before the first known result */
 	struct alert_signal signal[3];	/* warning, unknown, critical */
 	bool flaps;
 	/* The last changes of what the signals say, newest first: how long
@@ -142,6 +142,7 @@ enum status alert_judge(const struct alert_rule *r,
  * A result judged unknown moves the unknown signal only, which comes on
  * after ALERT_UNKNOWN_MS of nothing but unknown and goes off with the first
  * result that is known; the other two keep still, as if it had not been.
+ * Until a result is known, or that signal is on, NONE is held.
  *
  * For the critical signal a result is bad when judged critical, for the
  * warning signal when judged warning or critical.  While a signal is on, a
@@ -156,7 +157,7 @@ enum status alert_judge(const struct alert_rule *r,
  *		the first of the good ones in a row and this one
  *
  * So for_ms and hits/of both must be met where both are given.  With the
- * first result NONE becomes ok, or what is on at once.  What went off keeps
+ * first known result NONE becomes ok, or what is on at once.  What went off keeps
  * counting: under 2 of 10 an old bad result and a new one are two.
  *
  * What the signals say after the first result is no change.  Flapping begins

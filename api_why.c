@@ -618,8 +618,8 @@ put_reason(struct buf *b, const struct why *w)
 		buf_addz(b, any ? "each recipient has its reason" :
 		    "there was no recipient");
 	} else if (st == STATUS_NONE && !is_silent(w)) {
-		buf_addz(b, w->any ? "no result had come in time" :
-		    "no result had come");
+		buf_addz(b, !w->any ? "no result had come" : w->row.r.late ?
+		    "no result had come in time" : "nothing was known yet");
 	} else if (st == STATUS_OK && !is_silent(w)) {
 		buf_addz(b, w->row.r.code == STATUS_OK ? "nothing was wrong" :
 		    "it had not lasted");

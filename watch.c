@@ -443,7 +443,7 @@ watch_check_gone(struct check *c, const char *why, const struct watch_now *now)
 	struct alert_change ch = { .from = c->alert.held, .to = STATUS_OK,
 	    .at_ms = now->now_ms };
 
-	if (c->alert.held == STATUS_NONE)
+	if (c->alert.at_ms == 0)
 		return;
 	alert_reset(&c->alert);
 	check_event(c, ch, str_of(why), now);

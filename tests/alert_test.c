@@ -94,15 +94,15 @@ static const struct row {
 	/* unknown: 300 s of its own, and the others keep still */
 	{ 0, "above 90", 0, 0, 1, 1, "5 ? @309.999 ? @310 ? 5",
 	    "ooouo" },
-	{ 0, 0, 0, 600, 9, 9, "? @299.999 ? @300 ? 5", "oouo" },
+	{ 0, 0, 0, 600, 9, 9, "? @299.999 ? @300 ? 5", "nnuo" },
 	{ 0, 0, 0, 0, 1, 1, "? @299 ? @299.5 5 @300 ? @599 ? @600 ?",
-	    "ooooou" },
+	    "nnooou" },
 	{ 0, "above 90", 0, 0, 1, 1, "95 ? @400 ? 5", "ccco" },
 	{ "above 90", 0, 0, 0, 1, 1, "95 ? @310 ? 95 5", "wwuwo" },
 	{ 0, "above 90", 0, 20, 1, 1, "95 ? 95 5 ? ? 5", "oocccco" },
 	{ 0, "above 90", 0, 0, 2, 2, "95 ? ? 95 5 ? 5", "oooccco" },
 	{ 0, "above 90", 0, 0, 1, 1, "?95 ?5 @320 ?5", "ccc" },
-	{ "above 80", "above 90", 0, 0, 1, 1, "?85 @300 ?85 ?95", "ouc" },
+	{ "above 80", "above 90", 0, 0, 1, 1, "?85 @300 ?85 ?95", "nuc" },
 	/* not newer: nothing happens */
 	{ 0, "above 90", 0, 0, 1, 1, "5 @0 95 @-10 95 @0.001 95", "oooc" },
 	{ 0, "above 90", 0, 0, 2, 2, "95 @0 95 @0 95 @10 95", "oooc" },
@@ -514,8 +514,8 @@ static const struct {
 } states[] = {
 	{ { .held = STATUS_NONE },
 	    "0 0 0,0,0 0,0,0 0,0,0" },
-	{ { .at_ms = 5, .signal = { { false, 5, 1 } } },
-	    "5 0 0,5,1 0,0,0 0,0,0" },
+	{ { .at_ms = 5, .since_ms = 5, .signal = { { false, 5, 1 } } },
+	    "5 5 0,5,1 0,0,0 0,0,0" },
 	{ { .at_ms = 1, .since_ms = 1, .held = STATUS_WARNING,
 	    .signal = { { true, 0, 1 } } },
 	    "1 1 1,0,1 0,0,0 0,0,0" },
@@ -549,6 +549,10 @@ static const struct {
 	    " 1,9223372036854775807,18446744073709551615"
 	    " 3,1799997,3,1799998,3,1799999,3,1800000,3" },
 };
+
+/* Nothing was known yet. */
+static const struct alert_state no_known = { .at_ms = 5,
+    .held = STATUS_NONE, .signal = { [1] = { false, 3, 0 } } };
 
 static const char *const bad_states[] = {
 	"", " ", "0", "0 0", "0 0 0,0,0 0,0,0",
@@ -644,6 +648,8 @@ test_state(void)
 		    -1);
 		CHECK_ROW(i, same(&st, &states[3].st));
 	}
+	CHECK(alert_state_get(STR("5 0 0,0,0 0,3,0 0,0,0"), &st) == 0 &&
+	    same(&st, &no_known));
 	alert_reset(&st);
 	CHECK(same(&st, &states[0].st));
 }
@@ -706,7 +712,7 @@ slow_signal(const struct alert_rule *r, struct slow *s, int k)
 static enum status
 slow_status(const struct slow *s)
 {
-	return s->newest == 0 ? STATUS_NONE : s->on[1] ? STATUS_CRITICAL :
+	return s->n == 0 && !s->unknown ? STATUS_NONE : s->on[1] ? STATUS_CRITICAL :
 	    s->unknown ? STATUS_UNKNOWN : s->on[0] ? STATUS_WARNING :
 	    STATUS_OK;
 }
