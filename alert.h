@@ -157,8 +157,8 @@ enum status alert_judge(const struct alert_rule *r,
  *		the first of the good ones in a row and this one
  *
  * So for_ms and hits/of both must be met where both are given.  With the
- * first known result NONE becomes ok, or what is on at once.  What went off keeps
- * counting: under 2 of 10 an old bad result and a new one are two.
+ * first known result NONE becomes ok, or what is on at once.  What went off
+ * keeps counting: under 2 of 10 an old bad result and a new one are two.
  *
  * What the signals say after the first result is no change.  Flapping begins
  * with the last of ALERT_FLAP_CHANGES changes that lie within ALERT_FLAP_MS,

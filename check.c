@@ -319,9 +319,12 @@ check_name(const struct check_type *t, struct str params, struct buf *out)
 	struct buf b = BUF(name);
 
 	buf_addz(&b, t->name);
-	if (t->params > 0 && check_param_text(params, t->param[0].name, text,
-	    sizeof text) == 0)
-		buf_addf(&b, " %s", text);
+	for (unsigned i = 0; i < t->params; i++)
+		if (check_param_text(params, t->param[i].name, text,
+		    sizeof text) == 0) {
+			buf_addf(&b, " %s", text);
+			break;
+		}
 	if (b.n > CHECK_NAME_MAX)
 		b.n = CHECK_NAME_MAX;
 	for (size_t i = 0; i < b.n; i++)

@@ -58,8 +58,8 @@ int check_params(const struct check_type *t, struct str json,
 #define check_param_int(params, name, min, max, v) \
 	(json_number(params, name, min, max, v) == 1 ? 0 : -1)
 
-/* The default name: the type and first parameter, '/' written as ':' and
- * what a name may not hold as '_': "process nginx", "cpu".  At most
+/* The default name: the type and its first text parameter, '/' written as ':'
+ * and what a name may not hold as '_': "process nginx", "cpu".  At most
  * CHECK_NAME_MAX bytes, and always a name that check_name_ok takes. */
 void check_name(const struct check_type *t, struct str params,
     struct buf *out);

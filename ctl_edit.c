@@ -10,7 +10,8 @@ struct words {
 	char **word;
 	int n, i;
 	const struct check_type *type;	/* of check add */
-	const struct check_param *first; /* needs no name, until it is given */
+	const struct check_param *first; /* needs no name, until it is given;
+					 * then the next, if it is needed */
 	char way[64];			/* "above ": of the first bound */
 	struct buf body, params;
 };
@@ -196,9 +197,17 @@ value_of(const struct check_param *p, const char *word)
 	    DURATION : NUMBER;
 }
 
+/* The parameter after this one, if it is needed, too. */
+static const struct check_param *
+next_needed(const struct check_type *t, const struct check_param *p)
+{
+	p++;
+	return p < t->param + t->params && p->required ? p : NULL;
+}
+
 /* All that is left.  The next value, and the word before it if it has one: a
  * parameter of the type, one of words, a bound by itself (which is critical),
- * "3 of 5", or the first parameter. */
+ * "3 of 5", or one of the first parameters. */
 static void
 put_rest(struct words *w)
 {
@@ -224,7 +233,8 @@ put_rest(struct words *w)
 			ctl_die(CTL_USAGE, "\"%s\" is not understood here",
 			    peek(w));
 		}
-		w->first = p == w->first ? NULL : w->first;
+		if (p != NULL && p == w->first)
+			w->first = next_needed(w->type, p);
 		if (p == NULL)
 			put(w, &w->body, row->field, row->value);
 		else

@@ -712,9 +712,9 @@ slow_signal(const struct alert_rule *r, struct slow *s, int k)
 static enum status
 slow_status(const struct slow *s)
 {
-	return s->n == 0 && !s->unknown ? STATUS_NONE : s->on[1] ? STATUS_CRITICAL :
-	    s->unknown ? STATUS_UNKNOWN : s->on[0] ? STATUS_WARNING :
-	    STATUS_OK;
+	return s->n == 0 && !s->unknown ? STATUS_NONE :
+	    s->on[1] ? STATUS_CRITICAL : s->unknown ? STATUS_UNKNOWN :
+	    s->on[0] ? STATUS_WARNING : STATUS_OK;
 }
 
 /* They said `was` before the newest result. */

@@ -185,6 +185,8 @@ static const struct {
 	{ "process", "{\"process_name\":\"kworker/0:1\"}",
 	    "process kworker:0:1" },
 	{ "process", "{\"process_name\":\"a (b)\"}", "process a _b_" },
+	{ "process", "{\"pattern\":\"^a -b\",\"min\":2}", "process _a -b" },
+	{ "load", "{\"minutes\":1}", "load" },
 	{ "process", "{\"process_name\":\"a \"}", "process a_" },
 	{ "process", "{\"process_name\":\" \"}", "process _" },
 	{ "process", "{\"process_name\":\"\xc3\xa9\"}", "process __" },

@@ -113,6 +113,14 @@ def configure(bench):
     client.close()
     same(server.add("number_check", agent="/api/v1/agent/2/", path="/run/c",
                     of="7", hits=2)["hits"], 2, "hits in a row")
+    ctl("check", "add", "web2", "tcp", "::1", "25", "expect", "220")
+    ctl("check", "add", "web2", "log", "pattern", "a b", "/var/log/x")
+    same([server.objects("check/?type=" + t)[0]["params"]
+          for t in ("tcp", "log")],
+         [{"host": "::1", "port": 25, "expect": "220"},
+          {"path": "/var/log/x", "pattern": "a b"}], "what is needed is first")
+    ctl("check", "rm", "web2/tcp ::1")
+    ctl("check", "rm", "web2/log :var:log:x")
     ctl("check", "rm", "web2/share")
     ctl("check", "rm", "web2/number :run:c")
 
