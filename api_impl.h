@@ -145,6 +145,9 @@ int api_check_ref(struct str s, uint64_t *id);
  * (answered). */
 int api_heard(struct call *k);
 
+/* The fields of a check that make its rule. */
+#define API_RULE	"warn", "crit", "clear", "for_s", "hits", "of"
+
 /* 0, or -1: it was answered with an error. */
 typedef int api_fn(struct call *k);
 api_fn api_list, api_get, api_put, api_delete, api_test, api_ack;

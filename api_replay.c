@@ -28,8 +28,7 @@ static int
 take_member(struct call *k, struct replay *a, const char *name,
     struct str raw)
 {
-	static const char *const rules[] = { "warn", "crit", "clear", "for_s",
-	    "hits", "of" };
+	static const char *const rules[] = { API_RULE };
 	bool from = strcmp(name, "from") == 0;
 	char text[ALERT_STATE_TEXT];
 

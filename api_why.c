@@ -194,8 +194,7 @@ search(int64_t ms, uint64_t low, uint64_t high)
 static void
 tell_place(struct buf *b, const struct why *w, const struct record *r)
 {
-	static const char *const rule[] = { "warn", "crit", "clear", "for_s",
-	    "hits", "of" };
+	static const char *const rule[] = { API_RULE };
 	bool agent = r->kind == KIND_AGENT, changed = false;
 	const char *what = agent ? "the agent" : w->c->name;
 	char text[TEXT_MAX];
@@ -396,6 +395,7 @@ read_journal(struct buf *out, struct why *w, struct fail *why)
 	struct str line;
 	int rc = 0;
 
+	w->lost = did == UNDID_MAX;	/* there may have been more */
 	w->undid_n = 0;			/* they are found again */
 	for (i = 0; i < did && rc != -1; i++)
 		if ((rc = store_journal_read(api_the_store, w->undid[i], &line,
@@ -497,8 +497,8 @@ put_fields(struct buf *b, const struct past *p, const char *const *name,
 static void
 put_counted(struct buf *b, const struct why *w)
 {
-	static const char *const fields[] = { "warn", "crit", "clear",
-	    "for_s", "hits", "of", "enabled", "held_by" };
+	static const char *const fields[] = { API_RULE, "enabled",
+	    "held_by" };
 	const struct alert_state *st = &w->stand.st;
 	char text[TEXT_MAX];
 	struct buf t = BUF(text);
@@ -686,7 +686,7 @@ put_state(struct buf *b, const struct why *w)
 static void
 put_answer(struct buf *b, const struct why *w)
 {
-	char text[4 * TEXT_MAX], room[TEXT_MAX];
+	char text[4 * TEXT_MAX], room[3 * TEXT_MAX];
 	struct buf t = BUF(text), told = BUF(room);
 	bool by_then = put_recipients(b, w, &told);
 
@@ -697,6 +697,8 @@ put_answer(struct buf *b, const struct why *w)
 		if (!by_then)
 			put_reason(&t, w);
 		buf_add(&t, str_from(&told));
+		if (told.full)
+			buf_addz(&t, "; and others");
 	}
 	if (w->kept_ms > w->at_ms)
 		put_time(&t, "; the journal does not reach before ",
@@ -831,8 +833,8 @@ api_why(struct call *k)
 		rc = read_journal(out, &w, &why);
 	json_arr_end(out);
 	put_next(out, k, &w);
-	/* Then by the rule as it was. */
-	if (rc == 0 && w.next == 0)
+	/* Then by the rule as it was, if that was another. */
+	if (rc == 0 && w.next == 0 && w.past[CHECK].set != 0)
 		rc = look_at_history(&w, &why);
 	if (rc == 0 && w.next == 0)
 		put_all(out, &w);

@@ -296,7 +296,7 @@ static const struct field setting_fields[] = {
 	{ F(setting, ca_file, TEXT, F_KEEP), .max = 256 },
 	{ F(setting, zone, TEXT, F_KEEP), .max = 256 },
 	{ F(setting, heartbeat, TEXT, F_HIDE), .max = 256 },
-	{ F(setting, heartbeat_ms, INT, F_KEEP | F_NULL), .max = INT64_MAX },
+	{ F(setting, heartbeat_ms, INT, F_HIDE), .max = INT64_MAX },
 	{ F(setting, exec_dir, TEXT, F_KEEP | F_NULL), .max = 256 },
 	{ F(setting, webhook_local, BOOL, F_KEEP) },
 	{ F(setting, drill_s, INT, F_KEEP | F_NULL), .max = INT32_MAX },

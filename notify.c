@@ -537,14 +537,17 @@ notify_forget(uint64_t incident, const struct change *ch)
 		    model_delivery_says(d, incident) == STATUS_NONE)
 			continue;
 		if (!has_incident(d) &&
-		    change_remove(KIND_DELIVERY, d->o.id, ch, &why) == 0)
+		    change_remove(KIND_DELIVERY, d->o.id, ch, &why) == 0) {
 			at--;		/* the next stands there now */
+			notify_changed();
+		}
 	}
 }
 
 size_t
 notify_waiting(int64_t now_ms, int64_t *oldest_ms)
 {
+	const struct recipient *r;
 	const struct delivery *d;
 	int64_t since;
 	size_t n = 0;
@@ -555,6 +558,11 @@ notify_waiting(int64_t now_ms, int64_t *oldest_ms)
 			continue;
 		n++;
 		/* One that waits for its hours is not late. */
+		r = model_recipient(d->recipient);
+		if (r != NULL && !d->test && r->when.n > 0 &&
+		    d->state == DELIVERY_QUEUED &&
+		    !hours_hold(&r->when, now_ms))
+			continue;
 		since = d->queued;
 		if (d->attempts == 0)
 			since = d->next;

@@ -2,8 +2,8 @@
  * notify.h: the outbox: what is told to whom, until it is delivered or given
  * up in plain sight.
  *
- *	queued --attempt--> sending --yes--> accepted --------> seen
- *	  ^  ^                 |---surely not taken--+
+ *	queued --attempt--> sending --yes--> accepted --------> seen (also
+ *	  ^  ^                 |---surely not taken--+      from others)
  *	  |  +--- back-off ----+                     |
  *	  +------ no answer: may have arrived -------+ refused, a day: given up
  *
@@ -59,9 +59,9 @@ void notify_event(struct incident *in);
  * notify_due does it, too. */
 void notify_look(const struct watch_now *now);
 
-/* Why a recipient is not for news of an incident of this agent and check (or
- * NULL): "is disabled", "is told of worse alone", "is told of other places
- * alone"; NULL: it is. */
+/* Why a recipient gets no news of an incident of this agent and check (each
+ * may be NULL): "is disabled", "is told of worse alone", "is told of other
+ * places alone", "is the one" (not reached itself).  NULL: it gets them. */
 const char *notify_unwanted(const struct recipient *r,
     const struct incident *in, const struct agent *a, const struct check *c);
 

@@ -8,7 +8,7 @@ notify_proven(const struct delivery *d, const struct watch_now *now)
 {
 	struct change ch = { "outbox", "server", now->now_ms, true };
 	struct recipient *r = model_recipient(d->recipient);
-	bool yes = d->state == DELIVERY_ACCEPTED;
+	bool yes = d->state == DELIVERY_ACCEPTED || d->state == DELIVERY_SEEN;
 
 	if (r == NULL || (!yes && (!d->drill ||
 	    d->state != DELIVERY_GIVEN_UP)))

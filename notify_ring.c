@@ -82,26 +82,44 @@ notify_linked(struct str path)
 	    NULL;
 }
 
+/* That it was seen proves that it arrived, whatever the other side said. */
+static struct delivery *
+seen_first(struct delivery *d, struct str where, int64_t at_ms,
+    const struct watch_now *now)
+{
+	struct recipient *r = model_recipient(d->recipient);
+	bool news = d->sent == 0 && d->state != DELIVERY_SENDING;
+
+	d = model_draft(KIND_DELIVERY, d);
+	d->seen = at_ms;
+	model_text(&d->device, where);
+	if (d->state != DELIVERY_SENDING)
+		d->state = DELIVERY_SEEN;
+	if (news)
+		d->sent = at_ms;
+	d = notify_put(d, now);
+	if (r != NULL)
+		r->fails_ms = 0;
+	if (news)
+		notify_proven(d, now);
+	return d;
+}
+
 void
 notify_seen(struct delivery *d, struct str where, struct str comment,
     int64_t at_ms, const struct watch_now *now)
 {
 	struct change ch = { "outbox", "server", now->now_ms, true };
-	const struct recipient *r = model_recipient(d->recipient);
-	struct str rest = str_of(d->items);
 	struct model_item i = { .first = 0 };
+	const struct recipient *r;
 	struct incident *in;
+	struct str rest;
 	uint64_t id;
 
-	if (d->seen == 0) {
-		d = model_draft(KIND_DELIVERY, d);
-		d->seen = at_ms;
-		model_text(&d->device, where);
-		if (d->state != DELIVERY_SENDING)
-			d->state = DELIVERY_SEEN;
-		d = notify_put(d, now);
-		rest = str_of(d->items);
-	}
+	if (d->seen == 0)
+		d = seen_first(d, where, at_ms, now);
+	r = model_recipient(d->recipient);
+	rest = str_of(d->items);
 	while ((id = model_item_id(&rest, &i)) != 0) {
 		if (i.status == STATUS_OK || !is_owed(model_incident(id)))
 			continue;
@@ -147,6 +165,7 @@ void
 notify_ring_ended(struct delivery *d, enum errand e,
     const struct channel_outcome *o, const struct watch_now *now)
 {
+	static const char unseen[] = "nobody saw it while it rang";
 	bool yes = o->end == CHANNEL_ACCEPTED;
 
 	if (!d->rings)
@@ -155,10 +174,10 @@ notify_ring_ended(struct delivery *d, enum errand e,
 		notify_seen(stop(d, "", now), str_of(o->device[0] == '\0' ?
 		    "phone" : o->device), STR(""), o->seen_s * 1000, now);
 	else if (yes && (e == CANCEL || o->over))
-		stop(d, e == CANCEL ? "" : "nobody saw it while it rang", now);
+		stop(d, e == CANCEL ? "" : unseen, now);
 	else if (o->end == CHANNEL_REFUSED ||
-	    (!yes && now->now_ms - d->sent > NOTIFY_RINGS_MS))
-		stop(d, o->reason, now);
+	    now->now_ms - d->sent > NOTIFY_RINGS_MS)
+		stop(d, yes ? unseen : o->reason, now);
 	else
 		again_later(d, o->after_s, now);
 }

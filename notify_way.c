@@ -212,6 +212,10 @@ begin(const struct watch_now *now)
 		if (waits_for_hours(d, now))
 			continue;
 		w = way_to(d->recipient);
+		if (w == NULL) {	/* taken since it was looked for */
+			first.known = false;
+			continue;
+		}
 		if (w - ways >= 2 && w->recipient != d->recipient)
 			hang_up(w);
 		d = model_draft(KIND_DELIVERY, d);
@@ -227,8 +231,10 @@ begin(const struct watch_now *now)
 	/* News come first. */
 	if (first.ring_ms > now->watch_ms)
 		return;
+	d = model_delivery(first.ring);
+	ways[0].recipient = d->recipient;
 	ways[0].sent = false;
-	ways[0].errand = notify_ring_errand(model_delivery(first.ring));
+	ways[0].errand = notify_ring_errand(d);
 	ways[0].delivery = first.ring;
 	first.known = false;
 }
@@ -284,10 +290,7 @@ told(struct delivery *d, const struct channel_outcome *o,
 	bool yes = o->end == CHANNEL_ACCEPTED;
 	struct recipient *r = model_recipient(d->recipient);
 
-	/* A quota may last for a day; a fault is not to mute us for one. */
-	if (o->code != 429 && asked_ms > NOTIFY_BACKOFF_MAX_MS)
-		asked_ms = NOTIFY_BACKOFF_MAX_MS;
-	tried(r, yes, now);
+	tried(r, yes || d->seen != 0, now);
 	group(r, now);
 	d = model_draft(KIND_DELIVERY, d);
 	d->code = o->code;
@@ -337,6 +340,7 @@ notify_well(const struct watch_now *now)
 	w->recipient = 0;
 	w->sent = false;
 	w->errand = BEAT;
+	first.known = false;
 	well_ms = now->watch_ms + s->heartbeat_ms;
 }
 
@@ -359,16 +363,20 @@ ended(struct way *w, const struct channel_outcome *o,
 {
 	struct delivery *d = model_delivery(w->delivery);
 	enum errand errand = w->errand;
+	struct channel_outcome out = *o;
 
+	/* A quota may last for a day; a fault is not to mute us for one. */
+	if (out.code != 429 && out.after_s > NOTIFY_BACKOFF_MAX_MS / 1000)
+		out.after_s = NOTIFY_BACKOFF_MAX_MS / 1000;
 	w->errand = IDLE;
 	w->used_ms = now->watch_ms;
 	first.known = false;
 	if (errand == BEAT)
-		well_told(o);
+		well_told(&out);
 	else if (d != NULL && errand == TELL)
-		told(d, o, now);
+		told(d, &out, now);
 	else if (d != NULL)
-		notify_ring_ended(d, errand, o, now);
+		notify_ring_ended(d, errand, &out, now);
 }
 
 /* It ended by our side's failure, and the child with it. */

@@ -537,8 +537,10 @@ watch_tick(const struct watch_now *now)
 			continue;
 		if (in->agent != 0 && (in->check != 0 ?
 		    model_check_by_id(in->check) == NULL :
-		    model_agent(in->agent) == NULL))
+		    model_agent(in->agent) == NULL)) {
+			e.why = STR("removed");
 			gone = in->o.id;
+		}
 		if (is_unwatched(in, &reached)) {
 			e.why = STR("removed or disabled");
 			gone = in->o.id;

@@ -1,7 +1,12 @@
 /*
- * reach_test: whom nothing reaches, and who is told of that.
+ * reach_test: whom nothing reaches, and who is told of that; phones that ring,
+ * what was seen, and that all is well.
  */
+#include <stdio.h>
+
 #include "watch_world.h"
+
+#define HOUR	3600000
 
 /* Minutes in which nothing reaches bob, but all does alice; what came of the
  * server's own incident. */
@@ -91,10 +96,208 @@ test_reach(void)
 	    last_delivery()->recipient == 1);
 }
 
+/* ---- emergencies ---- */
+
+/* One that rings, of incident 1. */
+static struct delivery *
+ring(void)
+{
+	struct recipient *r;
+	struct delivery *d;
+
+	fresh();
+	r = add_recipient("alice", STATUS_WARNING);
+	r->emergency = true;
+	result(add_check(add_agent("web1"), "a", "process",
+	    "{\"process_name\":\"x\"}"), 0);
+	turn();
+	answer_one(0, CHANNEL_ACCEPTED, 0);
+	/* a receipt came with it */
+	d = (struct delivery *)model_draft(KIND_DELIVERY, last_delivery());
+	d->rings = true;
+	d->ring_ms = now.watch_ms + NOTIFY_RING_MS;
+	model_text(&d->receipt, STR("r1"));
+	notify_put(d, &now);
+	turn();
+	return last_delivery();
+}
+
+/* The receipt is asked for, at its time; until its own is over. */
+static void
+test_ring(void)
+{
+	struct delivery *d = ring();
+	size_t before = errands;
+	int64_t wait, longest = 0, from = now.watch_ms;
+	unsigned i;
+
+	CHECK(notify_next() == now.watch_ms + NOTIFY_RING_MS);
+	for (i = 0; d->rings && i < 1000; i++) {
+		wait = notify_next() - now.watch_ms;
+		CHECK_ROW(i, wait >= NOTIFY_RING_MS &&
+		    wait <= NOTIFY_RING_MAX_MS);
+		longest = wait > longest ? wait : longest;
+		pass(wait);
+		model_agent(1)->heard_ms = now.watch_ms;
+		turn();
+		CHECK_ROW(i, errands == ++before &&
+		    strstr(job, "\"what\":\"receipt\"") != NULL);
+		/* nobody yet; and they say no more than that */
+		answer_errand((struct channel_outcome){ .end =
+		    CHANNEL_ACCEPTED, .code = 200 });
+		d = last_delivery();
+	}
+	CHECK(longest == NOTIFY_RING_MAX_MS && i < 1000 &&
+	    now.watch_ms - from >= NOTIFY_RINGS_MS &&
+	    now.watch_ms - from <= NOTIFY_RINGS_MS + 2 * NOTIFY_RING_MAX_MS);
+	CHECK(text_is(d->last_error, "nobody saw it while it rang") &&
+	    d->state == DELIVERY_ACCEPTED && notify_next() == INT64_MAX);
+}
+
+/* A fault of the other side's mutes none of that for a day; one of ours does
+ * not end it, also after a start. */
+static void
+test_ring_faults(void)
+{
+	struct delivery *d = ring();
+
+	pass(NOTIFY_RING_MS);
+	turn();
+	answer_errand((struct channel_outcome){ .end = CHANNEL_RETRY,
+	    .code = 503, .after_s = 86400, .reason = "because" });
+	CHECK(notify_next() == now.watch_ms + NOTIFY_BACKOFF_MAX_MS);
+	/* The one before on this way was another's, who is gone. */
+	CHECK(notify_test(add_recipient("bob", STATUS_WARNING), false, &client,
+	    &why) == 2);
+	turn();
+	answer_one(0, CHANNEL_ACCEPTED, 0);
+	turn();
+	CHECK(change_remove(KIND_RECIPIENT, 2, &client, &why) == 0 &&
+	    change_remove(KIND_DELIVERY, 2, &client, &why) == 0);
+	commit();
+	restart(the_store.head);
+	CHECK(last_delivery()->rings);
+	child_broken = true;
+	pass(NOTIFY_RING_MS);
+	turn();
+	child_broken = false;
+	d = last_delivery();
+	CHECK(d->rings && d->state == DELIVERY_ACCEPTED);
+	/* What rings and is forgotten is not asked for. */
+	(void)notify_next();
+	CHECK(change_remove(KIND_INCIDENT, 1, &client, &why) == 0);
+	notify_forget(1, &client);
+	CHECK(model_count(KIND_DELIVERY) == 0);
+	pass(NOTIFY_RINGS_MS);
+	turn();
+}
+
+/* ---- that all is well ---- */
+
+/* It takes a way that a delivery is about to go, when all others hang. */
+static void
+test_well(void)
+{
+	struct recipient *r;
+	struct check *c;
+	char name[8];
+	unsigned i;
+
+	fresh();
+	model_text(&model_setting()->heartbeat, STR("https://h/"));
+	model_setting()->heartbeat_ms = 60000;
+	for (i = 0; i < NOTIFY_WAYS - 2; i++) {
+		snprintf(name, sizeof name, "hook%u", i);
+		r = add_recipient(name, STATUS_WARNING);
+		r->channel = TO_WEBHOOK;
+	}
+	c = add_check(add_agent("web1"), "a", "process",
+	    "{\"process_name\":\"x\"}");
+	result(c, 0);
+	turn();
+	answer_one(NOTIFY_WAYS - 3, CHANNEL_RETRY, 0);
+	CHECK(open_try(NOTIFY_WAYS - 4) != NULL &&
+	    open_try(NOTIFY_WAYS - 3) == NULL);
+	CHECK(notify_next() < INT64_MAX);
+	errands = 0;
+	notify_well(&now);
+	pass(60000);
+	model_agent(1)->heard_ms = now.watch_ms;
+	turn();
+	CHECK(errands == 1 && notify_next() == INT64_MAX);
+	answer_errand((struct channel_outcome){ .end = CHANNEL_ACCEPTED });
+	turn();				/* and then it goes */
+	CHECK(open_try(NOTIFY_WAYS - 3) != NULL);
+	notify_well(&now);		/* no way is free */
+	turn();
+	CHECK(errands == 1);
+}
+
+/* ---- what was seen ---- */
+
+/* Whatever the other side said: it arrived. */
+static void
+test_seen(void)
+{
+	struct recipient *r;
+	struct delivery *d;
+
+	fresh();
+	r = add_recipient("alice", STATUS_WARNING);
+	commit();
+	CHECK(notify_test(r, true, &client, &why) == 1);
+	turn();
+	answer(CHANNEL_UNKNOWN, 0);
+	CHECK(model_recipient(1)->fails_ms > 0);
+	notify_seen(last_delivery(), STR("link"), STR(""), now.now_ms, &now);
+	d = last_delivery();
+	r = model_recipient(1);
+	CHECK(d->state == DELIVERY_SEEN && d->sent == now.now_ms);
+	CHECK(r->fails_ms == 0 && r->proven == now.now_ms &&
+	    r->drilled == now.now_ms);
+	pass(NOTIFY_BACKOFF_MAX_MS);
+	turn();
+	CHECK(tries_n == 1 && notify_next() == INT64_MAX);
+	/* Seen while its answer is on its way, which then is lost. */
+	CHECK(notify_test(r, false, &client, &why) == 2);
+	turn();
+	notify_seen(last_delivery(), STR("link"), STR(""), now.now_ms, &now);
+	CHECK(last_delivery()->state == DELIVERY_SENDING);
+	answer(CHANNEL_UNKNOWN, 0);
+	CHECK(last_delivery()->state == DELIVERY_SEEN &&
+	    model_recipient(1)->fails_ms == 0);
+}
+
+/* One tried before its hours were over is not late in the night. */
+static void
+test_hours(void)
+{
+	struct recipient *r;
+	int64_t oldest;
+
+	fresh();
+	r = add_recipient("alice", STATUS_WARNING);
+	result(add_check(add_agent("web1"), "a", "process",
+	    "{\"process_name\":\"x\"}"), 0);
+	turn();
+	answer(CHANNEL_RETRY, 0);
+	CHECK(hours_parse(STR("mon 08:00-08:01"), "UTC0",
+	    &r->when, &why) == 0);
+	pass(HOUR);
+	turn();
+	CHECK(tries_n == 1 && notify_waiting(now.now_ms, &oldest) == 1 &&
+	    oldest == 0);
+}
+
 int
 main(void)
 {
 	test_reach();
+	test_ring();
+	test_ring_faults();
+	test_well();
+	test_seen();
+	test_hours();
 	fresh();
 	return test_end();
 }
